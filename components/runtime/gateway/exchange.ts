@@ -1,0 +1,37 @@
+/** One side of an exchange; times are milliseconds since 1970 with decimals. */
+export interface ExchangeSide {
+  /** First byte of the request. */
+  start: number;
+  /** First byte of the response. */
+  firstByte?: number;
+  /** Last byte of the response. */
+  end?: number;
+  /** HTTP status where the protocol has one. */
+  status?: number;
+  /** Length of the response in bytes. */
+  bytes?: number;
+  /** Digest of the response's content, hexadecimal. */
+  digest?: string;
+  /** Why there is no complete response: `timeout`, `refused`, `reset`, `closed`, `unreachable`. */
+  error?: string;
+}
+
+/** One line of samples.ndjson: what live answered and what the shadow answered to the same request. */
+export interface ExchangeSample {
+  /** `tcp 203.0.113.7:40123>10.80.1.11:80`. */
+  flow: string;
+  /** Position within the flow, from 0. */
+  index: number;
+  /** `http1`, `http2`, `raw`, `udp`. */
+  protocol: string;
+  method?: string;
+  path?: string;
+  live: ExchangeSide;
+  shadow: ExchangeSide;
+  /** Whether status and content agree; left out when one side has no complete response. */
+  equal?: boolean;
+  /** Paths of JSON fields that differ. */
+  differences?: string[];
+  /** How late the shadow's request was sent, against the live spacing. */
+  lagMilliseconds: number;
+}

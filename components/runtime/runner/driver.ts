@@ -1,0 +1,84 @@
+import type { FaultTarget, SignalSide } from "../../experiment";
+import type { Capabilities, FaultEffect, FaultPlan, ResolvedTarget } from "../faults/plan";
+
+/** One value of one series. */
+export interface SignalPoint {
+  signal: string;
+  /** Machine or `service` for the whole. */
+  target: string;
+  side: SignalSide;
+  /** Start of the sample, milliseconds since 1970. */
+  time: number;
+  /** Milliseconds, ratio 0–1, percent, bytes per second or count, as the signal says. */
+  value: number;
+}
+
+/** One attempt to leave the shadow. */
+export interface ContainmentFinding {
+  /** Where it was tried from. */
+  from: string;
+  /** What it tried to reach, for example `tcp 203.0.113.10:80` or `icmp6 2001:db8::1`. */
+  attempt: string;
+  /** True when it got through: a breach. */
+  reached: boolean;
+  detail: string;
+}
+
+/** A fault that is armed on its target. */
+export interface FaultHandle {
+  id: string;
+  target: string;
+  startedAt: number;
+}
+
+/** What a shadow is made of, for blast radius, report and fidelity gate. */
+export interface ShadowDescription {
+  network: string;
+  backEnd: string;
+  machines: { name: string; role?: string; running: boolean }[];
+  links: string[];
+  services: { name: string; port: number; machines: string[]; edge: boolean }[];
+  fidelity: { subject: string; outcome: string; reason: string }[];
+}
+
+/** State of the mirror and the gateway. */
+export interface MirrorState {
+  percent: number;
+  intakeOpen: boolean;
+  /** Why the mirror cannot be trusted now; empty when healthy. */
+  problems: string[];
+  /** Requests on the wire, replayed and answered so far; coverage is replayed / onWire. */
+  onWire: number;
+  replayed: number;
+  answered: number;
+  coverage: number;
+}
+
+/** All that the runner knows of a back end. */
+export interface Driver {
+  describe(): Promise<ShadowDescription>;
+  capabilities(): Promise<Capabilities>;
+  /** Resolves a target to things inside the shadow; throws a ProblemsError when it names nothing, or anything outside. */
+  resolve(target: FaultTarget): Promise<ResolvedTarget>;
+  /** Arms the undo on the target, applies the plan and verifies it. */
+  start(plan: FaultPlan): Promise<FaultHandle>;
+  /** Tells the target that the runner is alive. */
+  heartbeat(handle: FaultHandle): Promise<void>;
+  /** Reads the counters that prove the effect. */
+  effect(handle: FaultHandle): Promise<FaultEffect>;
+  /** Undoes the fault and checks that nothing of it is left; does nothing when it has ended by itself. */
+  stop(handle: FaultHandle): Promise<void>;
+  /** Tries to leave the shadow from every kind of machine. */
+  probeContainment(): Promise<ContainmentFinding[]>;
+  mirror(): Promise<MirrorState>;
+  /** Opens or closes the gateway's intake. */
+  setIntake(open: boolean): Promise<void>;
+  /** Starts to record; the sink gets points as they become known, not always in order. */
+  startSampling(stepSeconds: number, sink: (points: SignalPoint[]) => void): Promise<void>;
+  stopSampling(): Promise<void>;
+  /** What earlier runs left behind, one sentence each. */
+  leftovers(): Promise<string[]>;
+  /** Undoes every fault of this shadow, whoever started it. */
+  halt(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,166 @@
+import type { Experiment } from "../../experiment";
+import type { FaultEffect } from "../faults/plan";
+import type { SignalPoint } from "./driver";
+
+/** How a run ended, apart from its verdict. */
+export const RunStatus = {
+  Running: "running",
+  Completed: "completed",
+  Failed: "failed",
+  Aborted: "aborted",
+  Interrupted: "interrupted",
+} as const;
+export type RunStatus = (typeof RunStatus)[keyof typeof RunStatus];
+
+/** What the statistics say. */
+export const Verdict = {
+  Pass: "pass",
+  Degraded: "degraded",
+  Fail: "fail",
+  Inconclusive: "inconclusive",
+  NoData: "noData",
+} as const;
+export type Verdict = (typeof Verdict)[keyof typeof Verdict];
+
+/** The machine-readable record of one run: the one source that the report, JUnit and a later analysis read. */
+export interface Journal {
+  version: 1;
+  id: string;
+  network: string;
+  backEnd: string;
+  status: RunStatus;
+  /** Why it ended as it did, where that needs saying. */
+  statusReason?: string;
+  /** ISO 8601. */
+  startedAt: string;
+  endedAt?: string;
+  seed: number;
+  /** Command that started it. */
+  command: string[];
+  versions: Record<string, string>;
+  /** Kernel and tools: which mechanisms exist here. */
+  capabilities?: Record<string, unknown>;
+  shadow?: {
+    machines: { name: string; role?: string }[];
+    links: string[];
+    services: { name: string; port: number; machines: string[]; edge: boolean }[];
+    fidelity: { subject: string; outcome: string; reason: string }[];
+  };
+  phases: JournalPhase[];
+  /** What happened, in order. */
+  events: JournalEvent[];
+  experiments: JournalExperiment[];
+  coverage?: JournalCoverage;
+  alarms: JournalAlarm[];
+  verdict?: Verdict;
+  sentence?: string;
+  /** True when the shadow was not under the claimed load or a fault did nothing: no verdict may be drawn. */
+  invalid?: boolean;
+}
+
+/** One stretch of a run. */
+export interface JournalPhase {
+  name: "preflight" | "baseline" | "fault" | "recovery" | "analysis";
+  experiment?: string;
+  /** Milliseconds since 1970. */
+  startedAt: number;
+  endedAt?: number;
+}
+
+/** Something that happened. */
+export interface JournalEvent {
+  time: number;
+  kind: string;
+  message: string;
+  data?: Record<string, unknown>;
+}
+
+/** One experiment of the run. */
+export interface JournalExperiment {
+  name: string;
+  definition: Experiment;
+  faults: JournalFault[];
+  probes: { name: string; when: "before" | "during" | "after"; value?: number; ok: boolean; why: string }[];
+  commands: { action: string; machine: string; exitCode: number; seconds: number; withinObjective: boolean }[];
+  effects: Effect[];
+  verdict?: Verdict;
+  sentence?: string;
+  deviated: boolean;
+}
+
+/** One fault as it was carried out. */
+export interface JournalFault {
+  /** Name of the action. */
+  action: string;
+  kind: string;
+  target: string;
+  mechanism: string;
+  touches: { machines: string[]; links: string[] };
+  /** Windows in which it was active, milliseconds since 1970. */
+  windows: { start: number; end: number }[];
+  effect?: FaultEffect;
+  notes: string[];
+  /** The exact commands, one line each. */
+  commands: string[];
+}
+
+/** What a fault did to one signal of one target; made by the analysis. */
+export interface Effect {
+  /** Name of the action. */
+  fault: string;
+  signal: string;
+  target: string;
+  unit: string;
+  /** Hodges-Lehmann shift of the gap, fault against baseline, in the signal's unit. */
+  shift: number | null;
+  /** Shift as a share of the baseline's level, in percent. */
+  shiftPercent: number | null;
+  /** 95 % interval of the shift. */
+  low: number | null;
+  high: number | null;
+  p: number | null;
+  /** p after Benjamini-Hochberg over signal × fault. */
+  q: number | null;
+  /** Cliff's delta. */
+  delta: number | null;
+  spreadP: number | null;
+  minimumDetectable: number | null;
+  effectiveSamples: number | null;
+  /** Seconds from the fault's start to its first visible effect. */
+  onset: number | null;
+  /** Seconds from the fault's end until the gap is back; null when it was never away or not measured. */
+  recovered: number | null;
+  /** True when it had not recovered when watching ended. */
+  censored: boolean;
+  /** Gap × time during fault and recovery, in unit·seconds. */
+  area: number | null;
+  verdict: Verdict;
+  /** The sentence that says why. */
+  why: string;
+}
+
+/** Requests on the wire in selected flows and what became of them; the parts sum to the whole. */
+export interface JournalCoverage {
+  onWire: number;
+  replayed: number;
+  lostByMirror: number;
+  unusable: Record<string, number>;
+  shed: Record<string, number>;
+  /** replayed / onWire. */
+  coverage: number;
+}
+
+/** One alarm that fired. */
+export interface JournalAlarm {
+  name: string;
+  severity: string;
+  state: "firing" | "resolved" | "acknowledged" | "noData";
+  time: number;
+  value?: number;
+}
+
+/** A journal with the samples that lie beside it in `samples.sqlite`. */
+export interface RecordedRun {
+  journal: Journal;
+  points: SignalPoint[];
+}
