@@ -1,5 +1,6 @@
-import type { FaultTarget, SignalSide } from "../../experiment";
+import type { FaultTarget, ShadowChange, SignalSide } from "../../experiment";
 import type { Capabilities, FaultEffect, FaultPlan, ResolvedTarget } from "../faults/plan";
+import type { ExchangeSample } from "../gateway/exchange";
 
 /** One value of one series. */
 export interface SignalPoint {
@@ -52,6 +53,27 @@ export interface MirrorState {
   replayed: number;
   answered: number;
   coverage: number;
+  /** Requests in selected flows that the mirror lost. Defaults to not known. */
+  lostByMirror?: number;
+  /** Requests that could not be replayed, by reason. Defaults to not known. */
+  unusable?: Record<string, number>;
+  /** Requests shed because of overload, by reason. Defaults to not known. */
+  shed?: Record<string, number>;
+}
+
+/** How a run-book step ended. */
+export interface DrillResult {
+  exitCode: number;
+  /** Last part of what it printed, for the journal. */
+  output: string;
+}
+
+/** A rehearsed change that is in place. */
+export interface ChangeHandle {
+  id: string;
+  machine: string;
+  /** What was changed, in a sentence. */
+  summary: string;
 }
 
 /** All that the runner knows of a back end. */
@@ -74,11 +96,21 @@ export interface Driver {
   /** Opens or closes the gateway's intake. */
   setIntake(open: boolean): Promise<void>;
   /** Starts to record; the sink gets points as they become known, not always in order. */
-  startSampling(stepSeconds: number, sink: (points: SignalPoint[]) => void): Promise<void>;
+  startSampling(
+    stepSeconds: number,
+    sink: (points: SignalPoint[]) => void,
+    exchanges?: (samples: ExchangeSample[]) => void,
+  ): Promise<void>;
   stopSampling(): Promise<void>;
   /** What earlier runs left behind, one sentence each. */
   leftovers(): Promise<string[]>;
   /** Undoes every fault of this shadow, whoever started it. */
   halt(): Promise<void>;
+  /** Runs a run-book step inside a machine of the shadow; left out where the back end cannot. */
+  command?(machine: string, argv: string[], timeoutSeconds: number): Promise<DrillResult>;
+  /** Carries out a rehearsed change; left out where the back end cannot. */
+  change?(change: ShadowChange): Promise<ChangeHandle>;
+  /** Takes a rehearsed change back. */
+  revertChange?(handle: ChangeHandle): Promise<void>;
   close(): Promise<void>;
 }

@@ -29,6 +29,8 @@ export interface Journal {
   network: string;
   backEnd: string;
   status: RunStatus;
+  /** The process that writes it; a `running` journal whose process is gone was cut off. */
+  process?: { pid: number; host: string; startTime?: string };
   /** Why it ended as it did, where that needs saying. */
   statusReason?: string;
   /** ISO 8601. */
