@@ -1,0 +1,49 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+
+import { readJson } from "../internal/files";
+import { ExitCode, ShadownetError, didYouMean } from "../internal/problems";
+import type { FidelityItem } from "../network";
+import type { Topology } from "../topology";
+import { networkFolder, stateFolder } from "./kernel/names";
+import type { LabNetworkSpec } from "./kernel/specs";
+
+/** What a built shadow tells those who run experiments on it; the stack's Network resource writes it. */
+export interface ShadowRecord {
+  /** The topology as built, after scaling. */
+  topology: Topology;
+  fidelity: FidelityItem[];
+  /** Name of the production network whose traffic is mirrored. Defaults to none. */
+  production?: string;
+}
+
+/** File of the record in a network's folder. */
+export function shadowRecordFile(network: string): string {
+  return join(networkFolder(network), "shadow.json");
+}
+
+/** Reads a shadow's record; throws when there is no such shadow, or when the name is a production's. */
+export async function readShadowRecord(network: string): Promise<ShadowRecord> {
+  const networks = await labNetworks();
+  const found = networks.find((candidate) => candidate.network === network);
+  const shadows = networks.filter(({ role }) => role === "shadow").map((shadow) => shadow.network);
+  if (found?.role === "production") {
+    const message = `"${network}" is a production; only shadows are ever broken`;
+    throw new ShadownetError("production-is-no-target", message, ExitCode.BadInput);
+  }
+  const record = await readJson<ShadowRecord>(shadowRecordFile(network));
+  if (found === undefined || record === undefined) {
+    const known = shadows.length === 0 ? "there is none; make one with `shadownet up`" : `there are ${shadows.join(", ")}`;
+    const message = `no shadow "${network}"; ${known}${didYouMean(network, shadows)}`;
+    throw new ShadownetError("no-such-shadow", message, ExitCode.BadInput);
+  }
+  return record;
+}
+
+/** Every lab network on this host. */
+export async function labNetworks(): Promise<LabNetworkSpec[]> {
+  const folder = join(stateFolder(), "lab");
+  const names = await readdir(folder).catch(() => [] as string[]);
+  const specs = await Promise.all(names.map((name) => readJson<LabNetworkSpec>(join(folder, name, "network.json"))));
+  return specs.filter((spec) => spec !== undefined);
+}

@@ -1,0 +1,36 @@
+import { platform } from "node:os";
+
+import { ExitCode, ShadownetError } from "../../internal/problems";
+import type { Driver } from "../runner/driver";
+
+/** Refuses where the lab cannot run, and says what can. */
+export function requireLab(): void {
+  const cure = "the cloud back ends run anywhere, the lab needs Linux and root";
+  if (platform() !== "linux") {
+    throw new ShadownetError("not-linux", `the lab needs Linux, this is ${platform()}; ${cure}`, ExitCode.NotPossibleHere);
+  }
+  if (process.getuid?.() !== 0) {
+    const message = "the lab makes network namespaces, which needs root; use `sudo`, or run it in a virtual machine";
+    throw new ShadownetError("not-root", message, ExitCode.NotPossibleHere);
+  }
+}
+
+/** Name of the shadow meant: the given one, or the only one there is. */
+export async function chooseShadow(given: string | undefined): Promise<string> {
+  if (given !== undefined) return given;
+  const { labNetworks } = await import("../../lab/shadowRecord.js");
+  const shadows = (await labNetworks()).filter(({ role }) => role === "shadow").map(({ network }) => network);
+  if (shadows.length === 1) return shadows[0]!;
+  const message =
+    shadows.length === 0
+      ? "there is no shadow here; make one with `shadownet up`"
+      : `there are several shadows, say which one with --network: ${shadows.join(", ")}`;
+  throw new ShadownetError("which-shadow", message, ExitCode.BadInput);
+}
+
+/** Opens the driver of a shadow; the one place where the command line chooses a back end. */
+export async function openDriver(network: string): Promise<Driver> {
+  requireLab();
+  const { openLabDriver } = await import("../../lab/driver.js");
+  return openLabDriver(network);
+}

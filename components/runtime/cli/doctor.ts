@@ -1,0 +1,104 @@
+import { platform } from "node:os";
+
+import type { Command } from "commander";
+import pc from "picocolors";
+
+import { tryRun } from "../../internal/exec";
+import { ExitCode } from "../../internal/problems";
+import { probeCapabilities } from "../faults/capabilities";
+import type { Capabilities } from "../faults/plan";
+import { haltReason } from "../runner/halt";
+import { toolFile } from "./package";
+import { openTerminal } from "./terminal";
+
+/** One thing that was looked at. */
+interface Finding {
+  subject: string;
+  state: "ok" | "missing" | "leftover" | "note";
+  detail: string;
+  /** What to type to mend it. */
+  cure?: string;
+}
+
+/** `shadownet doctor`: what is missing on this machine, what earlier runs left, and how to mend both. */
+export function register(program: Command): void {
+  program
+    .command("doctor")
+    .description("what is missing on this machine, what is left over from earlier runs, and how to mend both")
+    .option("--json", "print the findings as JSON")
+    .addHelpText("after", "\nExample:\n  shadownet doctor")
+    .action(async (options: { json?: boolean }) => {
+      const terminal = openTerminal(options.json === true);
+      const findings = [...(await setupFindings()), ...(await labFindings())];
+      const missing = findings.some(({ state }) => state === "missing");
+      const leftover = findings.some(({ state }) => state === "leftover");
+      process.exitCode = missing ? ExitCode.NotPossibleHere : leftover ? ExitCode.FailureFound : ExitCode.Done;
+      terminal.result({ healthy: !missing && !leftover, findings }, findings.map(describe).join("\n"));
+    });
+}
+
+function describe({ subject, state, detail, cure }: Finding): string {
+  const marks = { ok: pc.green("✓"), missing: pc.red("✗ missing"), leftover: pc.yellow("! left over"), note: pc.dim("·") };
+  return `${marks[state]} ${subject}: ${detail}${cure === undefined ? "" : `\n    mend it: ${cure}`}`;
+}
+
+/** What set-up would still do, in its own words. */
+async function setupFindings(): Promise<Finding[]> {
+  const plan = await tryRun([process.execPath, toolFile("setup.mjs"), "--dry-run", "--json"]);
+  if (plan.code !== 0) {
+    return [{ subject: "set-up", state: "missing", detail: plan.stderr.trim(), cure: "shadownet setup" }];
+  }
+  const { steps } = JSON.parse(plan.stdout) as { steps: { name: string; needed: boolean; detail: string }[] };
+  return steps.map(({ name, needed, detail }) => ({
+    subject: name,
+    state: needed ? "missing" : "ok",
+    detail,
+    cure: needed ? "shadownet setup" : undefined,
+  }));
+}
+
+async function labFindings(): Promise<Finding[]> {
+  if (platform() !== "linux" || process.getuid?.() !== 0) {
+    const detail = `the lab needs Linux and root (this is ${platform()}); cloud back ends do not`;
+    return [{ subject: "lab", state: "note", detail }];
+  }
+  return [...describeKernel(await probeCapabilities()), ...(await networkFindings())];
+}
+
+function describeKernel(capabilities: Capabilities): Finding[] {
+  const needed: [keyof Capabilities, string][] = [
+    ["nftNetdevIngress", "nft rules on a device's ingress"],
+    ["nftNetdevEgress", "nft rules on a device's egress"],
+    ["vxlan", "VXLAN devices"],
+  ];
+  const kernel = needed.map(([key, what]): Finding => {
+    const there = capabilities[key] === true;
+    return { subject: what, state: there ? "ok" : "missing", detail: there ? "works here" : "this kernel has none" };
+  });
+  const delay = capabilities.netem ? "by netem" : "by the user-space relay, because this kernel lacks netem";
+  const groups = `control groups ${capabilities.cgroup}`;
+  return [
+    ...kernel,
+    { subject: "delay faults", state: "note", detail: delay },
+    { subject: "machine limits and counters", state: capabilities.cgroup === "none" ? "missing" : "ok", detail: groups },
+  ];
+}
+
+async function networkFindings(): Promise<Finding[]> {
+  const { labNetworks } = await import("../../lab/shadowRecord.js");
+  const { armedFaults, findLeftovers } = await import("../../lab/leftovers.js");
+  const { stateFolder } = await import("../../lab/kernel/names.js");
+  const networks = await labNetworks();
+  const findings = networks.map(({ network, role }): Finding => ({ subject: `${role} "${network}"`, state: "note", detail: "is there" }));
+  for (const { network, fault } of await armedFaults()) {
+    findings.push({ subject: `fault of "${network}"`, state: "leftover", detail: `"${fault}" is armed`, cure: "shadownet halt" });
+  }
+  for (const sentence of await findLeftovers({ ignoreKnownNetworks: true })) {
+    findings.push({ subject: "lab", state: "leftover", detail: sentence, cure: "shadownet down" });
+  }
+  const reason = await haltReason(stateFolder());
+  if (reason !== undefined) {
+    findings.push({ subject: "halt", state: "note", detail: `runs are refused: ${reason}`, cure: "shadownet release" });
+  }
+  return findings;
+}

@@ -1,0 +1,155 @@
+import { readFile } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+
+import type { Command } from "commander";
+
+import type { Experiment } from "../../experiment";
+import { readJson } from "../../internal/files";
+import { ExitCode, ShadownetError, didYouMean } from "../../internal/problems";
+import { writeReports } from "../report/write";
+import { renderTable } from "../report/table";
+import type { Journal } from "../runner/journal";
+import { newRunId, runExperiments } from "../runner/run";
+import { loadRun } from "../runner/store";
+import { chooseShadow, openDriver } from "./backEnds";
+import { packageVersion } from "./package";
+import { runProgress } from "./progress";
+import { type Terminal, openTerminal } from "./terminal";
+
+interface RunOptions {
+  network?: string;
+  file: string[];
+  seed: string;
+  runs: string;
+  dryRun?: string | true;
+  json?: boolean;
+}
+
+/** `shadownet run`: one run of one or more experiments. */
+export function register(program: Command): void {
+  program
+    .command("run [experiment...]")
+    .description("run experiments on the shadow: baseline, fault, recovery, verdict")
+    .option("--network <name>", "name of the shadow; needed when there are several")
+    .option("--file <file>", "run an experiment from a JSON file instead of one of the stack's", collect, [])
+    .option("--seed <number>", "seed of everything random", "1")
+    .option("--runs <folder>", "folder that gets a folder per run", "runs")
+    .option("--dry-run [level]", "nothing, reads (resolve and probe) or plan (print the commands); plan when left out")
+    .option("--json", "print the journal as JSON")
+    .addHelpText("after", "\nExamples:\n  shadownet run dbLink\n  shadownet run dbLink slowFlow --seed 7\n  shadownet run dbLink --dry-run plan")
+    .action(async (names: string[], options: RunOptions) => {
+      const terminal = openTerminal(options.json === true);
+      const network = await chooseShadow(options.network);
+      const experiments = await chooseExperiments(network, names, options.file);
+      const journal = await runOnShadow(terminal, { network, experiments, options });
+      const failed = journal.status !== "completed" || journal.verdict === "fail" || journal.verdict === "degraded";
+      if (failed || journal.invalid === true) process.exitCode = ExitCode.FailureFound;
+    });
+}
+
+/** What {@link runOnShadow} needs. */
+export interface RunRequest {
+  network: string;
+  experiments: Record<string, Experiment>;
+  options: Pick<RunOptions, "seed" | "runs" | "dryRun">;
+}
+
+/** Runs the experiments, shows progress, writes journal and reports, prints the table. */
+export async function runOnShadow(terminal: Terminal, request: RunRequest): Promise<Journal> {
+  const { network, experiments, options } = request;
+  const seed = parseSeed(options.seed);
+  const dryRun = parseDryRun(options.dryRun);
+  const driver = await openDriver(network);
+  const { stateFolder } = await import("../../lab/kernel/names.js");
+  const folder = resolve(options.runs, newRunId());
+  const stop = abortOnSignals(terminal);
+  try {
+    const journal = await runExperiments({
+      driver,
+      experiments,
+      folder,
+      stateFolder: stateFolder(),
+      seed,
+      command: ["shadownet", ...process.argv.slice(2)],
+      versions: { shadownet: packageVersion(), node: process.version },
+      dryRun,
+      signal: stop.signal,
+      onProgress: runProgress(terminal),
+    });
+    if (dryRun === undefined) await showResult(terminal, folder, journal);
+    return journal;
+  } finally {
+    stop.release();
+    await driver.close();
+  }
+}
+
+async function showResult(terminal: Terminal, folder: string, journal: Journal): Promise<void> {
+  const recorded = await loadRun(folder);
+  const files = await writeReports(folder, recorded);
+  terminal.result(journal, `\n${renderTable(recorded)}\n\n${journal.sentence ?? journal.statusReason ?? ""}`);
+  terminal.say(`report: ${files.html}\njournal: ${join(folder, "journal.json")}`);
+}
+
+async function chooseExperiments(network: string, names: string[], files: string[]): Promise<Record<string, Experiment>> {
+  const { experimentsOf } = await import("../../lab/experiments.js");
+  const known = await experimentsOf(network);
+  const chosen: Record<string, Experiment> = {};
+  const unknown = names.filter((name) => known[name] === undefined);
+  if (unknown.length > 0 || (names.length === 0 && files.length === 0)) {
+    const all = Object.keys(known);
+    const listed = all.length === 0 ? "the stack defines none" : `there are ${all.join(", ")}`;
+    const what = unknown.length > 0 ? `no experiment "${unknown.join('", "')}"` : "say which experiment to run";
+    throw new ShadownetError("which-experiment", `${what}; ${listed}${didYouMean(unknown[0] ?? "", all)}`, ExitCode.BadInput);
+  }
+  for (const name of names) chosen[name] = known[name]!;
+  for (const file of files) chosen[basename(file).replace(/\.json$/, "")] = await readExperiment(file, network);
+  return chosen;
+}
+
+async function readExperiment(file: string, network: string): Promise<Experiment> {
+  const { parseExperiment } = await import("../../experimentSchema.js");
+  const { readShadowRecord } = await import("../../lab/shadowRecord.js");
+  const text = await readFile(file, "utf8").catch(() => {
+    throw new ShadownetError("no-such-file", `there is no file ${file}`, ExitCode.BadInput);
+  });
+  const { topology } = await readShadowRecord(network);
+  return parseExperiment(parseJson(text, file), file, topology);
+}
+
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new ShadownetError("bad-json", `${file} is not JSON: ${(error as Error).message}`, ExitCode.BadInput);
+  }
+}
+
+function parseSeed(text: string): number {
+  const seed = Number(text);
+  if (Number.isSafeInteger(seed) && seed >= 0) return seed;
+  throw new ShadownetError("bad-seed", `--seed ${text} is not a whole number from 0 up`, ExitCode.BadInput);
+}
+
+function parseDryRun(level: string | true | undefined): "nothing" | "reads" | "plan" | undefined {
+  if (level === undefined) return undefined;
+  if (level === true) return "plan";
+  if (level === "nothing" || level === "reads" || level === "plan") return level;
+  throw new ShadownetError("bad-dry-run", `--dry-run ${level}: allowed are nothing, reads and plan`, ExitCode.BadInput);
+}
+
+function collect(value: string, all: string[]): string[] {
+  return [...all, value];
+}
+
+function abortOnSignals(terminal: Terminal): { signal: AbortSignal; release: () => void } {
+  const controller = new AbortController();
+  const abort = (name: NodeJS.Signals): void => {
+    if (controller.signal.aborted) return;
+    terminal.say(`${name}: undoing every fault before stopping …`);
+    controller.abort(new ShadownetError("interrupted", `interrupted by ${name}`));
+  };
+  const names: NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const name of names) process.on(name, abort);
+  return { signal: controller.signal, release: () => names.forEach((name) => process.off(name, abort)) };
+}
