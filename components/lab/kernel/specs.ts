@@ -25,8 +25,17 @@ export interface LabSubnetSpec {
   routes: Route[];
   /** Stateless rules on the link to the router; none means open. */
   acl: AclRule[];
+  /**
+   * Ranges that the router serves by itself, as the network's own ranges: packets between subnets stay inside unless a
+   * narrower route says otherwise, and addresses of no subnet are unreachable. Defaults to the subnet's own ranges.
+   */
+  localCidrs?: string[];
+  /** Name of the network ACL, kept with its rules. Defaults to the subnet's name. */
+  aclName?: string;
   /** Name of the boundary that it lies behind; only in a production. */
   boundary?: string;
+  /** Ranges that lie behind that boundary and are reached through this subnet. Defaults to the subnet's own ranges. */
+  boundaryCidrs?: string[];
 }
 
 /** One interface of a machine and the filter on it. */
