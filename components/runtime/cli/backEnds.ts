@@ -7,7 +7,11 @@ import type { Driver } from "../runner/driver";
 export function requireLab(): void {
   const cure = "the cloud back ends run anywhere, the lab needs Linux and root";
   if (platform() !== "linux") {
-    throw new ShadownetError("not-linux", `the lab needs Linux, this is ${platform()}; ${cure}`, ExitCode.NotPossibleHere);
+    throw new ShadownetError(
+      "not-linux",
+      `the lab needs Linux, this is ${platform()}; ${cure}`,
+      ExitCode.NotPossibleHere,
+    );
   }
   if (process.getuid?.() !== 0) {
     const message = "the lab makes network namespaces, which needs root; use `sudo`, or run it in a virtual machine";

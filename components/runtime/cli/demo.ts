@@ -98,14 +98,18 @@ function shortened(experiment: Experiment): Experiment {
 }
 
 function everyFaultProven(journal: Journal): boolean {
-  return journal.experiments.every(({ faults }) => faults.length > 0 && faults.every(({ effect }) => effect?.proven === true));
+  return journal.experiments.every(
+    ({ faults }) => faults.length > 0 && faults.every(({ effect }) => effect?.proven === true),
+  );
 }
 
 function shortfall(journal: Journal): string {
   if (journal.status !== "completed") return `the run ended as ${journal.status}; ${journal.statusReason ?? ""}`;
   if (journal.invalid === true) return journal.sentence ?? "the run is invalid";
   const unproven = journal.experiments.flatMap(({ name, faults }) =>
-    faults.filter(({ effect }) => effect?.proven !== true).map(({ action, effect }) => `${name}/${action}: ${effect?.why ?? "no proof"}`),
+    faults
+      .filter(({ effect }) => effect?.proven !== true)
+      .map(({ action, effect }) => `${name}/${action}: ${effect?.why ?? "no proof"}`),
   );
   return unproven.join("; ");
 }

@@ -7,7 +7,7 @@ import { tryRun } from "../../internal/exec";
 import { ExitCode } from "../../internal/problems";
 import { probeCapabilities } from "../faults/capabilities";
 import type { Capabilities } from "../faults/plan";
-import { haltReason } from "../runner/halt";
+import { isHalted } from "../runner/halt";
 import { toolFile } from "./package";
 import { openTerminal } from "./terminal";
 
@@ -38,7 +38,12 @@ export function register(program: Command): void {
 }
 
 function describe({ subject, state, detail, cure }: Finding): string {
-  const marks = { ok: pc.green("✓"), missing: pc.red("✗ missing"), leftover: pc.yellow("! left over"), note: pc.dim("·") };
+  const marks = {
+    ok: pc.green("✓"),
+    missing: pc.red("✗ missing"),
+    leftover: pc.yellow("! left over"),
+    note: pc.dim("·"),
+  };
   return `${marks[state]} ${subject}: ${detail}${cure === undefined ? "" : `\n    mend it: ${cure}`}`;
 }
 
@@ -80,7 +85,11 @@ function describeKernel(capabilities: Capabilities): Finding[] {
   return [
     ...kernel,
     { subject: "delay faults", state: "note", detail: delay },
-    { subject: "machine limits and counters", state: capabilities.cgroup === "none" ? "missing" : "ok", detail: groups },
+    {
+      subject: "machine limits and counters",
+      state: capabilities.cgroup === "none" ? "missing" : "ok",
+      detail: groups,
+    },
   ];
 }
 
@@ -89,16 +98,25 @@ async function networkFindings(): Promise<Finding[]> {
   const { armedFaults, findLeftovers } = await import("../../lab/leftovers.js");
   const { stateFolder } = await import("../../lab/kernel/names.js");
   const networks = await labNetworks();
-  const findings = networks.map(({ network, role }): Finding => ({ subject: `${role} "${network}"`, state: "note", detail: "is there" }));
+  const findings = networks.map(({ network, role }): Finding => ({
+    subject: `${role} "${network}"`,
+    state: "note",
+    detail: "is there",
+  }));
   for (const { network, fault } of await armedFaults()) {
-    findings.push({ subject: `fault of "${network}"`, state: "leftover", detail: `"${fault}" is armed`, cure: "shadownet halt" });
+    findings.push({
+      subject: `fault of "${network}"`,
+      state: "leftover",
+      detail: `"${fault}" is armed`,
+      cure: "shadownet halt",
+    });
   }
   for (const sentence of await findLeftovers({ ignoreKnownNetworks: true })) {
     findings.push({ subject: "lab", state: "leftover", detail: sentence, cure: "shadownet down" });
   }
-  const reason = await haltReason(stateFolder());
-  if (reason !== undefined) {
-    findings.push({ subject: "halt", state: "note", detail: `runs are refused: ${reason}`, cure: "shadownet release" });
+  const halted = isHalted(stateFolder());
+  if (halted !== undefined) {
+    findings.push({ subject: "halt", state: "note", detail: `runs are refused: ${halted.reason}`, cure: "shadownet release" });
   }
   return findings;
 }

@@ -30,7 +30,10 @@ export function register(program: Command): void {
       const removed = await takeDown(terminal, options);
       const left = await leftOver(options.keepProduction === true);
       if (left.length > 0) process.exitCode = 1;
-      terminal.result({ removed, left }, left.length === 0 ? "nothing is left" : `still there:\n  ${left.join("\n  ")}`);
+      terminal.result(
+        { removed, left },
+        left.length === 0 ? "nothing is left" : `still there:\n  ${left.join("\n  ")}`,
+      );
     });
 }
 

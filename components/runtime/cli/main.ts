@@ -17,7 +17,21 @@ import * as setup from "./setup";
 import * as stack from "./stack";
 import { reportFailure } from "./terminal";
 
-const commands = [setup, doctor, production, capture, stack, runCommand, halt, report, analyse, calibrate, gateway, demo, down];
+const commands = [
+  setup,
+  doctor,
+  production,
+  capture,
+  stack,
+  runCommand,
+  halt,
+  report,
+  analyse,
+  calibrate,
+  gateway,
+  demo,
+  down,
+];
 
 async function main(argv: string[]): Promise<number> {
   const program = new Command("shadownet")

@@ -57,7 +57,11 @@ export async function productionUp(
     terminal.say(`production "${name}" is running already`);
     return { network: name, machines: topology.machines.length, reused: true };
   }
-  const settings = { dataRoot: dirname(resolve(file)), owner: "shadownet production", log: (text: string) => terminal.status(text) };
+  const settings = {
+    dataRoot: dirname(resolve(file)),
+    owner: "shadownet production",
+    log: (text: string) => terminal.status(text),
+  };
   await step(terminal, `build production "${name}" from ${file}`, () => buildProduction(topology, name, settings));
   return { network: name, machines: topology.machines.length, reused: false };
 }

@@ -27,7 +27,10 @@ export function register(program: Command): void {
     .option("--compare", "show what changed between two runs")
     .option("--markdown", "print Markdown for a pull request")
     .option("--json", "print JSON")
-    .addHelpText("after", "\nExamples:\n  shadownet report\n  shadownet report --compare 20261123-101500-ab12 20261124-101500-cd34")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  shadownet report\n  shadownet report --compare 20261123-101500-ab12 20261124-101500-cd34",
+    )
     .action(async (runs: string[], options: ReportOptions) => {
       const terminal = openTerminal(options.json === true);
       const folders = await chooseRuns(runs, options);

@@ -9,7 +9,8 @@ import { ExitCode, ShadownetError, didYouMean } from "../../internal/problems";
 import { writeReports } from "../report/write";
 import { renderTable } from "../report/table";
 import type { Journal } from "../runner/journal";
-import { newRunId, runExperiments } from "../runner/run";
+import { runExperiments } from "../runner/run";
+import { newRunId } from "../runner/runId";
 import { loadRun } from "../runner/store";
 import { chooseShadow, openDriver } from "./backEnds";
 import { packageVersion } from "./package";
@@ -36,7 +37,10 @@ export function register(program: Command): void {
     .option("--runs <folder>", "folder that gets a folder per run", "runs")
     .option("--dry-run [level]", "nothing, reads (resolve and probe) or plan (print the commands); plan when left out")
     .option("--json", "print the journal as JSON")
-    .addHelpText("after", "\nExamples:\n  shadownet run dbLink\n  shadownet run dbLink slowFlow --seed 7\n  shadownet run dbLink --dry-run plan")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  shadownet run dbLink\n  shadownet run dbLink slowFlow --seed 7\n  shadownet run dbLink --dry-run plan",
+    )
     .action(async (names: string[], options: RunOptions) => {
       const terminal = openTerminal(options.json === true);
       const network = await chooseShadow(options.network);
@@ -91,7 +95,11 @@ async function showResult(terminal: Terminal, folder: string, journal: Journal):
   terminal.say(`report: ${files.html}\njournal: ${join(folder, "journal.json")}`);
 }
 
-async function chooseExperiments(network: string, names: string[], files: string[]): Promise<Record<string, Experiment>> {
+async function chooseExperiments(
+  network: string,
+  names: string[],
+  files: string[],
+): Promise<Record<string, Experiment>> {
   const { experimentsOf } = await import("../../lab/experiments.js");
   const known = await experimentsOf(network);
   const chosen: Record<string, Experiment> = {};
@@ -100,7 +108,11 @@ async function chooseExperiments(network: string, names: string[], files: string
     const all = Object.keys(known);
     const listed = all.length === 0 ? "the stack defines none" : `there are ${all.join(", ")}`;
     const what = unknown.length > 0 ? `no experiment "${unknown.join('", "')}"` : "say which experiment to run";
-    throw new ShadownetError("which-experiment", `${what}; ${listed}${didYouMean(unknown[0] ?? "", all)}`, ExitCode.BadInput);
+    throw new ShadownetError(
+      "which-experiment",
+      `${what}; ${listed}${didYouMean(unknown[0] ?? "", all)}`,
+      ExitCode.BadInput,
+    );
   }
   for (const name of names) chosen[name] = known[name]!;
   for (const file of files) chosen[basename(file).replace(/\.json$/, "")] = await readExperiment(file, network);

@@ -20,7 +20,10 @@ export function register(program: Command): void {
 export function runTool(name: string, args: string[], env: Record<string, string> = {}): Promise<number> {
   return new Promise((resolve, reject) => {
     const stdio = ["ignore", "inherit", "inherit"] as const;
-    const child = spawn(process.execPath, [toolFile(name), ...args], { stdio: [...stdio], env: { ...process.env, ...env } });
+    const child = spawn(process.execPath, [toolFile(name), ...args], {
+      stdio: [...stdio],
+      env: { ...process.env, ...env },
+    });
     child.on("error", reject);
     child.on("close", (code) => resolve(code ?? 1));
   });

@@ -33,11 +33,20 @@ export function register(program: Command): void {
   };
   define("up", "make or change the shadow of this project's stack", async (options) => {
     const result = await stackUp(openTerminal(options.json === true), options.stack, options.cwd);
-    openTerminal(options.json === true).result(result, `stack "${options.stack}" is up (${result.seconds.toFixed(1)} s)`);
+    openTerminal(options.json === true).result(
+      result,
+      `stack "${options.stack}" is up (${result.seconds.toFixed(1)} s)`,
+    );
   });
   define("preview", "show what `up` would change", async (options) => {
     await selectStack(options.stack, options.cwd);
-    const args = ["preview", "--stack", options.stack, "--non-interactive", ...(options.json === true ? ["--json"] : ["--diff"])];
+    const args = [
+      "preview",
+      "--stack",
+      options.stack,
+      "--non-interactive",
+      ...(options.json === true ? ["--json"] : ["--diff"]),
+    ];
     await pulumi(args, options.cwd, { show: true, toStdout: true });
   });
 }
@@ -76,7 +85,10 @@ interface PulumiOptions {
 
 function pulumi(args: string[], cwd: string, options: PulumiOptions = {}): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [toolFile("pulumi.mjs"), ...args], { cwd, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [toolFile("pulumi.mjs"), ...args], {
+      cwd,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     const target = options.toStdout === true ? process.stdout : process.stderr;
     let stdout = "";
     let stderr = "";
@@ -91,7 +103,13 @@ function pulumi(args: string[], cwd: string, options: PulumiOptions = {}): Promi
     child.on("error", reject);
     child.on("close", (code) => {
       if (code === 0) resolve(stdout);
-      else reject(new ShadownetError("pulumi-failed", pulumiMessage(args[0]!, code, options.show === true ? "" : stderr + stdout)));
+      else
+        reject(
+          new ShadownetError(
+            "pulumi-failed",
+            pulumiMessage(args[0]!, code, options.show === true ? "" : stderr + stdout),
+          ),
+        );
     });
   });
 }
