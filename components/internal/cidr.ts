@@ -133,6 +133,51 @@ export function cidrsOverlap(a: string, b: string): boolean {
   return overlap(requireCidr(a), requireCidr(b));
 }
 
+/** The fewest ranges that hold exactly the same addresses, in order, IPv4 first; throws on bad text. */
+export function aggregateCidrs(cidrs: Iterable<string>): string[] {
+  const merged: Cidr[] = [];
+  for (const cidr of [...cidrs].map(requireCidr).sort(compareCidrs)) {
+    if (merged.some((wider) => wider.length <= cidr.length && overlap(wider, cidr))) continue;
+    merged.push(cidr);
+    for (let pair = lastHalves(merged); pair !== undefined; pair = lastHalves(merged)) {
+      merged.splice(-2, 2, pair);
+    }
+  }
+  return merged.map(formatCidr);
+}
+
+function compareCidrs(a: Cidr, b: Cidr): number {
+  if (a.family !== b.family) return a.family - b.family;
+  return a.base < b.base ? -1 : a.base > b.base ? 1 : a.length - b.length;
+}
+
+/** The range that the last two are the halves of. */
+function lastHalves(cidrs: Cidr[]): Cidr | undefined {
+  const [low, high] = cidrs.slice(-2);
+  if (low === undefined || high === undefined || low.family !== high.family || low.length !== high.length) {
+    return undefined;
+  }
+  const whole = { ...low, length: low.length - 1 };
+  const size = 1n << BigInt(addressBits(low.family) - low.length);
+  return low.base % (2n * size) === 0n && low.base + size === high.base ? whole : undefined;
+}
+
+/** The fewest ranges that cover all addresses from the first to the last. */
+export function rangeToCidrs(first: string, last: string): string[] {
+  const from = requireAddress(first);
+  const to = requireAddress(last);
+  const bits = addressBits(from.family);
+  const ranges: string[] = [];
+  for (let base = from.value; base <= to.value;) {
+    let length = bits;
+    const sizeOf = (prefix: number): bigint => 1n << BigInt(bits - prefix);
+    while (length > 0 && base % sizeOf(length - 1) === 0n && base + sizeOf(length - 1) - 1n <= to.value) length--;
+    ranges.push(formatCidr({ family: from.family, base, length }));
+    base += sizeOf(length);
+  }
+  return ranges;
+}
+
 function hostCidr({ family, value }: Address): Cidr {
   return { family, base: value, length: addressBits(family) };
 }

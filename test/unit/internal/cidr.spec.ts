@@ -5,6 +5,7 @@ import fc from "fast-check";
 import {
   addressBits,
   addressFamily,
+  aggregateCidrs,
   canonicalAddress,
   canonicalCidr,
   cidrContains,
@@ -18,6 +19,7 @@ import {
   parseAddress,
   parseCidr,
   prefixLength,
+  rangeToCidrs,
   type Address,
   type AddressFamily,
   type Cidr,
@@ -150,6 +152,47 @@ describe("cidr: hosts", () => {
         const free = nextFreeAddress(within, used)!;
         assert.ok(cidrContains(within, free));
         assert.ok(!used.includes(free));
+      }),
+    );
+  });
+});
+
+describe("cidr: lists of ranges", () => {
+  const small = fc.array(
+    fc
+      .record({ host: fc.integer({ min: 0, max: 255 }), length: fc.integer({ min: 25, max: 32 }) })
+      .map(({ host, length }) => canonicalCidr(`10.0.0.${host}/${length}`)),
+    { maxLength: 20 },
+  );
+  const hosts = Array.from({ length: 256 }, (_, host) => `10.0.0.${host}`);
+  const members = (cidrs: string[]): string[] =>
+    hosts.filter((host) => cidrs.some((range) => cidrContains(range, host)));
+
+  it("aggregates without changing what is inside, to the same text whatever the order", () => {
+    fc.assert(
+      fc.property(small, (cidrs) => {
+        const aggregated = aggregateCidrs(cidrs);
+        assert.deepEqual(members(aggregated), members(cidrs));
+        assert.deepEqual(aggregateCidrs(cidrs.toReversed()), aggregated);
+        assert.deepEqual(aggregateCidrs(aggregated), aggregated);
+      }),
+    );
+    assert.deepEqual(aggregateCidrs(["::/0", "10.0.1.0/24", "10.0.0.0/24", "10.0.2.0/24"]), [
+      "10.0.0.0/23",
+      "10.0.2.0/24",
+      "::/0",
+    ]);
+    assert.deepEqual(aggregateCidrs(["::/1", "8000::/1"]), ["::/0"]);
+  });
+
+  it("covers a span of addresses exactly", () => {
+    const end = fc.integer({ min: 0, max: 255 });
+    fc.assert(
+      fc.property(end, end, (a, b) => {
+        const [first, last] = [Math.min(a, b), Math.max(a, b)];
+        const cidrs = rangeToCidrs(`10.0.0.${first}`, `10.0.0.${last}`);
+        assert.deepEqual(members(cidrs), hosts.slice(first, last + 1));
+        assert.deepEqual(aggregateCidrs(cidrs), cidrs);
       }),
     );
   });
