@@ -40,7 +40,7 @@ export function validateExperiment(name: string, experiment: unknown, topology: 
 
 /** JSON Schema of an experiment, for editors and for other tools. */
 export function experimentJsonSchema(): Record<string, unknown> {
-  return z.toJSONSchema(experimentShape) as Record<string, unknown>;
+  return z.toJSONSchema(experimentShape);
 }
 
 function nameProblems(name: string): Problem[] {
