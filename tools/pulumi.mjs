@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+// `npm run pulumi -- <arguments>`: the real engine, without an account, on the project's own state.
+import { join } from "node:path";
+
+import { findEngine, readyWays } from "./lib/engine.mjs";
+import { foreground } from "./lib/processes.mjs";
+import { pulumiEnvironment } from "./lib/pulumi-environment.mjs";
+
+try {
+  const { folder } = await findEngine(readyWays());
+  process.exitCode = await foreground(join(folder, "pulumi"), process.argv.slice(2), {
+    env: pulumiEnvironment(folder),
+  });
+} catch (error) {
+  console.error(
+    error.exitCode === 3 ? `no Pulumi engine is set up; run: node tools/setup.mjs\n${error.message}` : error.message,
+  );
+  process.exitCode = error.exitCode ?? 1;
+}
