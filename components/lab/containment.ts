@@ -111,7 +111,8 @@ async function cablesOf(namespace: string, own: string[]): Promise<ContainmentFi
   const ids = await tryRun(["ip", "-n", namespace, "-j", "netns", "list-id"]);
   const names = new Map<number, string>();
   if (ids.stdout.trim() !== "") {
-    for (const { nsid, name } of JSON.parse(ids.stdout) as { nsid: number; name?: string }[]) if (name) names.set(nsid, name);
+    for (const { nsid, name } of JSON.parse(ids.stdout) as { nsid: number; name?: string }[])
+      if (name) names.set(nsid, name);
   }
   return links
     .filter(({ ifalias }) => !(ifalias ?? "").startsWith("mirror"))

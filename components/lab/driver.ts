@@ -10,9 +10,11 @@ import { probeCapabilities } from "../runtime/faults/capabilities";
 import { interpretEffect } from "../runtime/faults/effect";
 import type { Capabilities, FaultEffect, FaultPlan, ResolvedTarget } from "../runtime/faults/plan";
 import { renderScript } from "../runtime/faults/script";
+import type { ExchangeSample } from "../runtime/gateway/exchange";
 import type { GatewayStats } from "../runtime/gateway/stats";
 import type {
   ContainmentFinding,
+  DrillResult,
   Driver,
   FaultHandle,
   MirrorState,
@@ -47,7 +49,12 @@ class LabDriver implements Driver {
     const machines = await Promise.all(
       topology.machines.map(async ({ name, role }) => ({ name, role, running: await this.isRunning(name) })),
     );
-    const services = (topology.services ?? []).map(({ name, port, machines, edge }) => ({ name, port, machines, edge }));
+    const services = (topology.services ?? []).map(({ name, port, machines, edge }) => ({
+      name,
+      port,
+      machines,
+      edge,
+    }));
     return { network: this.network, backEnd: "lab", machines, links: linkNames(topology), services, fidelity };
   }
 
@@ -113,6 +120,9 @@ class LabDriver implements Driver {
       replayed: stats?.requests.replayed ?? 0,
       answered: stats?.requests.answered ?? 0,
       coverage: stats?.requests.coverage ?? 0,
+      lostByMirror: stats?.requests.lostByMirror,
+      unusable: stats?.requests.unusable,
+      shed: stats?.requests.shed,
     };
   }
 
@@ -120,9 +130,13 @@ class LabDriver implements Driver {
     await controlGateway(this.gatewayFile("gateway.sock"), "/intake", { open });
   }
 
-  async startSampling(stepSeconds: number, sink: (points: SignalPoint[]) => void): Promise<void> {
+  async startSampling(
+    stepSeconds: number,
+    sink: (points: SignalPoint[]) => void,
+    exchanges?: (samples: ExchangeSample[]) => void,
+  ): Promise<void> {
     await this.stopSampling();
-    this.sampling = new LabSampling({ network: this.network, record: this.record, stepSeconds, sink });
+    this.sampling = new LabSampling({ network: this.network, record: this.record, stepSeconds, sink, exchanges });
     await this.sampling.start();
   }
 
@@ -143,6 +157,13 @@ class LabDriver implements Driver {
 
   async halt(): Promise<void> {
     for (const id of await this.faultIds()) await this.stop({ id, target: "", startedAt: 0 });
+  }
+
+  async command(machine: string, argv: string[], timeoutSeconds: number): Promise<DrillResult> {
+    const result = await tryRun([...(await enterMachine(this.network, machine)), ...argv], {
+      timeoutMilliseconds: timeoutSeconds * 1000,
+    });
+    return { exitCode: result.code, output: (result.stdout + result.stderr).slice(-4000) };
   }
 
   async close(): Promise<void> {
@@ -167,7 +188,8 @@ class LabDriver implements Driver {
 
   private async storedPlan(id: string): Promise<FaultPlan> {
     const plan = await readJson<FaultPlan>(join(this.faultFolder(id), "plan.json"));
-    if (plan === undefined) throw new ShadownetError("no-such-fault", `fault "${id}" is not armed on "${this.network}"`);
+    if (plan === undefined)
+      throw new ShadownetError("no-such-fault", `fault "${id}" is not armed on "${this.network}"`);
     return plan;
   }
 
@@ -196,7 +218,8 @@ function controlGateway(socketPath: string, path: string, body: unknown): Promis
     const call = request({ socketPath, path, method: "PUT", headers, timeout: 10_000 }, (response) => {
       response.resume();
       if (response.statusCode === 200) resolve();
-      else reject(new ShadownetError("gateway-refused", `the gateway refused ${path} with status ${response.statusCode}`));
+      else
+        reject(new ShadownetError("gateway-refused", `the gateway refused ${path} with status ${response.statusCode}`));
     });
     call.on("timeout", () => call.destroy(new Error("no answer within 10 s")));
     call.on("error", (error) => {

@@ -51,7 +51,9 @@ async function leftControlGroups(known: ReadonlySet<string>): Promise<string[]> 
   const perRoot = await Promise.all(
     roots.map(async (controller) => {
       const folder = join("/sys/fs/cgroup", controller, "shadownet");
-      return (await folderNames(folder)).filter((network) => !known.has(network)).map((network) => join(folder, network));
+      return (await folderNames(folder))
+        .filter((network) => !known.has(network))
+        .map((network) => join(folder, network));
     }),
   );
   return [...new Set(perRoot.flat())].map((folder) => `control group ${folder}`);

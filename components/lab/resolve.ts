@@ -42,7 +42,9 @@ export function resolveTarget(network: string, topology: Topology, target: Fault
 
 /** All links of a topology by name: `machine/interface`, and subnets for their attachment to the router. */
 export function linkNames(topology: Topology): string[] {
-  const ofMachines = topology.machines.flatMap(({ name, interfaces }) => interfaces.map((card) => `${name}/${card.name}`));
+  const ofMachines = topology.machines.flatMap(({ name, interfaces }) =>
+    interfaces.map((card) => `${name}/${card.name}`),
+  );
   const ofSubnets = topology.networks.flatMap(({ subnets }) => subnets.map(({ name }) => name));
   return [...ofMachines, ...ofSubnets];
 }

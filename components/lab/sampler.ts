@@ -58,7 +58,10 @@ async function readCounters(network: string, machine: string): Promise<MachineCo
   const cgroups = machineCgroups(network, machine);
   const [cpuNanoseconds, memoryBytes, traffic] = await Promise.all([
     readCpu(cgroups),
-    readNumber(cgroups.memory ?? cgroups.unified, cgroups.memory === undefined ? "memory.current" : "memory.usage_in_bytes"),
+    readNumber(
+      cgroups.memory ?? cgroups.unified,
+      cgroups.memory === undefined ? "memory.current" : "memory.usage_in_bytes",
+    ),
     readTraffic(network, machine),
   ]);
   return { time: performance.now(), cpuNanoseconds, memoryBytes, ...traffic };

@@ -1,6 +1,7 @@
 import { readJson } from "../internal/files";
 import { join } from "node:path";
 
+import type { ExchangeSample } from "../runtime/gateway/exchange";
 import type { SignalPoint } from "../runtime/runner/driver";
 import { AppSignals } from "../runtime/runner/signals/appSignals";
 import { GatewaySignals } from "../runtime/runner/signals/gatewaySignals";
@@ -16,6 +17,8 @@ interface LabSamplingSettings {
   record: ShadowRecord;
   stepSeconds: number;
   sink: (points: SignalPoint[]) => void;
+  /** Gets the raw exchanges. Defaults to nobody. */
+  exchanges?: (samples: ExchangeSample[]) => void;
 }
 
 /** Records every signal of the shadow and of its production, one step after the other, until stopped. */
@@ -37,6 +40,7 @@ export class LabSampling {
       file: this.gatewayFile("samples.ndjson"),
       stepSeconds,
       machineByAddress: machineByAddress(record.topology),
+      onExchanges: settings.exchanges,
     });
   }
 

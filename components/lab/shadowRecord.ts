@@ -33,7 +33,8 @@ export async function readShadowRecord(network: string): Promise<ShadowRecord> {
   }
   const record = await readJson<ShadowRecord>(shadowRecordFile(network));
   if (found === undefined || record === undefined) {
-    const known = shadows.length === 0 ? "there is none; make one with `shadownet up`" : `there are ${shadows.join(", ")}`;
+    const known =
+      shadows.length === 0 ? "there is none; make one with `shadownet up`" : `there are ${shadows.join(", ")}`;
     const message = `no shadow "${network}"; ${known}${didYouMean(network, shadows)}`;
     throw new ShadownetError("no-such-shadow", message, ExitCode.BadInput);
   }

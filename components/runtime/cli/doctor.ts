@@ -116,7 +116,12 @@ async function networkFindings(): Promise<Finding[]> {
   }
   const halted = isHalted(stateFolder());
   if (halted !== undefined) {
-    findings.push({ subject: "halt", state: "note", detail: `runs are refused: ${halted.reason}`, cure: "shadownet release" });
+    findings.push({
+      subject: "halt",
+      state: "note",
+      detail: `runs are refused: ${halted.reason}`,
+      cure: "shadownet release",
+    });
   }
   return findings;
 }

@@ -7,8 +7,8 @@ import { ExitCode, ShadownetError } from "../../internal/problems";
 import { compareRuns, renderComparison } from "../report/compare";
 import { renderMarkdown } from "../report/markdown";
 import { renderTable } from "../report/table";
-import { writeReports } from "../report/write";
 import { loadRun } from "../runner/store";
+import { writeReports } from "./reportFiles";
 import { openTerminal } from "./terminal";
 
 interface ReportOptions {

@@ -6,13 +6,14 @@ import type { Command } from "commander";
 import type { Experiment } from "../../experiment";
 import { readJson } from "../../internal/files";
 import { ExitCode, ShadownetError, didYouMean } from "../../internal/problems";
-import { writeReports } from "../report/write";
+
 import { renderTable } from "../report/table";
 import type { Journal } from "../runner/journal";
 import { runExperiments } from "../runner/run";
 import { newRunId } from "../runner/runId";
 import { loadRun } from "../runner/store";
 import { chooseShadow, openDriver } from "./backEnds";
+import { writeReports } from "./reportFiles";
 import { packageVersion } from "./package";
 import { runProgress } from "./progress";
 import { type Terminal, openTerminal } from "./terminal";
