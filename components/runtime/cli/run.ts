@@ -4,8 +4,7 @@ import { basename, join, resolve } from "node:path";
 import type { Command } from "commander";
 
 import type { Experiment } from "../../experiment";
-import { readJson } from "../../internal/files";
-import { ExitCode, ShadownetError, didYouMean } from "../../internal/problems";
+import { ExitCode, ShadownetError, didYouMean, refuse } from "../../internal/problems";
 
 import { renderTable } from "../report/table";
 import type { Journal } from "../runner/journal";
@@ -116,18 +115,24 @@ async function chooseExperiments(
     );
   }
   for (const name of names) chosen[name] = known[name]!;
-  for (const file of files) chosen[basename(file).replace(/\.json$/, "")] = await readExperiment(file, network);
+  for (const file of files) chosen[experimentName(file)] = await readExperiment(file, network);
   return chosen;
 }
 
 async function readExperiment(file: string, network: string): Promise<Experiment> {
-  const { parseExperiment } = await import("../../experimentSchema.js");
+  const { validateExperiment } = await import("../../experimentValidation.js");
   const { readShadowRecord } = await import("../../lab/shadowRecord.js");
   const text = await readFile(file, "utf8").catch(() => {
     throw new ShadownetError("no-such-file", `there is no file ${file}`, ExitCode.BadInput);
   });
   const { topology } = await readShadowRecord(network);
-  return parseExperiment(parseJson(text, file), file, topology);
+  const experiment = parseJson(text, file);
+  refuse(file, validateExperiment(experimentName(file), experiment, topology));
+  return experiment as Experiment;
+}
+
+function experimentName(file: string): string {
+  return basename(file, ".json");
 }
 
 function parseJson(text: string, file: string): unknown {
