@@ -103,4 +103,6 @@ export interface LabGatewaySpec {
   /** Ranges that the shadow keeps for itself; every other address is the outside, which the gateway plays. */
   shadowCidrs: string[];
   responseTimeoutSeconds: number;
+  /** Ranges of the outside that refuse what the shadow sends there; the rest is silent. Defaults to none. */
+  rejectCidrs?: string[];
 }
