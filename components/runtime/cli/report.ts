@@ -8,7 +8,7 @@ import { compareRuns, renderComparison } from "../report/compare";
 import { renderMarkdown } from "../report/markdown";
 import { renderTable } from "../report/table";
 import { loadRun } from "../runner/store";
-import { writeReports } from "./reportFiles";
+import { writeReports } from "../report/write";
 import { openTerminal } from "./terminal";
 
 interface ReportOptions {

@@ -12,7 +12,7 @@ import { runExperiments } from "../runner/run";
 import { newRunId } from "../runner/runId";
 import { loadRun } from "../runner/store";
 import { chooseShadow, openDriver } from "./backEnds";
-import { writeReports } from "./reportFiles";
+import { writeReports } from "../report/write";
 import { packageVersion } from "./package";
 import { runProgress } from "./progress";
 import { type Terminal, openTerminal } from "./terminal";
