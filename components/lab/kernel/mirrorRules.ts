@@ -1,0 +1,161 @@
+import { addressFamily, parseCidr } from "../../internal/cidr";
+import type { SampleBy, TrafficSelector } from "../../mirror";
+import type { LabMirrorSpec } from "./specs";
+
+/** Steps in which a share can be given: 0.0001 percent. */
+const modulus = 1_000_000;
+
+/** The two directions of a copied flow. */
+export const mirrorDirections = ["clientToServer", "serverToClient"] as const;
+export type MirrorDirection = (typeof mirrorDirections)[number];
+
+type Protocol = "tcp" | "udp";
+
+/** Devices that the rules name. */
+export interface MirrorDevices {
+  /** Router's devices that lead outside. */
+  boundaries: readonly string[];
+  /** Device that takes the copies. */
+  tunnel: string;
+}
+
+/** One packet filter in nft's words, written for packets from client to server. */
+interface Match {
+  family: 4 | 6;
+  protocol: Protocol;
+  client?: string;
+  server?: string;
+  clientPorts?: string;
+  serverPorts?: string;
+}
+
+/** Name of the netfilter table that copies traffic to a shadow. */
+export function mirrorTable(network: string): string {
+  return `shadownet_${network.replaceAll(/[^A-Za-z0-9]/g, "_")}`;
+}
+
+/** Counter of packets that were looked at (`seen`) or copied (`selected`) in a direction. */
+export function mirrorCounter(what: "seen" | "selected", direction: MirrorDirection): string {
+  return `${what}_${direction}`;
+}
+
+/**
+ * The whole table. Excluded packets leave first; each included one is counted once, then kept or dropped by a hash that
+ * is computed in client-to-server order in both directions, so that a flow is taken or left as a whole.
+ */
+export function mirrorRuleset(spec: LabMirrorSpec, devices: MirrorDevices): string {
+  const counters = mirrorDirections.flatMap((direction) => [
+    `  counter ${mirrorCounter("seen", direction)} { }`,
+    `  counter ${mirrorCounter("selected", direction)} { }`,
+  ]);
+  const hooks = devices.boundaries.flatMap((device, index) => [
+    hook(`in_${index}`, "ingress", device, "clientToServer"),
+    hook(`out_${index}`, "egress", device, "serverToClient"),
+  ]);
+  const chains = mirrorDirections.flatMap((direction) => directionChains(spec, direction, devices.tunnel));
+  return [`table netdev ${mirrorTable(spec.network)} {`, ...counters, ...chains, ...hooks, "}", ""].join("\n");
+}
+
+function hook(name: string, side: "ingress" | "egress", device: string, direction: MirrorDirection): string {
+  return [
+    `  chain ${name} {`,
+    `    type filter hook ${side} device "${device}" priority -150; policy accept;`,
+    `    jump ${direction}`,
+    "  }",
+  ].join("\n");
+}
+
+function directionChains(spec: LabMirrorSpec, direction: MirrorDirection, tunnel: string): string[] {
+  const included = spec.include.length > 0 ? spec.include.flatMap(matchesOf) : spec.services.flatMap(serviceMatches);
+  const excluded = spec.exclude.filter((selector) => !needsPayload(selector)).flatMap(matchesOf);
+  const seen = `counter name ${mirrorCounter("seen", direction)}`;
+  const rules = [
+    ...excluded.map((match) => `    ${matchText(match, direction)} accept`),
+    ...included.map((match) => `    ${matchText(match, direction)} ${seen} goto ${takeChain(match, direction)}`),
+  ];
+  const takes = ([4, 6] as const).flatMap((family) =>
+    (["tcp", "udp"] as const).map((protocol) => takeText(spec, { family, protocol }, direction, tunnel)),
+  );
+  return [...takes, [`  chain ${direction} {`, ...rules, "  }"].join("\n")];
+}
+
+/** What the payload shows is known only to the gateway, which leaves it out there. */
+function needsPayload({ application, payloadHex }: TrafficSelector): boolean {
+  return application !== undefined || payloadHex !== undefined;
+}
+
+function takeChain({ family, protocol }: Match, direction: MirrorDirection): string {
+  return `take_${protocol}${family}_${direction}`;
+}
+
+function takeText(spec: LabMirrorSpec, match: Match, direction: MirrorDirection, tunnel: string): string {
+  const threshold = Math.round((spec.percent / 100) * modulus);
+  const copy = `counter name ${mirrorCounter("selected", direction)} dup to "${tunnel}"`;
+  const rule = {
+    none: [],
+    // The kernel refuses a threshold that is the whole modulus.
+    all: [`    ${copy}`],
+    some: [
+      `    jhash ${hashKey(match, direction, spec.sampleBy)} mod ${modulus} seed ${spec.seed} < ${threshold} ${copy}`,
+    ],
+  }[threshold === 0 ? "none" : threshold >= modulus || spec.sampleBy === "header" ? "all" : "some"];
+  return [`  chain ${takeChain(match, direction)} {`, ...rule, "  }"].join("\n");
+}
+
+/** The key in client-to-server order; the gateway's own hash has the same (components/runtime/gateway). */
+function hashKey({ family, protocol }: Match, direction: MirrorDirection, sampleBy: SampleBy): string {
+  const ip = family === 4 ? "ip" : "ip6";
+  const [client, server] = direction === "clientToServer" ? ["s", "d"] : ["d", "s"];
+  if (sampleBy === "client") return `${ip} ${client}addr`;
+  return [`${ip} ${client}addr`, `${protocol} ${client}port`, `${ip} ${server}addr`, `${protocol} ${server}port`].join(
+    " . ",
+  );
+}
+
+function matchText({ family, protocol, ...ends }: Match, direction: MirrorDirection): string {
+  const ip = family === 4 ? "ip" : "ip6";
+  const [client, server] = direction === "clientToServer" ? ["s", "d"] : ["d", "s"];
+  return [
+    `meta protocol ${ip}`,
+    `meta l4proto ${protocol}`,
+    ends.client === undefined ? "" : `${ip} ${client}addr ${ends.client}`,
+    ends.server === undefined ? "" : `${ip} ${server}addr ${ends.server}`,
+    ends.clientPorts === undefined ? "" : `${protocol} ${client}port ${ends.clientPorts}`,
+    ends.serverPorts === undefined ? "" : `${protocol} ${server}port ${ends.serverPorts}`,
+  ]
+    .filter((part) => part !== "")
+    .join(" ");
+}
+
+function matchesOf(selector: TrafficSelector): Match[] {
+  const { protocol = "any", sourceCidr, destinationCidr } = selector;
+  const protocols: Protocol[] = protocol === "any" ? ["tcp", "udp"] : protocol === "icmp" ? [] : [protocol];
+  const cidr = sourceCidr ?? destinationCidr;
+  const family = cidr === undefined ? undefined : parseCidr(cidr)?.family;
+  const families: (4 | 6)[] = family === undefined ? [4, 6] : [family];
+  return families.flatMap((each) =>
+    protocols.map((one) => ({
+      family: each,
+      protocol: one,
+      client: sourceCidr,
+      server: destinationCidr,
+      clientPorts: portSet(selector.sourcePorts),
+      serverPorts: portSet(selector.destinationPorts),
+    })),
+  );
+}
+
+function portSet(ports: readonly string[] | undefined): string | undefined {
+  return ports === undefined ? undefined : `{ ${ports.join(", ")} }`;
+}
+
+function serviceMatches({ addresses, port, protocol }: LabMirrorSpec["services"][number]): Match[] {
+  const protocols = protocol === "udp" ? ["udp" as const] : protocol === "tcp" ? ["tcp" as const] : [];
+  return protocols.flatMap((one) =>
+    ([4, 6] as const).flatMap((family) => {
+      const own = addresses.filter((address) => addressFamily(address) === family);
+      if (own.length === 0) return [];
+      return [{ family, protocol: one, server: `{ ${own.join(", ")} }`, serverPorts: String(port) }];
+    }),
+  );
+}
