@@ -1,0 +1,365 @@
+import { formGap, type Gap } from "./calibration";
+import { estimateCounts, type Events } from "./countEstimate";
+import { mean, median, rankCorrelation } from "./descriptive";
+import { minimumDetectableEffect, minimumDetectablePulse } from "./detectable";
+import { autocorrelatedRankTest, cliffsDelta, effectiveDegrees, effectiveSampleFactor, hodgesLehmann } from "./ranks";
+import { area, onset, recovery, type Recovery } from "./recovery";
+import { cellsIn, present, type AlignedPair, type Window } from "./series";
+import type { PairSettings } from "./settings";
+import type { SignalRule } from "./signals";
+import { walshInterval, wilcoxonSignedRank } from "./signedRank";
+import { absoluteDeviations, brownForsythe } from "./spread";
+import { studentTwoSided } from "./distributions";
+import { theilSen } from "./trend";
+
+/** One signal of one target under one fault. */
+export interface Question {
+  pair: AlignedPair;
+  /** Requests per step of both sides, for signals that are shares of requests. */
+  requests?: AlignedPair;
+  rule: SignalRule;
+  baseline: Window;
+  /** Windows in which the fault was active; six or more make a pulse design. */
+  windows: Window[];
+  /** Until when recovery was watched. */
+  watchUntil: number;
+  settings: PairSettings;
+}
+
+/** What the data say about a question, before q-values and a verdict. */
+export interface Estimate {
+  method: "rank" | "pulses" | "counts";
+  /** Why no estimate could be made. */
+  missing?: { verdict: "noData" | "inconclusive"; why: string };
+  unit: string;
+  /** Median of shadow over the baseline. */
+  level: number | null;
+  shift: number | null;
+  low: number | null;
+  high: number | null;
+  p: number | null;
+  delta: number | null;
+  spreadP: number | null;
+  spreadRatio: number | null;
+  minimumDetectable: number | null;
+  effectiveSamples: number | null;
+  /** Smallest difference of interest, and bound of equivalence, in the unit. */
+  margin: number;
+  equivalence: number;
+  onset: number | null;
+  recovery: Recovery | null;
+  area: number | null;
+  control: "live" | "none";
+  controlNote?: string;
+  correlation: number;
+  /** Reasons not to believe the estimate. */
+  doubts: string[];
+  /** True when another fault was active in the same seconds. */
+  confounded?: boolean;
+}
+
+const nothing: Omit<Estimate, "method" | "unit" | "doubts"> = {
+  level: null,
+  shift: null,
+  low: null,
+  high: null,
+  p: null,
+  delta: null,
+  spreadP: null,
+  spreadRatio: null,
+  minimumDetectable: null,
+  effectiveSamples: null,
+  margin: 0,
+  equivalence: 0,
+  onset: null,
+  recovery: null,
+  area: null,
+  control: "none",
+  correlation: 0,
+};
+
+/** Fewest pulses whose exact test can reach p < 0.05. */
+const MINIMUM_PULSES = 6;
+
+/** Answers one question by the method that its signal and design ask for. */
+export function estimate(question: Question): Estimate {
+  const { rule, requests, pair, baseline, settings, windows } = question;
+  if (rule.kind === "count" && pair.live) return counted(question, { events: pair, kind: "count" });
+  if (rule.kind === "ratio" && requests) return counted(question, { events: pair, requests, kind: "ratio" });
+  const baselineCells = cellsIn(pair, pair.shadow.length, baseline);
+  const missing = tooFew(pair.shadow, baselineCells, settings.minimumBaseline, settings, "the baseline");
+  if (missing) return { ...nothing, method: "rank", unit: rule.unit, doubts: [], missing };
+  const gap = formGap(pair, baselineCells, rule.transform, settings.minimumCorrelation);
+  const pulses = windows.length >= MINIMUM_PULSES ? pulseDifferences(question, gap) : [];
+  const design = pulses.length >= MINIMUM_PULSES ? pulseEstimate(pulses) : rankEstimate(question, gap, baselineCells);
+  if (windows.length >= MINIMUM_PULSES && pulses.length < MINIMUM_PULSES && design.missing) {
+    design.missing.why = `only ${pulses.length} of ${windows.length} pulses have samples, at least ${MINIMUM_PULSES} are needed`;
+  }
+  return complete(question, gap, baselineCells, design);
+}
+
+type Design = Pick<
+  Estimate,
+  | "method"
+  | "missing"
+  | "shift"
+  | "low"
+  | "high"
+  | "p"
+  | "delta"
+  | "spreadP"
+  | "spreadRatio"
+  | "minimumDetectable"
+  | "effectiveSamples"
+>;
+
+/** Adds what does not depend on the design: level, margins, doubts, onset, recovery, area. */
+function complete(question: Question, gap: Gap, baselineCells: number[], design: Design): Estimate {
+  const { rule, settings, pair, windows } = question;
+  const margin = Math.max(
+    (settings.marginPercent / 100) * Math.abs(gap.level),
+    settings.marginPercent > 0 ? rule.floor : 0,
+  );
+  const result: Estimate = {
+    ...nothing,
+    ...design,
+    unit: rule.unit,
+    level: gap.level,
+    margin,
+    equivalence:
+      settings.equivalencePercent === undefined ? margin : (settings.equivalencePercent / 100) * Math.abs(gap.level),
+    control: gap.control,
+    ...(gap.controlNote !== undefined && { controlNote: gap.controlNote }),
+    correlation: gap.correlation,
+    doubts: [],
+  };
+  if (design.missing) return result;
+  result.doubts = doubts(question, gap, baselineCells, result);
+  const series = { start: pair.start, step: pair.step, values: gap.unit };
+  const base = present(gap.unit, baselineCells);
+  const [first, last] = [windows[0]!, windows[windows.length - 1]!];
+  if ((result.p ?? 1) < settings.alpha) {
+    result.onset = onset(series, { start: first.start, end: windows.length > 1 ? windows[1]!.start : first.end });
+    const options = { hold: settings.holdSeconds, tolerance: margin };
+    result.recovery = recovery(series, base, { end: last.end, watchUntil: question.watchUntil }, options);
+  }
+  const back = result.recovery?.recovered;
+  const until = back === undefined || back === null ? question.watchUntil : last.end + back;
+  result.area = area(series, median(base), first.start, Math.max(last.end, until));
+  return result;
+}
+
+/** Rank test and Hodges-Lehmann shift of the gap, fault against baseline, by the effective sample size of the baseline. */
+function rankEstimate(question: Question, gap: Gap, baselineCells: number[]): Design {
+  const { windows, settings } = question;
+  const cells = faultCells(question);
+  const a = present(gap.test, baselineCells);
+  const b = present(gap.test, cells);
+  const missing =
+    tooFew(gap.test, baselineCells, settings.minimumBaseline, settings, "the baseline") ??
+    tooFew(gap.test, cells, settings.minimumFault, settings, windows.length > 1 ? "the faults" : "the fault");
+  if (missing) return { ...nothing, method: "rank", missing };
+  const tau = effectiveSampleFactor(baselineCells.map((cell) => gap.test[cell]!));
+  const test = autocorrelatedRankTest(a, b, tau);
+  const units = [present(gap.unit, baselineCells), present(gap.unit, cells)] as const;
+  const deviationTau = effectiveSampleFactor(absoluteDeviations(a));
+  const spread = brownForsythe(a, b, deviationTau);
+  const unitTau = effectiveSampleFactor(baselineCells.map((cell) => gap.unit[cell]!));
+  return {
+    method: "rank",
+    ...hodgesLehmann(...units, { tau: unitTau, df: effectiveDegrees(a.length, b.length, unitTau) }),
+    p: test.p,
+    delta: cliffsDelta(a, b),
+    spreadP: spread.p,
+    spreadRatio: spread.ratio,
+    minimumDetectable: minimumDetectableEffect(units[0], b.length, unitTau),
+    effectiveSamples: (a.length + b.length) / tau,
+  };
+}
+
+/** Cells of all windows after their settle time, each cell once. */
+function faultCells({ pair, windows, settings }: Question): number[] {
+  const cells = new Set<number>();
+  for (const window of windows) {
+    const settle = window.end - window.start >= 10 * pair.step ? settings.settleSeconds : 0;
+    for (const cell of cellsIn(pair, pair.shadow.length, { start: window.start + settle, end: window.end }))
+      cells.add(cell);
+  }
+  return [...cells].sort((x, y) => x - y);
+}
+
+/** One pulse: on less off, on the scale of the test and in the unit. */
+interface PulseDifference {
+  test: number;
+  unit: number;
+}
+
+/**
+ * Per pulse the mean of the gap while on, less its mean as long before and after: samples count as on by the share of
+ * their step that lies inside the pulse; off are those wholly outside every pulse, within one pulse's length but at least two steps.
+ */
+function pulseDifferences({ pair, windows, settings }: Question, gap: Gap): PulseDifference[] {
+  const size = pair.shadow.length;
+  const inside = new Array<number>(size).fill(0);
+  for (const window of windows) {
+    const [from, to] = reach(pair, window, 0);
+    for (let cell = from; cell < to; cell++) inside[cell]! += overlap(pair, cell, window);
+  }
+  const differences: PulseDifference[] = [];
+  for (const window of windows) {
+    const settle = window.end - window.start >= 10 * pair.step ? settings.settleSeconds : 0;
+    const active = { start: window.start + settle, end: window.end };
+    const around = Math.max(window.end - window.start, 2 * pair.step);
+    const [from, to] = reach(pair, window, around);
+    const on = { weight: 0, test: 0, unit: 0 };
+    const off = { weight: 0, test: 0, unit: 0 };
+    for (let cell = from; cell < to; cell++) {
+      if (Number.isNaN(gap.test[cell]!)) continue;
+      const share = overlap(pair, cell, active);
+      if (share >= 0.5) add(on, share, gap, cell);
+      else if (inside[cell]! < 1e-6) add(off, 1, gap, cell);
+    }
+    if (on.weight === 0 || off.weight === 0) continue;
+    differences.push({
+      test: on.test / on.weight - off.test / off.weight,
+      unit: on.unit / on.weight - off.unit / off.weight,
+    });
+  }
+  return differences;
+}
+
+function add(sum: { weight: number; test: number; unit: number }, weight: number, gap: Gap, cell: number): void {
+  sum.weight += weight;
+  sum.test += weight * gap.test[cell]!;
+  sum.unit += weight * gap.unit[cell]!;
+}
+
+/** Cells that touch the window widened by `around` seconds on both sides. */
+function reach(pair: AlignedPair, window: Window, around: number): [number, number] {
+  const from = Math.max(0, Math.floor((window.start - around - pair.start) / pair.step + 1e-6));
+  const to = Math.min(pair.shadow.length, Math.ceil((window.end + around - pair.start) / pair.step - 1e-6));
+  return [from, to];
+}
+
+/** Share of a cell's step that lies inside the window. */
+function overlap(pair: AlignedPair, cell: number, window: Window): number {
+  const start = pair.start + cell * pair.step;
+  return Math.max(0, Math.min(start + pair.step, window.end) - Math.max(start, window.start)) / pair.step;
+}
+
+/** Exact signed-rank test over the pulses, each of which is one sample. */
+function pulseEstimate(pulses: PulseDifference[]): Design {
+  const test = pulses.map((pulse) => pulse.test);
+  const unit = pulses.map((pulse) => pulse.unit);
+  const positive = test.filter((value) => value > 0).length;
+  const negative = test.filter((value) => value < 0).length;
+  const { shift, low, high } = walshInterval(unit);
+  return {
+    ...nothing,
+    method: "pulses",
+    shift,
+    low,
+    high,
+    p: wilcoxonSignedRank(test).p,
+    delta: (positive - negative) / test.length,
+    minimumDetectable: minimumDetectablePulse(unit),
+    effectiveSamples: pulses.length,
+  };
+}
+
+/** Reasons not to believe a rank estimate: a trend before the fault, or live itself moved where it is no control. */
+function doubts(question: Question, gap: Gap, baselineCells: number[], result: Estimate): string[] {
+  if (result.method !== "rank") return [];
+  const found: string[] = [];
+  const trend = preTrend(question, gap, baselineCells);
+  if (trend !== undefined) found.push(trend);
+  if (gap.control === "none" && gap.live) {
+    const cells = faultCells(question);
+    const a = present(gap.live, baselineCells);
+    const b = present(gap.live, cells);
+    if (a.length >= question.settings.minimumBaseline && b.length >= question.settings.minimumFault) {
+      const tau = effectiveSampleFactor(baselineCells.map((cell) => gap.live![cell]!));
+      if (autocorrelatedRankTest(a, b, tau).p < 0.01)
+        found.push("live itself changed at the same time and is too weak a control");
+    }
+  }
+  return found;
+}
+
+/** A gap that drifts over the baseline so that the drift alone could explain half of the margin or of the shift. */
+function preTrend(question: Question, gap: Gap, baselineCells: number[]): string | undefined {
+  const cells = baselineCells.filter((cell) => !Number.isNaN(gap.unit[cell]!));
+  const values = cells.map((cell) => gap.unit[cell]!);
+  const times = cells.map((cell) => cell * question.pair.step);
+  const line = theilSen(times, values);
+  const residuals = values.map((value, i) => value - line.slope * times[i]!);
+  const tau = effectiveSampleFactor(residuals);
+  // Spearman's rho of value and time, with the sample size that is left after autocorrelation.
+  const rho = rankCorrelation(times, values);
+  const df = Math.max(2, cells.length / tau - 2);
+  const p = studentTwoSided(rho * Math.sqrt(df / Math.max(1e-12, 1 - rho * rho)), df);
+  if (p >= 0.01) return undefined;
+  const distance = mean(faultCells(question).map((cell) => cell * question.pair.step)) - mean(times);
+  const drift = line.slope * distance;
+  const matters =
+    Math.abs(drift) > 0.5 * Math.max(marginOf(question, gap), Math.abs(medianShift(question, gap, values)));
+  return matters
+    ? `the gap drifted before the fault (${drift.toPrecision(2)} ${question.rule.unit} by its middle)`
+    : undefined;
+}
+
+function marginOf({ rule, settings }: Question, gap: Gap): number {
+  return Math.max((settings.marginPercent / 100) * Math.abs(gap.level), settings.marginPercent > 0 ? rule.floor : 0);
+}
+
+function medianShift(question: Question, gap: Gap, baseline: readonly number[]): number {
+  return median(present(gap.unit, faultCells(question))) - median(baseline);
+}
+
+/** Why a phase has too few samples, or undefined. */
+function tooFew(
+  values: readonly number[],
+  cells: readonly number[],
+  minimum: number,
+  settings: PairSettings,
+  phase: string,
+): Estimate["missing"] {
+  const count = present(values, cells).length;
+  if (count === 0 && phase === "the baseline") return { verdict: "noData", why: "no samples in the baseline" };
+  if (count < minimum)
+    return { verdict: "inconclusive", why: `only ${count} samples in ${phase}, at least ${minimum} are needed` };
+  const share = 1 - count / cells.length;
+  if (share <= settings.maximumMissing) return undefined;
+  return { verdict: "inconclusive", why: `${(100 * share).toFixed(0)} % of the samples of ${phase} are missing` };
+}
+
+/** Totals of events, with level and margins. */
+function counted(question: Question, events: Events): Estimate {
+  const { pair, baseline, rule, settings, windows, watchUntil } = question;
+  const baselineCells = cellsIn(pair, pair.shadow.length, baseline);
+  const cells = faultCells(question);
+  const shadowBase = present(pair.shadow, baselineCells);
+  const empty = { ...nothing, method: "counts" as const, unit: rule.unit, doubts: [] };
+  if (shadowBase.length === 0) {
+    return { ...empty, missing: { verdict: "noData", why: "no samples in the baseline" } };
+  }
+  const { missing, ...answer } = estimateCounts(events, baselineCells, cells);
+  if (missing !== undefined) return { ...empty, missing: { verdict: "inconclusive", why: missing } };
+  const margin = Math.max(
+    (settings.marginPercent / 100) * Math.abs(answer.level),
+    settings.marginPercent > 0 ? rule.floor : 0,
+  );
+  const result: Estimate = { ...empty, ...answer, margin, equivalence: margin, spreadP: null, spreadRatio: null };
+  const [first, last] = [windows[0]!, windows[windows.length - 1]!];
+  const values = pair.shadow.map((value, cell) => value - (pair.live?.[cell] ?? 0));
+  const series = { start: pair.start, step: pair.step, values };
+  const base = present(values, baselineCells);
+  if ((result.p ?? 1) < settings.alpha && base.length > 0) {
+    result.onset = onset(series, { start: first.start, end: windows.length > 1 ? windows[1]!.start : first.end });
+    const options = { hold: settings.holdSeconds, tolerance: margin };
+    result.recovery = recovery(series, base, { end: last.end, watchUntil }, options);
+  }
+  const until = result.recovery?.recovered != null ? last.end + result.recovery.recovered : watchUntil;
+  result.area = area(series, median(base), first.start, Math.max(last.end, until));
+  return result;
+}

@@ -1,0 +1,43 @@
+export { analyseRun, type AnalysedExperiment, type Analysis, type RunSettings } from "./run";
+export { analysePair, type PairInput } from "./pair";
+export { estimate, type Estimate, type Question } from "./estimate";
+export { defaults, type PairSettings } from "./settings";
+export { isApparatus, ruleOf, type SignalRule } from "./signals";
+export { judge } from "./verdict";
+export type { Judgement } from "./runVerdict";
+export { align, type AlignedPair, type Sample, type Window } from "./series";
+export { calibratedSlope, formGap, type Gap } from "./calibration";
+export {
+  autocorrelatedRankTest,
+  cliffsDelta,
+  deltaBand,
+  effectiveDegrees,
+  effectiveSampleFactor,
+  hodgesLehmann,
+  mannWhitney,
+  type RankTest,
+  type SampleFactor,
+  type ShiftInterval,
+} from "./ranks";
+export { brownForsythe, ks2, type SpreadTest } from "./spread";
+export {
+  binomialTwoSided,
+  dispersionFactor,
+  fisherExact,
+  poissonRatio,
+  riskDifference,
+  type RateRatio,
+  type RiskDifference,
+  type Tally,
+} from "./counts";
+export { walshInterval, wilcoxonSignedRank, type SignedRankTest } from "./signedRank";
+export { doseResponse, kendall, theilSen, type DoseResponse, type Line } from "./trend";
+export { benjaminiHochberg } from "./multiplicity";
+export { bestSplit, eDivisive, energyStatistics, type ChangePoint, type EnergyStatistics } from "./changePoints";
+export { area, onset, recovery, type EvenSeries, type Recovery } from "./recovery";
+export { minimumDetectableEffect, minimumDetectablePulse, minimumDetectableRisk } from "./detectable";
+export { falseAlarmRate, type FalseAlarmRate } from "./falseAlarms";
+export { gilbertElliott } from "./loss";
+export { latencyHistogram, mergeLatencies, percentiles, type Percentiles } from "./percentiles";
+export { wilsonInterval } from "./distributions";
+export { correlation, mad, mean, median, midranks, quantile, rankCorrelation } from "./descriptive";

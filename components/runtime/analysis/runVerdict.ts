@@ -1,0 +1,127 @@
+import { RunStatus, Verdict, type Effect, type Journal, type JournalExperiment } from "../runner/journal";
+import { figure } from "./verdict";
+
+/** A verdict with the sentence that says why. */
+export interface Judgement {
+  verdict: Verdict;
+  sentence: string;
+  /** True when the shadow was not under the claimed load or a fault did nothing: no verdict may be drawn. */
+  invalid: boolean;
+}
+
+/** An effect, and whether it is degraded when faults that overlapped it are taken as one. */
+export interface JudgedEffect {
+  effect: Effect;
+  together: boolean;
+}
+
+/** Verdict of one experiment: broken hypothesis first, then whether it may be judged at all, then the statistics. */
+export function experimentVerdict(
+  journal: Journal,
+  experiment: JournalExperiment,
+  judged: readonly JudgedEffect[],
+  minimumCoverage: number,
+): Judgement {
+  const failure = failureOf(journal, experiment);
+  const doubt = invalidity(journal, experiment, minimumCoverage);
+  if (failure !== undefined) return { verdict: Verdict.Fail, sentence: failure, invalid: doubt !== undefined };
+  if (doubt !== undefined) return { verdict: Verdict.Inconclusive, sentence: doubt, invalid: true };
+  const early = experiment.probes.find(({ when, ok }) => when === "before" && !ok);
+  if (early) {
+    const sentence = `the steady state did not hold before the fault: probe "${early.name}": ${early.why}`;
+    return { verdict: Verdict.Inconclusive, sentence, invalid: false };
+  }
+  return { ...fromEffects(journal, judged), invalid: false };
+}
+
+/** Why the experiment failed: a stop condition, a broken hypothesis, or a missed recovery-time objective. */
+function failureOf(journal: Journal, experiment: JournalExperiment): string | undefined {
+  const phases = journal.phases.filter((phase) => phase.experiment === experiment.name);
+  const [start, end] = [phases[0]?.startedAt ?? -Infinity, phases.at(-1)?.endedAt ?? Infinity];
+  const stop = journal.events.find(({ kind, time }) => /^stop-?condition/i.test(kind) && time >= start && time <= end);
+  if (stop) return `a stop condition fired: ${stop.message}`;
+  const broken = experiment.probes.filter(({ when, ok }) => when !== "before" && !ok);
+  const [first] = broken;
+  if (first) {
+    const more = broken.length > 1 ? ` (and ${broken.length - 1} more)` : "";
+    return `the hypothesis is broken: probe "${first.name}" ${first.when} the fault: ${first.why}${more}`;
+  }
+  if (experiment.deviated) return "the hypothesis is broken: the run deviated from its steady state";
+  const late = experiment.commands.find(({ withinObjective }) => !withinObjective);
+  if (!late) return undefined;
+  return `the recovery objective of "${late.action}" was missed on ${late.machine}: ${figure(late.seconds)} s, exit code ${late.exitCode}`;
+}
+
+/** Why no verdict may be drawn: a fault that did nothing, or a shadow that was not under the claimed load. */
+function invalidity(journal: Journal, experiment: JournalExperiment, minimumCoverage: number): string | undefined {
+  if (experiment.faults.length > 0 && experiment.faults.every(({ windows }) => windows.length === 0)) {
+    return "no fault was carried out";
+  }
+  const unproven = experiment.faults.find(({ effect }) => effect?.proven !== true);
+  if (unproven) {
+    return `the fault "${unproven.action}" is not proven to have happened: ${unproven.effect?.why ?? "no counter was read"}`;
+  }
+  const coverage = journal.coverage?.coverage;
+  if (coverage === undefined || coverage >= minimumCoverage) return undefined;
+  return `only ${(100 * coverage).toFixed(1)} % of the selected requests reached the shadow, at least ${100 * minimumCoverage} % are needed`;
+}
+
+function fromEffects(journal: Journal, judged: readonly JudgedEffect[]): { verdict: Verdict; sentence: string } {
+  const effects = judged.map(({ effect }) => effect);
+  const of = (verdict: Verdict): Effect[] => effects.filter((effect) => effect.verdict === verdict);
+  const degraded = of(Verdict.Degraded);
+  if (degraded.length > 0) return { verdict: Verdict.Degraded, sentence: summary(degraded) };
+  const jointly = judged.find(({ together }) => together)?.effect;
+  if (jointly) {
+    const sentence = `${label(jointly)} degraded while several faults were active, not attributed to one of them: ${jointly.why}`;
+    return { verdict: Verdict.Degraded, sentence };
+  }
+  if (journal.status === RunStatus.Interrupted || journal.status === RunStatus.Aborted) {
+    return { verdict: Verdict.Inconclusive, sentence: `the run was cut: ${journal.statusReason ?? journal.status}` };
+  }
+  const service = effects.filter(({ signal }) => signal.startsWith("app."));
+  const decisive = service.length > 0 ? service : effects;
+  if (decisive.every(({ verdict }) => verdict === Verdict.NoData)) {
+    return { verdict: Verdict.NoData, sentence: "no signal has samples in the baseline" };
+  }
+  const open = decisive.find(({ verdict }) => verdict === Verdict.Inconclusive);
+  if (open) return { verdict: Verdict.Inconclusive, sentence: `${label(open)}: ${open.why}` };
+  const silent = decisive.find(({ verdict }) => verdict === Verdict.NoData);
+  if (silent) return { verdict: Verdict.NoData, sentence: `${label(silent)}: ${silent.why}` };
+  const count = decisive.length === 1 ? "the signal" : `all ${decisive.length} signals`;
+  return { verdict: Verdict.Pass, sentence: `${count} stayed within the margin while the fault was proven to happen` };
+}
+
+/** Service signals first, then the surest and largest. */
+function summary(degraded: readonly Effect[]): string {
+  const rank = (effect: Effect): number => (effect.signal.startsWith("app.") ? 0 : 1);
+  const [first] = [...degraded].sort(
+    (a, b) =>
+      rank(a) - rank(b) || (a.q ?? 1) - (b.q ?? 1) || Math.abs(b.shiftPercent ?? 0) - Math.abs(a.shiftPercent ?? 0),
+  );
+  const others = degraded.length > 1 ? `; ${degraded.length - 1} more signals degraded` : "";
+  return `${label(first!)} ${first!.why}${back(first!)}${others}`;
+}
+
+function label({ fault, signal, target }: Effect): string {
+  return `"${fault}": ${signal} of ${target}`;
+}
+
+function back(effect: Effect): string {
+  if (effect.censored) return ", not recovered when watching ended";
+  return effect.recovered === null ? "" : `, back ${figure(effect.recovered)} s after the fault ended`;
+}
+
+/** Verdict of a run: the worst of its experiments; a run in which nothing was broken says so. */
+export function runVerdict(journal: Journal, experiments: readonly (Judgement & { name: string })[]): Judgement {
+  const order = [Verdict.Fail, Verdict.Degraded, Verdict.Inconclusive, Verdict.NoData, Verdict.Pass];
+  const invalid = experiments.some((experiment) => experiment.invalid);
+  for (const verdict of order) {
+    const [first, ...more] = experiments.filter((experiment) => experiment.verdict === verdict);
+    if (!first) continue;
+    const others = more.length > 0 ? ` (also ${more.map(({ name }) => name).join(", ")})` : "";
+    return { verdict, sentence: `${first.name}: ${first.sentence}${others}`, invalid };
+  }
+  const sentence = journal.statusReason ?? "no experiment was run";
+  return { verdict: Verdict.NoData, sentence, invalid: true };
+}
