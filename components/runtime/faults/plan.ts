@@ -76,11 +76,19 @@ export interface Capabilities {
   systemdRun: boolean;
   atd: boolean;
   ethtool: boolean;
+  /** Packets can be moved from one device to another with the `u32` classifier and the `mirred` action of tc. */
+  mirred?: boolean;
+  /** Intermediate functional block devices: what arrives can be shaped like what leaves. */
+  ifb?: boolean;
   /** Command that starts the delay relay, where a user-space relay can run. */
   relay?: string[];
 }
 
-/** One plain command; `ignoreFailure` for undo steps that may find nothing to undo. */
+/**
+ * One plain command; `ignoreFailure` for undo steps that may find nothing to undo. In arguments and standard input
+ * `{state}` stands for the fault's state folder and `{timeout}` for the milliseconds until the kernel is to end what it
+ * carries, both known only where the script runs.
+ */
 export interface PlanCommand {
   argv: string[];
   /** Text for the command's standard input, for example a ruleset for `nft -f -`. */
@@ -118,6 +126,8 @@ export interface FaultPlan {
   verify: PlanCommand[];
   /** Idempotent: may run several times, and on a target that is gone. */
   undo: PlanCommand[];
+  /** Each succeeds when nothing of the fault is left, also on a target that is gone. Defaults to none. */
+  undone?: PlanCommand[];
   /** Keeps a self-healing fault alive for another few heartbeats. */
   heartbeat: PlanCommand[];
   effect: EffectCounter[];

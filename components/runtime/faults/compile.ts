@@ -1,0 +1,125 @@
+import { createHash } from "node:crypto";
+
+import type { FaultKind } from "../../experiment";
+import { type Problem, ProblemsError, refuse } from "../../internal/problems";
+import { compileLinkDown } from "./carrier";
+import type { CompileContext, CompiledKind } from "./context";
+import { compileCorruption } from "./corrupt";
+import { compileCrash } from "./crash";
+import { compileLatency } from "./delay";
+import { compileLoss } from "./drop";
+import { type Way, isExempt, validateFlow } from "./match";
+import { validateFault } from "./parameters";
+import type { Capabilities, Fault, FaultPlan, ResolvedTarget } from "./plan";
+
+/** Time between two heartbeats that the runner sends; three missed ones end the fault. */
+export const heartbeatSeconds = 2;
+
+const kinds: Partial<Record<FaultKind, (context: CompileContext) => CompiledKind>> = {
+  linkDown: compileLinkDown,
+  machineCrash: compileCrash,
+  packetLoss: compileLoss,
+  corruption: compileCorruption,
+  latency: compileLatency,
+};
+
+/**
+ * Turns one fault on one target into plain commands that carry it out, prove it and undo it, with the mechanisms that
+ * exist at the target. Throws a ProblemsError that names every parameter that does not fit, a kind that makes no sense
+ * on the target, and every mechanism that is missing together with what to install.
+ */
+export function compile(fault: Fault, target: ResolvedTarget, capabilities: Capabilities): FaultPlan {
+  refuse(`fault "${fault.id}"`, faultProblems(fault, target));
+  const problems: Problem[] = [];
+  const direction = fault.direction ?? "both";
+  const ways: Way[] = direction === "both" ? ["egress", "ingress"] : [direction];
+  const context: CompileContext = {
+    fault,
+    target,
+    capabilities,
+    ways,
+    scope: { flow: target.flow, bothWays: direction === "both", exempt: target.exempt },
+    seed: fault.seed ?? seedOf(fault.id),
+    problem: (problem) => problems.push(problem),
+  };
+  const compileKind = kinds[fault.kind];
+  if (compileKind === undefined) {
+    const reason = `${fault.kind} cannot be carried out yet; use one of ${Object.keys(kinds).join(", ")}`;
+    throw new ProblemsError(`fault "${fault.id}"`, [{ path: "fault.kind", reason }]);
+  }
+  const compiled = compileKind(context);
+  if (compiled.mechanism === "nft" || compiled.mechanism === "relay") hookProblems(compiled, context);
+  refuse(`fault "${fault.id}"`, problems);
+  return {
+    id: fault.id,
+    fault,
+    target: target.name,
+    touches: {
+      machines: [...new Set([...target.machines.map(({ name }) => name), ...target.links.map(machineOf)])],
+      links: target.links.map(({ name }) => name),
+    },
+    ...compiled,
+    heartbeatSeconds,
+    direction,
+  };
+}
+
+/** `app-1` for `app-1/eth0`; a subnet's link carries its own name. */
+function machineOf({ name }: { name: string }): string {
+  return name.split("/")[0]!;
+}
+
+function seedOf(id: string): number {
+  return createHash("sha256").update(id).digest().readUInt32BE(0);
+}
+
+function faultProblems(fault: Fault, target: ResolvedTarget): Problem[] {
+  const { id, kind, durationSeconds, ...parameters } = fault;
+  const problems = validateFault(kind, parameters, target.kind, "fault");
+  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/.test(id)) {
+    problems.push({
+      path: "fault.id",
+      reason: `"${id}" is not allowed; use letters, digits, dots, hyphens and underscores`,
+    });
+  }
+  if (!(durationSeconds > 0 && durationSeconds <= 86_400)) {
+    const reason = `${durationSeconds} is not allowed; allowed is more than 0 s and at most a day (86400 s)`;
+    problems.push({ path: "fault.durationSeconds", reason });
+  }
+  return [...problems, ...targetProblems(target)];
+}
+
+function targetProblems(target: ResolvedTarget): Problem[] {
+  const problems: Problem[] = [];
+  if (target.kind === "machine" ? target.machines.length === 0 : target.links.length === 0) {
+    problems.push({
+      path: "target",
+      reason: `"${target.name}" resolved to no ${target.kind === "machine" ? "machine" : "link"}`,
+    });
+  }
+  if (target.flow !== undefined) {
+    problems.push(...validateFlow(target.flow, "target.flow"));
+    if (problems.length === 0 && isExempt(target.flow, target.exempt)) {
+      const reason = "lies wholly in the management path, which no fault may touch";
+      problems.push({ path: "target.flow", reason });
+    }
+  }
+  target.exempt.forEach((flow, index) => problems.push(...validateFlow(flow, `target.exempt[${index}]`)));
+  return problems;
+}
+
+function hookProblems(compiled: CompiledKind, { capabilities, problem }: CompileContext): void {
+  const uses = (hook: Way): boolean => compiled.apply.some(({ stdin }) => stdin?.includes(`hook ${hook} `) ?? false);
+  if (uses("ingress") && !capabilities.nftNetdevIngress) {
+    problem({
+      path: "fault",
+      reason: "needs nftables' netdev ingress hook; install nftables and a kernel of version 4.2 or newer",
+    });
+  }
+  if (uses("egress") && !capabilities.nftNetdevEgress) {
+    problem({
+      path: "fault",
+      reason: "needs nftables' netdev egress hook; install nftables 1.0 and a kernel of version 5.16 or newer",
+    });
+  }
+}

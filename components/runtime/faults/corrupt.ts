@@ -1,0 +1,110 @@
+import { type CompileContext, type CompiledKind } from "./context";
+import { inNamespace, shell, words } from "./commands";
+import { chosenPackets } from "./drop";
+import { hookOf } from "./match";
+import { type Tap, type TapAction, nftParts } from "./nft";
+import { chooseShare, patternLength, randomFrom } from "./pattern";
+import type { PlanCommand, ResolvedLink } from "./plan";
+
+/** Different bit patterns that are written, so that the flipped bits vary from packet to packet. */
+const variants = 16;
+
+/** Flips bits on the wire: the checksum is real before the flip, so the receiver sees the damage and discards. */
+export function compileCorruption(context: CompileContext): CompiledKind {
+  const { fault, seed } = context;
+  const places = context.target.links.flatMap((link) => context.ways.map((way) => wirePlace(context, link, way)));
+  const usable = places.filter((place) => place !== undefined);
+  const actions = usable.map(({ tap }, index): TapAction => {
+    const chosen = chooseShare(fault.percent ?? 100, seed + index);
+    const flips = flipRules(bitMasks(fault.bitsPerPacket ?? 1, seed + index));
+    return chosenPackets(tap, index, chosen, ["counter name corrupted", ...flips]);
+  });
+  const parts = nftParts(fault.id, context.scope, ["corrupted"], actions);
+  const offloads = uniqueOffloads(usable.map(({ offload }) => offload));
+  return {
+    ...parts,
+    mechanism: "nft",
+    selfHealing: true,
+    apply: [...offloads.map(({ apply }) => apply), ...parts.apply],
+    undo: [...parts.undo, ...offloads.map(({ undo }) => undo)],
+    undone: [...parts.undone, ...offloads.map(({ undone }) => undone)],
+    notes: [
+      `checksum offload is switched off at ${offloads.map(({ name }) => name).join(", ")} so that receivers see the damage`,
+      `bits are flipped in the seventh and eighth byte after the IP header, drawn from seed ${seed}`,
+      `which packets are hit repeats after ${patternLength} packets of each link and direction`,
+    ],
+  };
+}
+
+interface Offload {
+  device: string;
+  namespace?: string;
+  feature: "tx" | "rx";
+}
+
+/** Where a packet has a real checksum and the receiver has not looked at it yet. */
+function wirePlace(
+  context: CompileContext,
+  link: ResolvedLink,
+  way: Tap["way"],
+): { tap: Tap; offload: Offload } | undefined {
+  const own = { device: link.device, namespace: link.namespace };
+  if (hookOf(link, way) === "ingress") {
+    const tap: Tap = { link, way, ...own, hook: "ingress" };
+    if (link.side === "machine") return { tap, offload: { ...own, feature: "rx" } };
+    if (link.peer !== undefined) return { tap, offload: { ...link.peer, feature: "tx" } };
+  } else if (link.peer !== undefined) {
+    const tap: Tap = { link, way, device: link.peer.device, namespace: link.peer.namespace, hook: "ingress" };
+    return { tap, offload: { ...own, feature: "tx" } };
+  }
+  const reason = `corruption of ${way} at ${link.name} needs netem (install the kernel's extra modules) or both ends of the cable`;
+  context.problem({ path: "target", reason });
+  return undefined;
+}
+
+function bitMasks(bits: number, seed: number): number[] {
+  const random = randomFrom(seed ^ 0x5bd1e995);
+  return Array.from({ length: variants }, () => {
+    let mask = 0;
+    for (let left = bits; left > 0;) {
+      const bit = 1 << Math.floor(random() * 16);
+      if ((mask & bit) !== 0) continue;
+      mask |= bit;
+      left--;
+    }
+    return mask;
+  });
+}
+
+/** Each rule takes its share of what the rules before it left. */
+function flipRules(masks: readonly number[]): string[] {
+  return masks.map((mask, index) => {
+    const left = masks.length - index;
+    const turn = left === 1 ? "" : `numgen random mod ${left} 0 `;
+    return `${turn}@th,48,16 set @th,48,16 ^ 0x${mask.toString(16).padStart(4, "0")} accept`;
+  });
+}
+
+function uniqueOffloads(offloads: readonly Offload[]) {
+  const byName = new Map(
+    offloads.map((offload) => [`${offload.namespace ?? ""}/${offload.device} ${offload.feature}`, offload]),
+  );
+  return [...byName].map(([name, offload], index) => ({ name: name.replace(/^\//, ""), ...switchOff(offload, index) }));
+}
+
+/** Switches checksum offload off and, when it was on, on again. */
+export function switchOff(
+  { device, namespace, feature }: Offload,
+  index: number,
+): Record<"apply" | "undo" | "undone", PlanCommand> {
+  const ethtool = words([...inNamespace(namespace), "ethtool"]);
+  const line = feature === "tx" ? "tx-checksumming" : "rx-checksumming";
+  const isOn = `${ethtool} -k ${device} 2>/dev/null | grep -q '^${line}: on'`;
+  const exists = `${ethtool} -k ${device} >/dev/null 2>&1`;
+  const mark = `{state}/offload${index}`;
+  return {
+    apply: shell(`! ${isOn} || { : >${mark} && ${ethtool} -K ${device} ${feature} off >/dev/null; }`),
+    undo: shell(`[ ! -e ${mark} ] || ! ${exists} || ${ethtool} -K ${device} ${feature} on >/dev/null`),
+    undone: shell(`[ ! -e ${mark} ] || ! ${exists} || ${isOn}`),
+  };
+}

@@ -1,0 +1,118 @@
+import type { Flow } from "../../experiment";
+import { inNamespace, tag } from "./commands";
+import { type Way, exemptMatches, flowMatches, hookOf } from "./match";
+import type { EffectCounter, PlanCommand, ResolvedLink } from "./plan";
+
+/** A hook of a device, where packets that a target sends or gets pass. */
+export interface Tap {
+  link: ResolvedLink;
+  way: Way;
+  device: string;
+  namespace: string | undefined;
+  hook: Way;
+}
+
+/** What a rule set does to the packets that match, at one tap. */
+export interface TapAction {
+  tap: Tap;
+  /** Rules for the packets of the target; they end with a verdict or let the packet pass. */
+  rules: string[];
+  /** Rules before everything else, for example to let pass what the fault itself has sent. */
+  before?: string[];
+  /** Sets that the rules use, as text. */
+  sets?: string[];
+}
+
+/** Which packets at a tap are the target's. */
+export interface Scope {
+  flow: Flow | undefined;
+  /** Also the packets that answer the flow. */
+  bothWays: boolean;
+  exempt: Flow[];
+}
+
+/** Everything that nft does for a fault, as parts of its plan. */
+export interface NftParts {
+  apply: PlanCommand[];
+  verify: PlanCommand[];
+  undo: PlanCommand[];
+  undone: PlanCommand[];
+  heartbeat: PlanCommand[];
+  effect: EffectCounter[];
+}
+
+/** The taps at the links' own devices for the chosen ways. */
+export function tapsOf(links: readonly ResolvedLink[], ways: readonly Way[]): Tap[] {
+  return links.flatMap((link) =>
+    ways.map((way) => ({ link, way, device: link.device, namespace: link.namespace, hook: hookOf(link, way) })),
+  );
+}
+
+/**
+ * One table per namespace whose rules match only while the kernel keeps the elements of the set `armed`: the table is
+ * loaded without any, the heartbeat adds them with a timeout, and without heartbeats the kernel ends the fault.
+ */
+export function nftParts(id: string, scope: Scope, counters: string[], actions: TapAction[]): NftParts {
+  const table = tag(id);
+  const names = ["matched", ...counters];
+  const namespaces = [...new Set(actions.map(({ tap }) => tap.namespace))];
+  const parts: NftParts = { apply: [], verify: [], undo: [], undone: [], heartbeat: [], effect: [] };
+  for (const namespace of namespaces) {
+    const own = actions.filter(({ tap }) => tap.namespace === namespace);
+    const nft = [...inNamespace(namespace), "nft"];
+    const list = [...nft, "list", "table", "netdev", table];
+    parts.apply.push({ argv: [...nft, "-f", "-"], stdin: tableText(table, scope, names, own) });
+    parts.verify.push({ argv: list });
+    parts.undo.push({ argv: [...nft, "delete", "table", "netdev", table], ignoreFailure: true });
+    parts.undone.push({ argv: ["!", ...list] });
+    parts.heartbeat.push({ argv: [...nft, "-f", "-"], stdin: refreshText(table) });
+    parts.effect.push(...names.map((name) => nftCounter(nft, table, name)));
+  }
+  return parts;
+}
+
+function nftCounter(nft: string[], table: string, name: string): EffectCounter {
+  const argv = [...nft, "-j", "list", "counter", "netdev", table, name];
+  return { name, argv, parse: { kind: "nftCounter", counter: name } };
+}
+
+function tableText(table: string, scope: Scope, counters: string[], actions: TapAction[]): string {
+  const lines = [
+    `table netdev ${table} {`,
+    "  set armed {",
+    "    type ether_type",
+    "    flags timeout",
+    "  }",
+    ...counters.flatMap((name) => [`  counter ${name} {`, "  }"]),
+    ...actions.flatMap((action, index) => chainLines(action, index, scope)),
+    "}",
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function chainLines({ tap, rules, before = [], sets = [] }: TapAction, index: number, scope: Scope): string[] {
+  return [
+    ...sets.flatMap((text) => text.split("\n").map((line) => `  ${line}`)),
+    `  chain act${index} {`,
+    ...rules.map((rule) => `    ${rule}`),
+    "  }",
+    `  chain tap${index} {`,
+    `    type filter hook ${tap.hook} device "${tap.device}" priority -100; policy accept;`,
+    ...before.map((rule) => `    ${rule}`),
+    ...exemptMatches(scope.exempt).map((match) => `    ${match} accept`),
+    ...flowMatches(scope.flow, scope.bothWays).map((match) =>
+      ["    meta protocol @armed", match, "counter name matched", `goto act${index}`].filter(Boolean).join(" "),
+    ),
+    "  }",
+  ];
+}
+
+function refreshText(table: string): string {
+  const elements = (timeout: string): string => `{ ip${timeout}, ip6${timeout} }`;
+  return [
+    `add element netdev ${table} armed ${elements(" timeout {timeout}ms")}`,
+    `delete element netdev ${table} armed ${elements("")}`,
+    `add element netdev ${table} armed ${elements(" timeout {timeout}ms")}`,
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,120 @@
+import { type Socket, createSocket } from "node:dgram";
+import { performance } from "node:perf_hooks";
+
+import { delaysOf } from "./distribution";
+import { type RelayConfig, type RelayReport, relayMark } from "./model";
+import { DelayQueue } from "./queue";
+
+/** Socket buffers; the kernel grants what its limits allow. */
+const bufferBytes = 8 << 20;
+/** Timers are late by up to this long, so the last stretch is waited for without one. */
+const spinMilliseconds = 1.2;
+const headerBytes = 8;
+/** Flags of a VXLAN header: identifier valid, and group policy (which becomes the packet's mark) valid. */
+const identifierValid = 0x08;
+const groupPolicyValid = 0x80;
+
+/**
+ * Holds the frames that arrive in VXLAN and sends each back when it is due. Frames come back with a mark, by which
+ * the rules that sent them here let them pass.
+ */
+export class Relay {
+  readonly report: RelayReport = {
+    received: 0,
+    delayed: 0,
+    overflowed: 0,
+    held: 0,
+    late: 0,
+    worstLateMilliseconds: 0,
+  };
+  private readonly socket: Socket;
+  private readonly queue = new DelayQueue();
+  private readonly taps: { next: () => number; last: number }[];
+  private waiting: { due: number; cancel: () => void } | undefined;
+
+  constructor(private readonly config: RelayConfig) {
+    this.socket = createSocket({ type: "udp4", recvBufferSize: bufferBytes, sendBufferSize: bufferBytes });
+    this.taps = config.taps.map(({ seed }) => ({ next: delaysOf(config.model, seed), last: 0 }));
+    this.socket.on("message", (frame) => this.take(frame));
+  }
+
+  /** Starts to take frames; rejects when the address cannot be had. */
+  listen(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.socket.once("error", reject);
+      this.socket.bind(this.config.port, this.config.listen, () => {
+        this.socket.off("error", reject);
+        this.socket.on("error", () => undefined);
+        resolve();
+      });
+    });
+  }
+
+  /** Sends everything that is held at once and stops; new frames are no longer taken. */
+  drain(): Promise<void> {
+    this.socket.removeAllListeners("message");
+    this.waiting?.cancel();
+    this.waiting = undefined;
+    for (let held = this.queue.pop(); held !== undefined; held = this.queue.pop()) this.send(held.frame);
+    return new Promise((resolve) => this.socket.close(resolve));
+  }
+
+  private take(frame: Buffer): void {
+    const tap = frame.length > headerBytes ? this.taps[frame.readUIntBE(4, 3) - 1] : undefined;
+    if (tap === undefined) return;
+    this.report.received++;
+    if (this.queue.size >= this.config.limit) {
+      this.report.overflowed++;
+      return;
+    }
+    const drawn = performance.now() + tap.next();
+    const due = this.config.model.keepOrder ? Math.max(drawn, tap.last) : drawn;
+    tap.last = due;
+    this.queue.push({ frame, due, order: this.report.received });
+    this.schedule();
+  }
+
+  private schedule(): void {
+    const first = this.queue.peek();
+    if (first === undefined || (this.waiting !== undefined && this.waiting.due <= first.due)) return;
+    this.waiting?.cancel();
+    const left = first.due - performance.now();
+    const wake = (): void => {
+      this.waiting = undefined;
+      this.sendDue();
+    };
+    if (left > spinMilliseconds) {
+      const timer = setTimeout(wake, Math.max(1, Math.floor(left - spinMilliseconds)));
+      this.waiting = { due: first.due, cancel: () => clearTimeout(timer) };
+    } else {
+      const immediate = setImmediate(wake);
+      this.waiting = { due: first.due, cancel: () => clearImmediate(immediate) };
+    }
+  }
+
+  private sendDue(): void {
+    const now = performance.now();
+    for (let first = this.queue.peek(); first !== undefined && first.due <= now; first = this.queue.peek()) {
+      this.queue.pop();
+      const late = now - first.due;
+      if (late > 1) this.report.late++;
+      if (late > this.report.worstLateMilliseconds) this.report.worstLateMilliseconds = late;
+      this.report.delayed++;
+      this.send(first.frame);
+    }
+    this.report.held = this.queue.size;
+    this.schedule();
+  }
+
+  private send(frame: Buffer): void {
+    frame[0] = identifierValid | groupPolicyValid;
+    frame[1] = 0;
+    frame.writeUInt16BE(relayMark, 2);
+    this.socket.send(frame, this.config.port, this.config.returnTo, ignoreSendError);
+  }
+}
+
+/** A frame that cannot be sent is lost like one on a wire; the taps' counters show the difference. */
+function ignoreSendError(): void {
+  return;
+}

@@ -1,0 +1,246 @@
+/** The part of a fault's script that is the same for every plan. */
+export const scriptBody = String.raw`
+LC_ALL=C
+export LC_ALL
+PATH=$PATH:/usr/sbin:/sbin:/usr/bin:/bin
+STEP=
+
+# Hundredths of a second since the machine started: a clock that nobody sets.
+clock() {
+  read -r UP _ </proc/uptime
+  FRACTION=1$(echo "$UP" | cut -d. -f2)
+  NOW=$((${"${UP%.*}"} * 100 + FRACTION - 100))
+}
+
+number_in() {
+  NUMBER=
+  [ ! -r "$1" ] || read -r NUMBER <"$1" || true
+  case $NUMBER in '' | *[!0-9]*) NUMBER=0 ;; esac
+}
+
+# Prints one JSON line: say EVENT [FIELD VALUE]...
+say() {
+  LINE="{\"fault\":\"$ID\",\"event\":\"$1\""
+  shift
+  while [ $# -gt 1 ]; do
+    LINE="$LINE,\"$1\":\"$(printf %s "$2" | tr '\n\t"' "  '" | tr -d '\134' | cut -c 1-500)\""
+    shift 2
+  done
+  printf '%s}\n' "$LINE"
+}
+
+# Milliseconds that the kernel may go on: until the heartbeat is too old, and never past the deadline.
+set_timeout() {
+  clock
+  number_in "$STATE/deadline"
+  LEFT=$((NUMBER - NOW))
+  if [ "$WINDOW" -gt 0 ] && [ "$LEFT" -gt "$WINDOW" ]; then LEFT=$WINDOW; fi
+  TIMEOUT=$((LEFT * 10))
+}
+
+counters() {
+  counter_values | awk '
+    { if (!($1 in sum)) { order[++count] = $1; sum[$1] = 0 } sum[$1] += $2 }
+    END {
+      printf "{\"counters\":{"
+      for (place = 1; place <= count; place++)
+        printf("%s\"%s\":%d", (place > 1 ? "," : ""), order[place], sum[order[place]])
+      print "}}"
+    }'
+}
+
+# Counters are read once more before the undo takes them away.
+undo_all() {
+  mkdir -p "$STATE" 2>/dev/null
+  [ -e "$STATE/ended" ] || [ ! -e "$STATE/applied" ] || counters >"$STATE/effect.new" 2>/dev/null
+  [ ! -s "$STATE/effect.new" ] || mv -f "$STATE/effect.new" "$STATE/effect"
+  [ -e "$STATE/ended" ] || echo "$1" >"$STATE/ended"
+  undo_steps
+  TRIES=0
+  until undone_steps; do
+    TRIES=$((TRIES + 1))
+    [ "$TRIES" -lt 20 ] || return 1
+    sleep 0.1
+    undo_steps
+  done
+  : >"$STATE/clean"
+}
+
+# One undo at a time, where there is flock; two at once do no harm but may start a machine twice.
+undo() {
+  mkdir -p "$STATE" 2>/dev/null
+  (
+    if command -v flock >/dev/null 2>&1; then flock -w 20 9; fi
+    undo_all "$1" 9>&- 2>"$STATE/undo.log"
+  ) 9>"$STATE/lock"
+}
+
+# Why the fault has to end now; empty while it may go on.
+reason_to_end() {
+  REASON=
+  [ -e "$STATE/deadline" ] || { REASON=lost; return; }
+  if [ -s "$STATE/ended" ]; then REASON=ended; return; fi
+  clock
+  number_in "$STATE/deadline"
+  if [ "$NOW" -ge "$NUMBER" ] && [ "$STAYS" -eq 0 ]; then REASON=timer; return; fi
+  if [ "$WINDOW" -gt 0 ]; then
+    number_in "$STATE/heartbeat"
+    if [ $((NOW - NUMBER)) -gt "$WINDOW" ]; then REASON=heartbeat; return; fi
+  fi
+  for FILE in "$STATE"/*.pid; do
+    [ -s "$FILE" ] || continue
+    kill -0 "$(cat "$FILE")" 2>/dev/null || REASON=process
+  done
+}
+
+watch() {
+  echo "$$" >"$STATE/watcher"
+  while :; do
+    reason_to_end
+    case $REASON in
+      '') ;;
+      lost) exit 0 ;;
+      ended) [ -e "$STATE/clean" ] && exit 0; undo "$REASON" ;;
+      *) undo "$REASON" && exit 0 ;;
+    esac
+    clock
+    number_in "$STATE/deadline"
+    LEFT=$((NUMBER - NOW))
+    if [ "$LEFT" -gt 0 ] && [ "$LEFT" -lt 50 ]; then sleep "0.$((LEFT / 10 + 1))"; else sleep 0.5; fi
+  done
+}
+
+watching() {
+  TRIES=0
+  until [ -s "$STATE/watcher" ]; do
+    TRIES=$((TRIES + 1))
+    [ "$TRIES" -lt "$1" ] || return 1
+    sleep 0.05
+  done
+}
+
+# The timer comes from systemd, else from atd, else it is a process of its own that outlives the caller.
+arm_timer() {
+  UNDO="$STATE/fault.sh"
+  if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1; then
+    TIMER='systemd-run'
+    systemd-run --quiet --collect --unit="shadownet-fault-$ID" sh "$UNDO" watch >/dev/null 2>&1 && watching 60 && return 0
+  fi
+  if [ -r /run/atd.pid ] && kill -0 "$(cat /run/atd.pid)" 2>/dev/null && command -v at >/dev/null 2>&1; then
+    TIMER='at'
+    echo "exec sh '$UNDO' watch" | at now >/dev/null 2>&1 && watching 100 && return 0
+  fi
+  TIMER='process'
+  setsid sh "$UNDO" watch </dev/null >/dev/null 2>&1 9>&- &
+  watching 100
+}
+
+fail() {
+  say failed step "$STEP" message "$(cat "$STATE/error" 2>/dev/null)"
+  undo failed && leave
+  exit 1
+}
+
+# The watcher sleeps between its looks; ending it here leaves no process behind.
+leave() {
+  number_in "$STATE/watcher"
+  if [ "$NUMBER" -gt 1 ] && tr '\0' ' ' <"/proc/$NUMBER/cmdline" 2>/dev/null | grep -q "$STATE/fault.sh watch"; then
+    kill -9 "-$NUMBER" 2>/dev/null || kill -9 "$NUMBER" 2>/dev/null
+  fi
+  rm -rf "$STATE"
+}
+
+start() {
+  if [ -e "$STATE/fault.sh" ] && [ ! -e "$STATE/clean" ]; then
+    say failed step start message "the fault is active already; stop it first"
+    exit 1
+  fi
+  rm -rf "$STATE"
+  if ! { mkdir -p "$STATE" && chmod 700 "$STATE" && cp "$0" "$STATE/fault.sh.new"; }; then
+    say failed step start message "cannot write the undo to $STATE"
+    exit 1
+  fi
+  clock
+  echo "$NOW" >"$STATE/heartbeat"
+  echo "$WINDOW" >"$STATE/window"
+  echo "$((NOW + DURATION))" >"$STATE/deadline"
+  mv "$STATE/fault.sh.new" "$STATE/fault.sh"
+  arm_timer || {
+    say failed step "arm the timer" message "nothing was applied"
+    rm -rf "$STATE"
+    exit 1
+  }
+  say armed timer "$TIMER"
+  apply_steps >/dev/null 2>"$STATE/error" || fail
+  clock
+  echo "$NOW" >"$STATE/heartbeat"
+  echo "$((NOW + DURATION))" >"$STATE/deadline"
+  : >"$STATE/applied"
+  set_timeout
+  arm_steps >/dev/null 2>"$STATE/error" || fail
+  say applied
+  verify_steps >/dev/null 2>"$STATE/error" || fail
+  if [ -e "$STATE/ended" ]; then
+    STEP=verify
+    echo "the fault was ended while it was being applied" >"$STATE/error"
+    fail
+  fi
+  say verified
+}
+
+heartbeat() {
+  if [ ! -e "$STATE/deadline" ]; then say ended reason stopped; return; fi
+  reason_to_end
+  if [ -n "$REASON" ]; then
+    [ -e "$STATE/clean" ] || undo "$REASON"
+    say ended reason "$(cat "$STATE/ended")"
+    return
+  fi
+  echo "$NOW" >"$STATE/heartbeat.new" && mv -f "$STATE/heartbeat.new" "$STATE/heartbeat"
+  set_timeout
+  if [ "$TIMEOUT" -gt 0 ]; then
+    arm_steps >/dev/null 2>"$STATE/error" || { say failed step heartbeat message "$(cat "$STATE/error")"; exit 1; }
+  fi
+  if [ -e "$STATE/ended" ]; then
+    undo again
+    say ended reason "$(cat "$STATE/ended")"
+  else
+    say alive
+  fi
+}
+
+effect() {
+  if [ -s "$STATE/effect" ]; then cat "$STATE/effect"; else counters; fi
+}
+
+status() {
+  if [ ! -e "$STATE/fault.sh" ]; then
+    say none
+  elif [ -e "$STATE/clean" ]; then
+    say ended reason "$(cat "$STATE/ended")"
+  elif [ -e "$STATE/applied" ]; then
+    say active
+  else
+    say armed
+  fi
+}
+
+stop() {
+  if undo stop; then
+    REASON=$(cat "$STATE/ended" 2>/dev/null)
+    leave
+    say stopped ended "$REASON"
+  else
+    say failed step "$STEP" message "could not be undone: $(cat "$STATE/undo.log" 2>/dev/null)"
+    exit 1
+  fi
+}
+
+case "$1" in
+  start | heartbeat | effect | status | stop | watch) "$1" ;;
+  *)
+    echo "usage: sh $0 start|heartbeat|effect|status|stop" >&2
+    exit 2
+    ;;
+esac
+`;

@@ -1,0 +1,32 @@
+import type { Fault, FaultEffect } from "./plan";
+import { stationaryLoss } from "./pattern";
+
+/** Expected loss in percent of a fault with bursts; undefined for any other. */
+export function burstLoss({ burstP, burstR, burstH, burstK }: Fault): number | undefined {
+  if (burstP === undefined) return undefined;
+  return 100 * stationaryLoss({ p: burstP, r: burstR ?? 1, h: burstH ?? 0, k: burstK ?? 1 });
+}
+
+/** Compares the share of matched packets that were hit with the asked one, within the 99 % binomial interval. */
+export function countedShare(
+  name: string,
+  participle: string,
+  asked: number,
+  counters: Record<string, number>,
+): Omit<FaultEffect, "counters"> {
+  const matched = counters.matched ?? 0;
+  const hit = counters[name] ?? 0;
+  const measured = (100 * hit) / matched;
+  const result = { asked, measured, unit: "%" };
+  const shown = `${hit} of ${matched} packets ${participle}: asked ${percent(asked)}, measured ${percent(measured)}`;
+  if (hit === 0) return { ...result, proven: false, why: `${shown}; too few packets passed to show it` };
+  const tolerance = 2.576 * Math.sqrt(matched * (asked / 100) * (1 - asked / 100)) + 1;
+  if (Math.abs(hit - (matched * asked) / 100) > tolerance) {
+    return { ...result, proven: false, why: `${shown}; that is further off than chance explains` };
+  }
+  return { ...result, proven: true, why: shown };
+}
+
+function percent(value: number): string {
+  return `${Number(value.toPrecision(3))} %`;
+}
