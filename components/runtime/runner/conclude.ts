@@ -1,0 +1,20 @@
+import { analyseRun } from "../analysis";
+import type { RunEnded } from "./control";
+import type { SignalPoint } from "./driver";
+import { type Journal, Verdict } from "./journal";
+
+/** Writes what the statistics say into the journal; a run that was ended by a stop condition or a breach fails. */
+export function conclude(journal: Journal, points: SignalPoint[], ended: RunEnded | undefined): void {
+  const analysis = analyseRun({ journal, points });
+  for (const { name, effects, verdict, sentence } of analysis.experiments) {
+    const experiment = journal.experiments.find((candidate) => candidate.name === name)!;
+    Object.assign(experiment, { effects, verdict, sentence });
+  }
+  journal.verdict = analysis.verdict;
+  journal.sentence = analysis.sentence;
+  journal.invalid = analysis.invalid;
+  if (ended === undefined) return;
+  const cut = journal.verdict === Verdict.Fail || journal.verdict === Verdict.Degraded;
+  journal.verdict = ended.verdict ?? (cut ? journal.verdict : Verdict.Inconclusive);
+  journal.sentence = `the run ended early: ${ended.message}`;
+}
