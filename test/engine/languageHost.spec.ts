@@ -100,6 +100,8 @@ describe("the small language host under the real engine", function () {
   });
 
   it("keeps a second stack of the same program apart from the first", async () => {
+    assert.equal((await project.up()).code, 0);
+    const before = await project.exportState();
     const other = await project.withStack("second");
     await other.setConfig("token", "other", { secret: true });
     const result = await other.up();
@@ -107,6 +109,6 @@ describe("the small language host under the real engine", function () {
     assert.equal(result.counts.create, 1);
     const destroyed = await other.destroy();
     assert.equal(destroyed.counts.delete, 1);
-    assert.ok(((await project.exportState()).deployment.resources?.length ?? 0) > 1);
+    assert.deepEqual((await project.exportState()).deployment.resources, before.deployment.resources);
   });
 });

@@ -143,3 +143,21 @@ export async function findEngine(ways) {
   }
   throw new NoEngine(attempts);
 }
+
+/** The set-up step of the engine. */
+export const engineStep = {
+  title: "Pulumi engine",
+  plan: async () => {
+    try {
+      await findEngine(readyWays());
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof NoEngine)) throw error;
+      return `download ${engineVersion} or, without access to it, build it with Go (typically 5 min)`;
+    }
+  },
+  run: async (report) => {
+    const { way, folder } = await findEngine(allWays(report));
+    report(`${way}: ${folder}`);
+  },
+};

@@ -1,5 +1,6 @@
 // The Node that everything after set-up runs with: an npm package of this project, so the system's does not matter.
 import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
 import { root } from "./paths.mjs";
@@ -7,16 +8,23 @@ import { isAtLeast } from "./versions.mjs";
 
 const oldestNode = "22.18.0";
 
-/** Where the packaged Node 24 lies, or would lie, for this machine. */
+/** The packaged Node 24 that a folder's modules can reach; undefined when it is not installed. */
 export function packagedNode(folder = root, platform = process.platform, architecture = process.arch) {
-  return join(folder, "node_modules", `node-${platform}-${architecture}`, "bin", "node");
+  try {
+    const manifest = createRequire(join(folder, "package.json")).resolve(
+      `node-${platform}-${architecture}/package.json`,
+    );
+    const program = join(dirname(manifest), "bin", "node");
+    return existsSync(program) ? program : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The packaged Node, or the running one when it is new enough; undefined when neither serves. */
 export function projectNode(folder = root) {
-  const packaged = packagedNode(folder);
-  if (existsSync(packaged)) return packaged;
-  return isAtLeast(process.versions.node, oldestNode) ? process.execPath : undefined;
+  const running = isAtLeast(process.versions.node, oldestNode) ? process.execPath : undefined;
+  return packagedNode(folder) ?? running;
 }
 
 /** The folders to put first on PATH so that `node` and the project's tools are the project's own. */

@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+// The `shadownet` command on any Node from 20 on: runs the compiled command line with the project's own Node.
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+import { isCompiled } from "../lib/compile.mjs";
+import { engineCache } from "../lib/engine.mjs";
+import { projectNode, toolFolders } from "../lib/node.mjs";
+import { pathWith, root, which } from "../lib/paths.mjs";
+import { foreground } from "../lib/processes.mjs";
+
+const notPossibleHere = 3;
+const program = join(root, "dist", "components", "runtime", "cli", "main.js");
+const setup = join(root, "tools", "setup.mjs");
+
+function environment() {
+  const path = pathWith(toolFolders());
+  const engine = which("pulumi") === undefined && existsSync(engineCache()) ? delimiter + engineCache() : "";
+  return { ...process.env, PATH: path + engine, SHADOWNET_ROOT: root };
+}
+
+async function main([command, ...rest]) {
+  if (command === "setup") return foreground(process.execPath, [setup, ...rest]);
+  const node = projectNode();
+  if (node === undefined || !existsSync(program)) {
+    console.error(`shadownet is not set up here; type: node ${setup}`);
+    return notPossibleHere;
+  }
+  if (existsSync(join(root, "tsconfig.build.json")) && !isCompiled()) {
+    console.error("note: the sources have changed since they were compiled; `npm run build` compiles them");
+  }
+  const args = ["--disable-warning=ExperimentalWarning", program, ...process.argv.slice(2)];
+  return foreground(node, args, { env: environment() });
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+// Sets a fresh machine up; plain Node 20 without any package. Idempotent: what is ready is left alone.
+import { compileStep } from "./lib/compile.mjs";
+import { engineStep } from "./lib/engine.mjs";
+import { packagesStep } from "./lib/packages.mjs";
+import { runSteps } from "./lib/steps.mjs";
+import { runPrograms, systemStep, testPrograms } from "./lib/system.mjs";
+import { isAtLeast } from "./lib/versions.mjs";
+
+const usage = `usage: node tools/setup.mjs [--tests] [--quiet] [--dry-run]
+
+  --tests    also what only the tests need
+  --quiet    no lines for what is ready
+  --dry-run  say what would be done and do nothing
+
+Exit codes: 0 ready, 1 a step failed, 2 bad usage, 3 not possible on this machine.`;
+
+const known = ["--tests", "--quiet", "--dry-run", "--help"];
+const given = process.argv.slice(2);
+const unknown = given.filter((argument) => !known.includes(argument));
+
+async function main() {
+  if (given.includes("--help")) return void console.log(usage);
+  if (unknown.length > 0) {
+    console.error(`unknown: ${unknown.join(" ")}\n${usage}`);
+    process.exitCode = 2;
+    return;
+  }
+  if (!isAtLeast(process.versions.node, "20.0.0")) {
+    console.error(`Node ${process.versions.node} is too old; install Node 20 or newer`);
+    process.exitCode = 3;
+    return;
+  }
+  const steps = [
+    packagesStep,
+    systemStep("programs of the lab", runPrograms, true),
+    ...(given.includes("--tests") ? [systemStep("programs of the tests", testPrograms, false)] : []),
+    compileStep,
+    engineStep,
+  ];
+  const options = { dryRun: given.includes("--dry-run"), quiet: given.includes("--quiet") };
+  process.exitCode = await runSteps(steps, options);
+}
+
+await main();
