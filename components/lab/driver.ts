@@ -1,4 +1,4 @@
-import { readdir, rm } from "node:fs/promises";
+import { access, readdir, rm } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
 
@@ -94,7 +94,7 @@ class LabDriver implements Driver {
   }
 
   async stop(handle: FaultHandle): Promise<void> {
-    await this.callScript(handle.id, "stop");
+    if (await exists(this.script(handle.id))) await this.callScript(handle.id, "stop");
     this.plans.delete(handle.id);
     await rm(this.faultFolder(handle.id), { recursive: true, force: true });
   }
@@ -151,7 +151,7 @@ class LabDriver implements Driver {
       ids.map(async (id) => ({ id, ...(await tryRun(["sh", this.script(id), "status"])) })),
     );
     return found
-      .filter(({ stdout }) => /"state":\s*"(active|armed|undoing)"/.test(stdout))
+      .filter(({ stdout }) => /"event":"(active|armed)"/.test(stdout))
       .map(({ id }) => `fault "${id}" of an earlier run is still active; \`shadownet halt\` undoes it`);
   }
 
@@ -199,6 +199,13 @@ class LabDriver implements Driver {
     const detail = [stderr.trim(), stdout.trim()].filter((text) => text !== "").join("\n");
     throw new ShadownetError("fault-script-failed", `fault "${id}", ${command}: ${detail || `exit code ${code}`}`);
   }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The counters in the last JSON line that carries them. */
