@@ -23,6 +23,11 @@ export function falseAlarmRate(
 ): FalseAlarmRate {
   const tested = effects.filter(({ p }) => p !== null);
   const alarms = tested.filter(({ p, verdict }) => (by === "p" ? p! < alpha : verdict === Verdict.Degraded)).length;
-  const [low, high] = wilsonInterval(alarms, tested.length);
-  return { judged: tested.length, alarms, rate: alarms / tested.length, low, high };
+  return rateOf(alarms, tested.length);
+}
+
+/** Alarms out of what was judged, with Wilson's 95 % interval. */
+export function rateOf(alarms: number, judged: number): FalseAlarmRate {
+  const [low, high] = wilsonInterval(alarms, judged);
+  return { judged, alarms, rate: alarms / judged, low, high };
 }

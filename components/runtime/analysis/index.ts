@@ -5,6 +5,7 @@ export { defaults, type PairSettings } from "./settings";
 export { isApparatus, ruleOf, type SignalRule } from "./signals";
 export { judge } from "./verdict";
 export type { Judgement } from "./runVerdict";
+export { parseCsv, parseWindow } from "./csv";
 export { align, type AlignedPair, type Sample, type Window } from "./series";
 export { calibratedSlope, formGap, type Gap } from "./calibration";
 export {
@@ -36,7 +37,8 @@ export { benjaminiHochberg } from "./multiplicity";
 export { bestSplit, eDivisive, energyStatistics, type ChangePoint, type EnergyStatistics } from "./changePoints";
 export { area, onset, recovery, type EvenSeries, type Recovery } from "./recovery";
 export { minimumDetectableEffect, minimumDetectablePulse, minimumDetectableRisk } from "./detectable";
-export { falseAlarmRate, type FalseAlarmRate } from "./falseAlarms";
+export { falseAlarmRate, rateOf, type FalseAlarmRate } from "./falseAlarms";
+export { analysePlacebo } from "./placebo";
 export { gilbertElliott } from "./loss";
 export { latencyHistogram, mergeLatencies, percentiles, type Percentiles } from "./percentiles";
 export { wilsonInterval } from "./distributions";
