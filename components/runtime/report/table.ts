@@ -1,0 +1,88 @@
+import Table from "cli-table3";
+import colours from "picocolors";
+
+import type { Effect, JournalExperiment, RecordedRun, Verdict } from "../runner/journal";
+import {
+  effectInterval,
+  effectRecovery,
+  effectSize,
+  endOf,
+  experimentTitle,
+  faultProof,
+  faultWindows,
+  formatProbability,
+  formatSeconds,
+  runSentence,
+  seriesName,
+  significant,
+  spaced,
+  verdictRank,
+  verdictStyle,
+} from "./format";
+
+const paint: Record<string, (text: string) => string> = {
+  pass: colours.green,
+  degraded: colours.yellow,
+  fail: colours.red,
+  inconclusive: colours.magenta,
+  noData: colours.magenta,
+  cut: colours.dim,
+};
+
+/** Removes what could move the cursor or change the colours of a terminal from text that comes from outside. */
+export function printable(text: string): string {
+  return text.replace(/\s+/g, " ").replace(/\p{Cc}/gu, "\ufffd");
+}
+
+/** A verdict with its mark, coloured where the terminal has colours. */
+export function terminalVerdict(verdict: Verdict | undefined): string {
+  const { key, mark, word } = verdictStyle(verdict);
+  return paint[key]!(`${mark} ${word}`);
+}
+
+/** A recorded run for the terminal: the verdict, what was broken with its proof, and the effects. */
+export function renderTable(run: RecordedRun): string {
+  const { journal } = run;
+  const seconds = (endOf(journal) - Date.parse(journal.startedAt)) / 1000;
+  const about = `run ${journal.id} · ${journal.network} · ${journal.status} after ${formatSeconds(seconds)}`;
+  const lines = [
+    `${colours.bold(terminalVerdict(journal.verdict))}  ${printable(runSentence(journal))}`,
+    colours.dim(printable(about)),
+  ];
+  if (journal.invalid === true) lines.push(colours.red("The run is invalid: no verdict may be drawn from it."));
+  for (const experiment of journal.experiments)
+    lines.push("", ...experimentLines(experiment, Date.parse(journal.startedAt)));
+  if (journal.coverage !== undefined) lines.push("", coverageLine(journal.coverage));
+  return `${lines.join("\n")}\n`;
+}
+
+function experimentLines(experiment: JournalExperiment, startedAt: number): string[] {
+  const title = colours.bold(printable(`${experiment.name}: ${experimentTitle(experiment)}`));
+  const lines = [`${terminalVerdict(experiment.verdict)}  ${title}`];
+  if (experiment.sentence !== undefined) lines.push(`  ${printable(experiment.sentence)}`);
+  for (const fault of experiment.faults) {
+    const proof = fault.effect?.proven === true ? colours.green("proven") : colours.red("not proven");
+    const what = `${fault.action}: ${spaced(fault.kind)} on ${fault.target}, ${faultWindows(fault, startedAt)}`;
+    lines.push(`  ${printable(what)} · ${proof}: ${printable(faultProof(fault))}`);
+  }
+  if (experiment.effects.length > 0) lines.push(effectTable(experiment.effects));
+  return lines;
+}
+
+function effectTable(effects: Effect[]): string {
+  const table = new Table({
+    head: ["fault", "what", "effect", "95 % interval", "q", "recovery", "verdict"],
+    style: { head: ["dim"], border: ["dim"], compact: true },
+  });
+  const sorted = [...effects].sort((a, b) => verdictRank(a.verdict) - verdictRank(b.verdict));
+  for (const effect of sorted) {
+    const { fault, signal, target, q, verdict } = effect;
+    const numbers = [effectSize(effect), effectInterval(effect), formatProbability(q), effectRecovery(effect)];
+    table.push([printable(fault), printable(seriesName(signal, target)), ...numbers, terminalVerdict(verdict)]);
+  }
+  return table.toString();
+}
+
+function coverageLine({ onWire, replayed, coverage }: NonNullable<RecordedRun["journal"]["coverage"]>): string {
+  return `coverage ${significant(100 * coverage)} %: ${significant(replayed)} of ${significant(onWire)} mirrored requests were replayed`;
+}
