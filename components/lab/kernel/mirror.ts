@@ -87,10 +87,13 @@ export async function readMirror(network: string): Promise<MirrorReading | undef
   return { spec, counters, share: seen === 0 ? 0 : total(counters.selected) / seen };
 }
 
-/** Removes the mirror; production is then as it was before. Does nothing where there is none. */
-export async function deleteMirror(network: string): Promise<void> {
-  const spec = await readJson<LabMirrorSpec>(recordFile(network));
-  if (spec !== undefined) await removeParts(network, applianceNamespace(spec.production, "router"));
+/**
+ * Removes the mirror; production is then as it was before. Does nothing where there is none. The name of production is
+ * needed only where the shadow's own record is lost.
+ */
+export async function deleteMirror(network: string, production?: string): Promise<void> {
+  const from = (await readJson<LabMirrorSpec>(recordFile(network)))?.production ?? production;
+  if (from !== undefined) await removeParts(network, applianceNamespace(from, "router"));
   await rm(recordFile(network), { force: true });
 }
 
