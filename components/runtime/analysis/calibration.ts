@@ -9,9 +9,14 @@ export interface Gap {
   test: number[];
   /** In the signal's unit: shadow − what live predicts. */
   unit: number[];
-  /** `live`: shadow against calibrated live; `none`: shadow alone. */
-  control: "live" | "none";
-  /** Why there is no control. */
+  /**
+   * `live`: shadow against calibrated live; `weak`: live explains too little to be calibrated, so an effect has to show both
+   * against live at slope 1 and in shadow alone; `none`: shadow alone.
+   */
+  control: "live" | "weak" | "none";
+  /** Shadow alone, where the control is weak. */
+  alone?: { test: number[]; unit: number[] };
+  /** Why there is no good control. */
   controlNote?: string;
   slope: number;
   /** Spearman's correlation of live and shadow over the baseline; 0 without a live side. */
@@ -20,8 +25,6 @@ export interface Gap {
   explained: number;
   /** Median of shadow over the baseline, in the unit. */
   level: number;
-  /** Live on the scale of the test, where there is a live side. */
-  live?: number[];
 }
 
 /** The transform of a series; a logarithm's zeros stand at a hundredth of the baseline's level, which ranks as lowest. */
@@ -53,38 +56,38 @@ export function formGap(
 ): Gap {
   const level = median(present(pair.shadow, baseline));
   const shadow = transformed(pair.shadow, level, transform);
-  const alone = (note: string, correlation: number, live?: number[]): Gap => ({
+  const alone = (note: string): Gap => ({
     test: shadow,
     unit: pair.shadow.slice(),
     control: "none",
     controlNote: note,
     slope: 0,
-    correlation,
+    correlation: 0,
     explained: 0,
     level,
-    ...(live && { live }),
   });
-  if (!pair.live) return alone("no live side", 0);
+  if (!pair.live) return alone("no live side");
   const live = transformed(pair.live, median(present(pair.live, baseline)), transform);
   const both = baseline.filter((cell) => !Number.isNaN(live[cell]!) && !Number.isNaN(shadow[cell]!));
-  if (both.length < baseline.length / 2) return alone("live has too few samples", 0);
+  if (both.length < baseline.length / 2) return alone("live has too few samples");
   const [x, y] = [both.map((cell) => live[cell]!), both.map((cell) => shadow[cell]!)];
   const correlation = rankCorrelation(x, y);
-  if (correlation < minimumCorrelation) {
-    return alone(`live explains little (correlation ${correlation.toFixed(2)})`, correlation, live);
-  }
-  const slope = calibratedSlope(x, y);
+  const weak = correlation < minimumCorrelation;
+  const slope = weak ? 1 : calibratedSlope(x, y);
   const intercept = median(y.map((value, i) => value - slope * x[i]!));
   const back = transform === "log" ? Math.exp : (value: number): number => value;
   const predicted = live.map((value) => intercept + slope * value);
   return {
     test: shadow.map((value, cell) => value - predicted[cell]!),
     unit: pair.shadow.map((value, cell) => value - back(predicted[cell]!)),
-    control: "live",
+    control: weak ? "weak" : "live",
+    ...(weak && {
+      alone: { test: shadow, unit: pair.shadow.slice() },
+      controlNote: `live explains little (correlation ${correlation.toFixed(2)}), so this shows both with and without it`,
+    }),
     slope,
     correlation,
     explained: explained(x, y, { slope, intercept, low: slope, high: slope }),
     level,
-    live,
   };
 }

@@ -11,7 +11,7 @@ export interface Line {
 }
 
 /** Longest series whose pairs are all used; longer ones are thinned to every k-th sample. */
-const MAX_POINTS = 700;
+const MAX_POINTS = 400;
 
 /**
  * Theil-Sen line: the median of all pairwise slopes, intercept = median(y − slope·x) (Theil 1950, Sen 1968), with Sen's
@@ -19,17 +19,18 @@ const MAX_POINTS = 700;
  */
 export function theilSen(x: readonly number[], y: readonly number[], tau = 1): Line {
   const stride = Math.ceil(x.length / MAX_POINTS);
-  const slopes: number[] = [];
+  const n = Math.ceil(x.length / stride);
+  const all = new Float64Array((n * (n - 1)) / 2);
+  let count = 0;
   for (let i = 0; i < x.length; i += stride) {
     for (let j = i + stride; j < x.length; j += stride) {
-      if (x[i] !== x[j]) slopes.push((y[j]! - y[i]!) / (x[j]! - x[i]!));
+      if (x[i] !== x[j]) all[count++] = (y[j]! - y[i]!) / (x[j]! - x[i]!);
     }
   }
-  if (slopes.length === 0) return { slope: 0, intercept: median(y), low: -Infinity, high: Infinity };
-  const values = Float64Array.from(slopes);
+  if (count === 0) return { slope: 0, intercept: median(y), low: -Infinity, high: Infinity };
+  const values = all.subarray(0, count);
   const at = (k: number): number => select(values, Math.min(values.length - 1, Math.max(0, k)));
   const slope = (at((values.length - 1) >> 1) + at(values.length >> 1)) / 2;
-  const n = Math.ceil(x.length / stride);
   const half = normalQuantile(0.975) * Math.sqrt((tau * n * (n - 1) * (2 * n + 5)) / 18);
   const low = at(Math.floor((values.length - half) / 2));
   const high = at(Math.ceil((values.length + half) / 2));

@@ -33,7 +33,12 @@ export function judge(
 ): { verdict: Verdict; why: string } {
   if (estimate.missing) return { verdict: estimate.missing.verdict, why: estimate.missing.why };
   const { low, high, margin, equivalence } = { ...estimate, low: estimate.low!, high: estimate.high! };
-  const control = estimate.control === "none" ? `; compared without control: ${estimate.controlNote ?? "none"}` : "";
+  const control =
+    estimate.control === "none"
+      ? `; compared without control: ${estimate.controlNote ?? "none"}`
+      : estimate.control === "weak"
+        ? `; weak control: ${estimate.controlNote!}`
+        : "";
   const found = describe(estimate, q) + control;
   const doubt = estimate.doubts[0];
   if (doubt !== undefined) return { verdict: Verdict.Inconclusive, why: `${doubt}; measured ${found}` };
