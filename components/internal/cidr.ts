@@ -116,6 +116,11 @@ export function cidrOf(address: string, length: number): string {
   return canonicalCidr(`${address}/${length}`);
 }
 
+/** The range that holds one address: `10.0.1.7` gives `10.0.1.7/32`. */
+export function hostRange(address: string): string {
+  return formatCidr(hostCidr(requireAddress(address)));
+}
+
 /** The prefix length of a range; throws when the text is no range. */
 export function prefixLength(cidr: string): number {
   return requireCidr(cidr).length;
@@ -190,14 +195,14 @@ function overlap(a: Cidr, b: Cidr): boolean {
 
 /** How many addresses can be given to hosts: without the network's own and, in IPv4, the broadcast address. */
 export function hostCount(cidr: string): bigint {
-  const { first, last } = hostRange(requireCidr(cidr));
+  const { first, last } = usableHosts(requireCidr(cidr));
   return last - first + 1n;
 }
 
 /** The first address that a host may have, for example the router's. */
 export function firstHost(cidr: string): string {
   const range = requireCidr(cidr);
-  return formatAddress({ family: range.family, value: hostRange(range).first });
+  return formatAddress({ family: range.family, value: usableHosts(range).first });
 }
 
 /** The lowest host address of the range that is not taken; undefined when the range is full. */
@@ -208,7 +213,7 @@ export function nextFreeAddress(cidr: string, taken: Iterable<string>): string |
     const { family, value } = requireAddress(text);
     if (family === range.family) used.add(value);
   }
-  const { first, last } = hostRange(range);
+  const { first, last } = usableHosts(range);
   for (let value = first; value <= last; value++) {
     if (!used.has(value)) return formatAddress({ family: range.family, value });
   }
@@ -216,7 +221,7 @@ export function nextFreeAddress(cidr: string, taken: Iterable<string>): string |
 }
 
 /** In the last two lengths every address is a host (RFC 3021, RFC 6164). */
-function hostRange({ family, base, length }: Cidr): { first: bigint; last: bigint } {
+function usableHosts({ family, base, length }: Cidr): { first: bigint; last: bigint } {
   const hostBits = addressBits(family) - length;
   const last = base + (1n << BigInt(hostBits)) - 1n;
   if (hostBits < 2) return { first: base, last };

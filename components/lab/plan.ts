@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 
-import { addressFamily, canonicalAddress, canonicalCidr, firstHost, prefixLength } from "../internal/cidr";
+import { addressFamily, canonicalAddress, canonicalCidr, firstHost, hostRange, prefixLength } from "../internal/cidr";
 import { type Problem, didYouMean, refuse } from "../internal/problems";
 import type { Machine, MachineInterface, Route, SecurityRule, Topology, TopologySubnet } from "../topology";
+import { canonicalRules } from "./kernel/filters";
 import type { LabFilterRule, LabInterfaceSpec, LabMachineSpec, LabNetworkSpec, LabSubnetSpec } from "./kernel/specs";
 
 /** Everything that the kernel library needs to build one lab network, in the order in which it is built. */
@@ -162,10 +163,15 @@ function planInterface(topology: Topology, machine: Machine, card: MachineInterf
     subnet: card.subnet,
     addresses: card.addresses.map((address) => `${canonicalAddress(address)}/${lengthFor(subnet, address)}`),
     mac: card.mac?.toLowerCase() ?? derivedMac(machine.name, card.name),
-    gateways: first ? gatewayAddressesOf(subnet) : [],
+    gateways: first ? gatewayAddressesOf(subnet).filter(isReachable(card)) : [],
     filtered: groups.length > 0,
-    rules: groups.flatMap((group) => rulesOf(topology, group)),
+    rules: canonicalRules(groups.flatMap((group) => rulesOf(topology, group))),
   };
+}
+
+/** A machine without an address of a family cannot use the router's. */
+function isReachable({ addresses }: MachineInterface): (gateway: string) => boolean {
+  return (gateway) => addresses.some((address) => addressFamily(address) === addressFamily(gateway));
 }
 
 function lengthFor(subnet: TopologySubnet, address: string): number {
@@ -193,7 +199,7 @@ function peerRanges(
   const members = topology.machines
     .flatMap(({ interfaces }) => interfaces)
     .filter((card) => card.securityGroups?.some((group) => groups.has(group)))
-    .flatMap(({ addresses }) => addresses.map((address) => `${address}/${addressFamily(address) === 6 ? 128 : 32}`));
+    .flatMap(({ addresses }) => addresses.map(hostRange));
   return [...new Set([...(cidrs ?? []), ...members].map(canonicalCidr))].sort();
 }
 
