@@ -2,7 +2,7 @@ import { access, readdir, rm } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
 
-import type { FaultTarget } from "../experiment";
+import type { FaultTarget, ShadowChange } from "../experiment";
 import { tryRun } from "../internal/exec";
 import { readJson, writeAtomically } from "../internal/files";
 import { ShadownetError } from "../internal/problems";
@@ -12,7 +12,9 @@ import type { Capabilities, FaultEffect, FaultPlan, ResolvedTarget } from "../ru
 import { renderScript } from "../runtime/faults/script";
 import type { ExchangeSample } from "../runtime/gateway/exchange";
 import type { GatewayStats } from "../runtime/gateway/stats";
+import type { MachineSize } from "../topology";
 import type {
+  ChangeHandle,
   ContainmentFinding,
   DrillResult,
   Driver,
@@ -23,9 +25,10 @@ import type {
 } from "../runtime/runner/driver";
 import { LabSampling } from "./sampling";
 import { probeContainment } from "./containment";
-import { machineStatus } from "./kernel/machine";
+import { machineStatus, readMachine, updateMachine } from "./kernel/machine";
 import { readMirror } from "./kernel/mirror";
-import { networkFolder } from "./kernel/names";
+import { machineNamespace, networkFolder } from "./kernel/names";
+import type { LabMachineSpec } from "./kernel/specs";
 import { linkNames, resolveTarget } from "./resolve";
 import { type ShadowRecord, readShadowRecord } from "./shadowRecord";
 
@@ -36,6 +39,7 @@ export async function openLabDriver(network: string): Promise<Driver> {
 
 class LabDriver implements Driver {
   private readonly plans = new Map<string, FaultPlan>();
+  private readonly changes = new Map<string, { before: LabMachineSpec; after: LabMachineSpec }>();
   private sampling: LabSampling | undefined;
   private probed: Promise<Capabilities> | undefined;
 
@@ -59,8 +63,7 @@ class LabDriver implements Driver {
   }
 
   private async isRunning(machine: string): Promise<boolean> {
-    const status = await machineStatus(this.network, machine);
-    return status === "running" || status === "bare";
+    return (await machineStatus(this.network, machine))?.running === true;
   }
 
   capabilities(): Promise<Capabilities> {
@@ -166,6 +169,34 @@ class LabDriver implements Driver {
     return { exitCode: result.code, output: (result.stdout + result.stderr).slice(-4000) };
   }
 
+  async change(change: ShadowChange): Promise<ChangeHandle> {
+    const { machine = "", environment, workloadCommand, cpus, memoryMegabytes } = change;
+    const before = await readMachine(this.network, machine);
+    if (before === undefined) throw new ShadownetError("no-such-machine", `the shadow has no machine "${machine}"`);
+    const after = structuredClone(before);
+    if (cpus !== undefined || memoryMegabytes !== undefined)
+      after.size = { ...before.size, ...defined({ cpus, memoryMegabytes }) };
+    if (before.workload !== undefined) {
+      if (workloadCommand !== undefined) after.workload = { ...before.workload, command: workloadCommand };
+      if (environment !== undefined) {
+        after.workload = { ...after.workload!, environment: { ...before.workload.environment, ...environment } };
+      }
+    } else if (workloadCommand !== undefined || environment !== undefined) {
+      throw new ShadownetError("nothing-to-change", `machine "${machine}" runs nothing whose program could change`);
+    }
+    await updateMachine(before, after);
+    const id = `change-${machine}-${Date.now()}`;
+    this.changes.set(id, { before, after });
+    return { id, machine, summary: changeSummary(change) };
+  }
+
+  async revertChange(handle: ChangeHandle): Promise<void> {
+    const change = this.changes.get(handle.id);
+    if (change === undefined) return;
+    await updateMachine(change.after, change.before);
+    this.changes.delete(handle.id);
+  }
+
   async close(): Promise<void> {
     await this.stopSampling();
   }
@@ -199,6 +230,28 @@ class LabDriver implements Driver {
     const detail = [stderr.trim(), stdout.trim()].filter((text) => text !== "").join("\n");
     throw new ShadownetError("fault-script-failed", `fault "${id}", ${command}: ${detail || `exit code ${code}`}`);
   }
+}
+
+/** Prefix with which a command runs inside a machine: its processes, files and network. */
+async function enterMachine(network: string, machine: string): Promise<string[]> {
+  const status = await machineStatus(network, machine);
+  if (status?.running !== true) throw new ShadownetError("machine-down", `machine "${machine}" is not running`);
+  if (status.pid !== undefined) return ["nsenter", "--target", String(status.pid), "--all", "--"];
+  return ["ip", "netns", "exec", machineNamespace(network, machine)];
+}
+
+function defined(size: MachineSize): MachineSize {
+  return Object.fromEntries(Object.entries(size).filter(([, value]) => value !== undefined));
+}
+
+function changeSummary({ machine = "", environment, workloadCommand, cpus, memoryMegabytes }: ShadowChange): string {
+  const parts = [
+    workloadCommand === undefined ? undefined : `runs ${workloadCommand.join(" ")}`,
+    environment === undefined ? undefined : `environment ${Object.keys(environment).join(", ")}`,
+    cpus === undefined ? undefined : `${cpus} processors`,
+    memoryMegabytes === undefined ? undefined : `${memoryMegabytes} MB of memory`,
+  ];
+  return `${machine}: ${parts.filter((part) => part !== undefined).join(", ")}`;
 }
 
 async function exists(path: string): Promise<boolean> {

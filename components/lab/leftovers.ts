@@ -2,7 +2,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { namespacePrefix, networkFolder } from "./kernel/names";
-import { labNetworks } from "./shadowRecord";
+import { listNetworks } from "./kernel/network";
 
 /** Settings of {@link findLeftovers}. */
 export interface LeftoverSettings {
@@ -12,7 +12,7 @@ export interface LeftoverSettings {
 
 /** Everything on this host that the lab made and that is still there, one sentence each with how to remove it. */
 export async function findLeftovers(settings: LeftoverSettings = {}): Promise<string[]> {
-  const networks = (await labNetworks()).map(({ network }) => network);
+  const networks = (await listNetworks()).map(({ network }) => network);
   const known = new Set(settings.ignoreKnownNetworks === true ? networks : []);
   const [namespaces, groups, folders, processes] = await Promise.all([
     leftNamespaces(known),
@@ -25,7 +25,7 @@ export async function findLeftovers(settings: LeftoverSettings = {}): Promise<st
 
 /** Faults of any shadow on this host that are still armed, by network. */
 export async function armedFaults(): Promise<{ network: string; fault: string }[]> {
-  const networks = await labNetworks();
+  const networks = await listNetworks();
   const perNetwork = await Promise.all(
     networks.map(async ({ network }) => {
       const faults = await names(join(networkFolder(network), "faults"));

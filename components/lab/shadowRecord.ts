@@ -1,12 +1,11 @@
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 import { readJson } from "../internal/files";
 import { ExitCode, ShadownetError, didYouMean } from "../internal/problems";
 import type { FidelityItem } from "../network";
 import type { Topology } from "../topology";
-import { networkFolder, stateFolder } from "./kernel/names";
-import type { LabNetworkSpec } from "./kernel/specs";
+import { networkFolder } from "./kernel/names";
+import { listNetworks } from "./kernel/network";
 
 /** What a built shadow tells those who run experiments on it; the stack's Network resource writes it. */
 export interface ShadowRecord {
@@ -24,7 +23,7 @@ export function shadowRecordFile(network: string): string {
 
 /** Reads a shadow's record; throws when there is no such shadow, or when the name is a production's. */
 export async function readShadowRecord(network: string): Promise<ShadowRecord> {
-  const networks = await labNetworks();
+  const networks = await listNetworks();
   const found = networks.find((candidate) => candidate.network === network);
   const shadows = networks.filter(({ role }) => role === "shadow").map((shadow) => shadow.network);
   if (found?.role === "production") {
@@ -39,12 +38,4 @@ export async function readShadowRecord(network: string): Promise<ShadowRecord> {
     throw new ShadownetError("no-such-shadow", message, ExitCode.BadInput);
   }
   return record;
-}
-
-/** Every lab network on this host. */
-export async function labNetworks(): Promise<LabNetworkSpec[]> {
-  const folder = join(stateFolder(), "lab");
-  const names = await readdir(folder).catch(() => [] as string[]);
-  const specs = await Promise.all(names.map((name) => readJson<LabNetworkSpec>(join(folder, name, "network.json"))));
-  return specs.filter((spec) => spec !== undefined);
 }

@@ -22,8 +22,8 @@ export function requireLab(): void {
 /** Name of the shadow meant: the given one, or the only one there is. */
 export async function chooseShadow(given: string | undefined): Promise<string> {
   if (given !== undefined) return given;
-  const { labNetworks } = await import("../../lab/shadowRecord.js");
-  const shadows = (await labNetworks()).filter(({ role }) => role === "shadow").map(({ network }) => network);
+  const { listNetworks } = await import("../../lab/kernel/network.js");
+  const shadows = (await listNetworks()).filter(({ role }) => role === "shadow").map(({ network }) => network);
   if (shadows.length === 1) return shadows[0]!;
   const message =
     shadows.length === 0

@@ -81,7 +81,7 @@ function withoutTime(text: string): string {
 }
 
 async function stackExperiments(network: string, short: boolean): Promise<Record<string, Experiment>> {
-  const { experimentsOf } = await import("../../lab/experiments.js");
+  const { experimentsOf } = await import("../../lab/definitions.js");
   const experiments = await experimentsOf(network);
   if (!short) return experiments;
   return Object.fromEntries(Object.entries(experiments).map(([name, experiment]) => [name, shortened(experiment)]));

@@ -94,10 +94,10 @@ function describeKernel(capabilities: Capabilities): Finding[] {
 }
 
 async function networkFindings(): Promise<Finding[]> {
-  const { labNetworks } = await import("../../lab/shadowRecord.js");
+  const { listNetworks } = await import("../../lab/kernel/network.js");
   const { armedFaults, findLeftovers } = await import("../../lab/leftovers.js");
   const { stateFolder } = await import("../../lab/kernel/names.js");
-  const networks = await labNetworks();
+  const networks = await listNetworks();
   const findings = networks.map(({ network, role }): Finding => ({
     subject: `${role} "${network}"`,
     state: "note",

@@ -38,20 +38,20 @@ export function register(program: Command): void {
 }
 
 async function takeDown(terminal: Terminal, options: DownOptions): Promise<string[]> {
-  const { labNetworks } = await import("../../lab/shadowRecord.js");
+  const { listNetworks } = await import("../../lab/kernel/network.js");
   const { destroyNetwork } = await import("../../lab/production.js");
-  const before = await labNetworks();
+  const before = await listNetworks();
   if (await hasProject(options.cwd)) {
     await stackDown(terminal, options.stack, options.cwd).catch((error: unknown) => {
       terminal.say(`the stack did not go cleanly (${(error as Error).message}); removing its networks directly`);
     });
   }
   const kept = options.keepProduction === true ? ["production"] : [];
-  const shadowsFirst = [...(await labNetworks())].sort((a, b) => b.role.localeCompare(a.role));
+  const shadowsFirst = [...(await listNetworks())].sort((a, b) => b.role.localeCompare(a.role));
   for (const { network, role } of shadowsFirst) {
     if (!kept.includes(role)) await step(terminal, `remove ${role} "${network}"`, () => destroyNetwork(network));
   }
-  const after = new Set((await labNetworks()).map(({ network }) => network));
+  const after = new Set((await listNetworks()).map(({ network }) => network));
   return before.map(({ network }) => network).filter((network) => !after.has(network));
 }
 

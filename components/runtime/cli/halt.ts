@@ -15,10 +15,10 @@ export function register(program: Command): void {
     .action(async (options: { reason: string; json?: boolean }) => {
       requireLab();
       const terminal = openTerminal(options.json === true);
-      const { labNetworks } = await import("../../lab/shadowRecord.js");
+      const { listNetworks } = await import("../../lab/kernel/network.js");
       const { stateFolder } = await import("../../lab/kernel/names.js");
       await halt(stateFolder(), options.reason);
-      const shadows = (await labNetworks()).filter(({ role }) => role === "shadow");
+      const shadows = (await listNetworks()).filter(({ role }) => role === "shadow");
       const failures: string[] = [];
       for (const { network } of shadows) {
         try {

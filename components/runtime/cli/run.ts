@@ -65,6 +65,8 @@ export async function runOnShadow(terminal: Terminal, request: RunRequest): Prom
   const dryRun = parseDryRun(options.dryRun);
   const driver = await openDriver(network);
   const { stateFolder } = await import("../../lab/kernel/names.js");
+  const { monitorOf } = await import("../../lab/definitions.js");
+  const { alarms, notifyUrls } = await monitorOf(network);
   const folder = resolve(options.runs, newRunId());
   const stop = abortOnSignals(terminal);
   try {
@@ -77,6 +79,8 @@ export async function runOnShadow(terminal: Terminal, request: RunRequest): Prom
       command: ["shadownet", ...process.argv.slice(2)],
       versions: { shadownet: packageVersion(), node: process.version },
       dryRun,
+      alarms,
+      notify: { urls: notifyUrls },
       signal: stop.signal,
       onProgress: runProgress(terminal),
     });
@@ -100,7 +104,7 @@ async function chooseExperiments(
   names: string[],
   files: string[],
 ): Promise<Record<string, Experiment>> {
-  const { experimentsOf } = await import("../../lab/experiments.js");
+  const { experimentsOf } = await import("../../lab/definitions.js");
   const known = await experimentsOf(network);
   const chosen: Record<string, Experiment> = {};
   const unknown = names.filter((name) => known[name] === undefined);

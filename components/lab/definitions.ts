@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 
 import type { Experiment } from "../experiment";
 import { readJson } from "../internal/files";
+import type { MonitorSettings } from "../monitor";
 import { networkFolder } from "./kernel/names";
 
 /** Folder that holds a network's experiment definitions, one file each, written by the stack. */
@@ -18,4 +19,14 @@ export async function experimentsOf(network: string): Promise<Record<string, Exp
     files.map(async (file) => [basename(file, ".json"), await readJson<Experiment>(join(folder, file))] as const),
   );
   return Object.fromEntries(entries.filter((entry): entry is [string, Experiment] => entry[1] !== undefined));
+}
+
+/** File of a network's monitor, written by the stack. */
+export function monitorFile(network: string): string {
+  return join(networkFolder(network), "monitor.json");
+}
+
+/** What the stack wants watched on a shadow; nothing where it defines no monitor. */
+export async function monitorOf(network: string): Promise<MonitorSettings> {
+  return (await readJson<MonitorSettings>(monitorFile(network))) ?? {};
 }
