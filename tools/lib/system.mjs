@@ -45,7 +45,7 @@ export function installHindrance({
   apt = which("apt-get"),
 } = {}) {
   if (platform !== "linux") return "the lab runs on Linux only; the cloud back ends do not need these programs";
-  if (apt === undefined)
+  if (!apt)
     return "there is no apt-get here; install the same programs with this system's package manager";
   if (user !== 0) return "root is needed to install them; type the command, then run this again";
   return undefined;
