@@ -1,0 +1,57 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import type { Experiment } from "../../experiment";
+import type { MonitorSettings } from "../../monitor";
+import type { LabGatewaySpec, LabMachineSpec, LabMirrorSpec, LabNetworkSpec, LabSubnetSpec } from "../kernel/specs";
+import type { ShadowRecord } from "../shadowRecord";
+
+type Options = pulumi.CustomResourceOptions;
+
+/** The router, the switch and the folder of a lab network. */
+export class Network extends pulumi.CustomResource {
+  constructor(name: string, args: Omit<LabNetworkSpec, "owner"> & { record: ShadowRecord }, opts?: Options) {
+    super("shadownetlab:index:Network", name, { ...args }, opts);
+  }
+}
+
+/** One subnet of a lab network. */
+export class Subnet extends pulumi.CustomResource {
+  constructor(name: string, args: LabSubnetSpec, opts?: Options) {
+    super("shadownetlab:index:Subnet", name, { ...args }, opts);
+  }
+}
+
+/** One machine of a lab network. */
+export class Machine extends pulumi.CustomResource {
+  constructor(name: string, args: LabMachineSpec, opts?: Options) {
+    super("shadownetlab:index:Machine", name, { ...args }, opts);
+  }
+}
+
+/** The gateway of a shadow. */
+export class Gateway extends pulumi.CustomResource {
+  constructor(name: string, args: LabGatewaySpec, opts?: Options) {
+    super("shadownetlab:index:Gateway", name, { ...args }, opts);
+  }
+}
+
+/** The rules that copy production's traffic to a shadow's gateway. */
+export class Mirror extends pulumi.CustomResource {
+  constructor(name: string, args: LabMirrorSpec, opts?: Options) {
+    super("shadownetlab:index:Mirror", name, { ...args }, opts);
+  }
+}
+
+/** An experiment's definition. */
+export class ExperimentDefinition extends pulumi.CustomResource {
+  constructor(name: string, args: { network: string; name: string; definition: Experiment }, opts?: Options) {
+    super("shadownetlab:index:Experiment", name, { ...args }, opts);
+  }
+}
+
+/** A monitor's definition. */
+export class MonitorDefinition extends pulumi.CustomResource {
+  constructor(name: string, args: { network: string; definition: MonitorSettings }, opts?: Options) {
+    super("shadownetlab:index:Monitor", name, { ...args }, opts);
+  }
+}
