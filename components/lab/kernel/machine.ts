@@ -67,7 +67,7 @@ function checkName(machine: string): void {
 async function copyData({ network, machine, dataSource }: LabMachineSpec): Promise<void> {
   const data = join(machineFolder(network, machine), "data");
   await mkdir(data, { recursive: true });
-  if (dataSource !== undefined) await run(["cp", "-a", "--reflink=auto", join(dataSource, "."), data]);
+  if (dataSource !== undefined) await run(["cp", "-a", "--reflink=auto", `${dataSource}/.`, data]);
 }
 
 /** The spec that a machine was last made or changed with; undefined when there is none. */
