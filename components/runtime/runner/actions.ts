@@ -7,6 +7,7 @@ const kinds = ["fault", "waitSeconds", "probe", "command", "change"] as const;
 /** What is wrong with an experiment's actions as a graph in time; an empty list when nothing is. */
 export function actionProblems(experiment: Experiment, path: string): Problem[] {
   const names = Object.keys(experiment.actions);
+  if (names.length === 0) return [{ path: `${path}.actions`, reason: "there is none; give at least one action" }];
   const problems = Object.entries(experiment.actions).flatMap(([name, action]) => [
     ...kindProblems(action, `${path}.actions.${name}`),
     ...timeProblems(action, `${path}.actions.${name}`),
@@ -44,33 +45,13 @@ function kindProblems(action: ExperimentAction, path: string): Problem[] {
 }
 
 function timeProblems(action: ExperimentAction, path: string): Problem[] {
-  const problems: Problem[] = [];
-  const positive = (name: string, value: number | undefined, zeroAllowed: boolean): void => {
-    if (value === undefined) return;
-    if (Number.isFinite(value) && (zeroAllowed ? value >= 0 : value > 0)) return;
-    problems.push({
-      path: `${path}.${name}`,
-      reason: `${value} is no time; give seconds ${zeroAllowed ? "from" : "above"} 0`,
-    });
-  };
-  positive("durationSeconds", action.durationSeconds, false);
-  positive("waitSeconds", action.waitSeconds, true);
-  positive("objectiveSeconds", action.objectiveSeconds, false);
-  positive("pulse.initialDelaySeconds", action.pulse?.initialDelaySeconds, true);
-  positive("pulse.activeSeconds", action.pulse?.activeSeconds, false);
-  positive("pulse.dormantSeconds", action.pulse?.dormantSeconds, false);
-  const repeat = action.pulse?.repeat;
-  if (repeat !== undefined && !(Number.isInteger(repeat) && repeat >= 1)) {
-    problems.push({ path: `${path}.pulse.repeat`, reason: `${repeat} is no count; give a whole number from 1` });
-  }
   if (action.fault !== undefined && action.pulse === undefined && action.durationSeconds === undefined) {
-    problems.push({ path: `${path}.durationSeconds`, reason: "a fault needs an end; give durationSeconds or a pulse" });
+    return [{ path: `${path}.durationSeconds`, reason: "a fault needs an end; give durationSeconds or a pulse" }];
   }
   if (action.pulse !== undefined && action.durationSeconds !== undefined) {
-    const reason = "a pulse has its own times; leave durationSeconds out";
-    problems.push({ path: `${path}.durationSeconds`, reason });
+    return [{ path: `${path}.durationSeconds`, reason: "a pulse has its own times; leave durationSeconds out" }];
   }
-  return problems;
+  return [];
 }
 
 function findCycle(actions: Record<string, ExperimentAction>): string[] | undefined {

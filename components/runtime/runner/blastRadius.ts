@@ -1,35 +1,32 @@
 import type { BlastRadius } from "../../experiment";
 import type { FaultPlan } from "../faults/plan";
+import type { ShadowDescription } from "./driver";
 
 /** Longest time with faults when an experiment sets none. */
 export const defaultBlastSeconds = 600;
 
 /**
- * What of a blast radius is exceeded when all these machines and links are hit, one sentence each. Where neither a
- * number nor a share of machines is given, half of them, rounded up, is the limit.
+ * What of a blast radius is exceeded when all these machines and links are hit, one sentence each. A share of machines
+ * is rounded up; where neither a number nor a share is given, half of them is the limit.
  */
 export function blastRadiusProblems(
   limits: BlastRadius | undefined,
-  touches: Pick<FaultPlan, "touches">[],
-  machineCount: number,
+  plans: Pick<FaultPlan, "touches">[],
+  shadow: Pick<ShadowDescription, "machines">,
 ): string[] {
-  const machines = [...new Set(touches.flatMap((plan) => plan.touches.machines))];
-  const links = [...new Set(touches.flatMap((plan) => plan.touches.links))];
+  const all = shadow.machines.map(({ name }) => name);
+  const machines = all.filter((name) => plans.some(({ touches }) => touches.machines.includes(name)));
+  const links = [...new Set(plans.flatMap(({ touches }) => touches.links))];
+  const percent = limits?.percent ?? (limits?.machines === undefined ? 50 : 100);
+  const most = Math.min(limits?.machines ?? all.length, Math.ceil((all.length * percent) / 100));
   const problems: string[] = [];
-  const half = Math.ceil(machineCount / 2);
-  const byDefault = limits?.machines === undefined && limits?.percent === undefined;
-  const most = limits?.machines ?? (byDefault ? half : undefined);
-  if (most !== undefined && machines.length > most) {
-    const limit = byDefault ? `half of ${machineCount}, ${half}, is the default` : `${most} are allowed`;
-    problems.push(`${machines.length} machines would be hit (${machines.join(", ")}); ${limit}`);
-  }
-  const share = machineCount === 0 ? 0 : (100 * machines.length) / machineCount;
-  if (limits?.percent !== undefined && share > limits.percent) {
-    const hit = `${share.toFixed(0)} % of ${machineCount} machines would be hit (${machines.join(", ")})`;
-    problems.push(`${hit}; ${limits.percent} % are allowed`);
+  if (machines.length > most) {
+    const hit = `${machines.length} of ${all.length} machines would be hit (${machines.join(", ")})`;
+    problems.push(`${hit}, at most ${most} are allowed; narrow the targets or raise the limit`);
   }
   if (limits?.links !== undefined && links.length > limits.links) {
-    problems.push(`${links.length} links would be hit (${links.join(", ")}); ${limits.links} are allowed`);
+    const hit = `${links.length} links would be hit (${links.join(", ")})`;
+    problems.push(`${hit}, at most ${limits.links} are allowed; narrow the targets or raise the limit`);
   }
   return problems;
 }

@@ -49,8 +49,8 @@ export class Closing {
     watch.beginPhase("analysis", 1, 0);
     journal.status = this.finalStatus();
     await this.attempt("telling of alarms", () => notifier.drain());
-    await this.attempt("the analysis", () => Promise.resolve(conclude(journal, store.points(), control.ended)));
-    await this.attempt("closing the samples", () => Promise.resolve(store.close()));
+    await this.attempt("the analysis", () => conclude(journal, store.points(), control.ended));
+    await this.attempt("closing the samples", () => store.close());
     this.closeJournal();
     watch.tell("end");
     control.release();
@@ -75,7 +75,7 @@ export class Closing {
     return this.failures.length > 0 ? "failed" : (this.context.control.ended?.status ?? "completed");
   }
 
-  private async attempt(what: string, step: () => Promise<void>): Promise<void> {
+  private async attempt(what: string, step: () => void | Promise<void>): Promise<void> {
     try {
       await step();
     } catch (error) {

@@ -13,9 +13,6 @@ import { checkProbe } from "./probes";
 import { defaultChangeSeconds, faultWindows } from "./pulse";
 import { analysisSettings } from "./settings";
 
-/** The proof is read so long before a fault ends, because afterwards its counters may be gone. */
-const effectLeadMilliseconds = 500;
-
 /** Samples of a step become known within so many steps after it. */
 const settlingSteps = 3;
 
@@ -41,7 +38,7 @@ export class ExperimentRun {
   }
 
   async run(): Promise<void> {
-    const { watch, faults, clock } = this.context;
+    const { watch, faults, clock, writer } = this.context;
     const { definition } = this.planned;
     const { baselineSeconds, recoverySeconds } = this.settings;
     const faultSeconds = expectedSeconds(definition, this.context.seed);
@@ -55,6 +52,7 @@ export class ExperimentRun {
       watch.beginPhase("recovery", recoverySeconds, this.later);
       await this.recovery(faultStart);
     } finally {
+      writer.endPhase();
       await faults.stopAll();
     }
   }
@@ -152,14 +150,28 @@ export class ExperimentRun {
       const plan = await this.planNow(name);
       const active = await this.context.faults.start(plan, entry, window.seconds);
       try {
-        await clock.sleep(active.window.end - effectLeadMilliseconds - clock.now(), control.signal);
-        effects.push(await this.context.faults.readEffect(active));
+        effects.push(await this.proveEffect(active));
         entry.effect = mergeEffects(effects);
         await clock.sleep(active.window.end - clock.now(), control.signal);
       } finally {
         await this.endWindow(active, action);
       }
     }
+  }
+
+  /**
+   * Reads the proof shortly before the fault ends, because afterwards its counters may be gone; and once halfway, for a
+   * target so slow that it undoes the fault by itself before the last reading.
+   */
+  private async proveEffect(active: ActiveFault): Promise<FaultEffect | undefined> {
+    const { clock, control, faults } = this.context;
+    const { start, end } = active.window;
+    const lead = Math.min(2000, Math.max(500, (end - start) / 10));
+    await clock.sleep((start + end) / 2 - clock.now(), control.signal);
+    const halfway = await faults.readEffect(active);
+    await clock.sleep(end - lead - clock.now(), control.signal);
+    const last = clock.now() < end ? await faults.readEffect(active) : undefined;
+    return last ?? halfway;
   }
 
   /** A machine that is to stay down is brought back when the experiment ends, or at once when the run was told to end. */
@@ -177,7 +189,7 @@ export class ExperimentRun {
     const { driver, capabilities, seed, shadow } = this.context;
     const { definition } = this.planned;
     const plan = await planFault(this.planned.name, name, definition, { driver, capabilities, seed });
-    const problems = blastRadiusProblems(definition.blastRadius, [...this.touched, plan], shadow.machines.length);
+    const problems = blastRadiusProblems(definition.blastRadius, [...this.touched, plan], shadow);
     if (problems.length > 0) throw new RunEnded("aborted", `blast radius: ${problems.join("; ")}`, "fail");
     this.touched.push(plan);
     return plan;

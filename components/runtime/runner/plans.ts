@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 
 import type { Experiment, ExperimentAction, FaultParameters } from "../../experiment";
+import { experimentShape } from "../../experimentShape";
 import { type Problem, ProblemsError, refuse } from "../../internal/problems";
+import { shapeProblems } from "../../shapeProblems";
 import { compile } from "../faults/compile";
 import type { Capabilities, Fault, FaultPlan, PlanCommand } from "../faults/plan";
 import { actionProblems, expectedSeconds } from "./actions";
@@ -60,7 +62,11 @@ export async function planExperiments(
 export function experimentsProblems(experiments: Record<string, Experiment>): Problem[] {
   const names = Object.keys(experiments);
   if (names.length === 0) return [{ path: "experiments", reason: "there is none; name at least one" }];
-  return names.flatMap((name) => actionProblems(experiments[name]!, name));
+  return names.flatMap((name) => {
+    const form = shapeProblems(experimentShape, experiments[name]);
+    if (form.length > 0) return form.map(({ path, reason }) => ({ path: `${name}.${path}`, reason }));
+    return actionProblems(experiments[name]!, name);
+  });
 }
 
 /**
@@ -159,7 +165,7 @@ function limitProblems(
   seed: number,
   shadow: ShadowDescription,
 ): Problem[] {
-  const problems = blastRadiusProblems(definition.blastRadius, plans, shadow.machines.length);
+  const problems = blastRadiusProblems(definition.blastRadius, plans, shadow);
   const limit = definition.blastRadius?.durationSeconds ?? defaultBlastSeconds;
   const actions = Object.entries(definition.actions);
   const seconds = actions.some(([, { fault }]) => fault !== undefined) ? expectedSeconds(definition, seed) : 0;

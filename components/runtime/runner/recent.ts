@@ -20,8 +20,8 @@ export class RecentPoints {
   add(points: SignalPoint[]): void {
     for (const { signal, target, side, time, value } of points) {
       const key = seriesKey(signal, target, side);
-      let values = this.series.get(key);
-      if (values === undefined) this.series.set(key, (values = new Map()));
+      const values = this.series.get(key) ?? new Map<number, number>();
+      this.series.set(key, values);
       values.set(time, value);
       const first = values.keys().next().value;
       if (first !== undefined && first < time - keepMilliseconds) values.delete(first);

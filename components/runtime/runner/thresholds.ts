@@ -35,9 +35,11 @@ export function checkThreshold(
   const values = recent.values(signal, target, side, now - forSeconds * 1000 - staleMilliseconds, now + 1);
   const newest = values.at(-1);
   if (newest === undefined || newest.time < now - staleMilliseconds) return { state: "noData" };
-  const window = values.filter(({ time }) => time > newest.time - forSeconds * 1000);
+  const window = values.filter(({ time }) => time > newest.time - forSeconds * 1000 || time === newest.time);
   const needed = Math.max(1, Math.floor((0.8 * forSeconds) / stepSeconds));
-  const beyond = window.length >= needed && window.every(({ value }) => isBeyond(threshold, value));
+  const oldest = window[0]!.time;
+  const long = window.length >= needed && oldest <= newest.time - (forSeconds - 1.5 * stepSeconds) * 1000;
+  const beyond = long && window.every(({ value }) => isBeyond(threshold, value));
   return { state: beyond ? "breached" : "kept", value: newest.value };
 }
 
