@@ -1,0 +1,79 @@
+import { strict as assert } from "node:assert";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+import { type CommandResult, tryRun } from "../../../../components/internal/exec";
+
+const launcher = resolve(__dirname, "../../../../tools/bin/shadownet.mjs");
+
+describe("the command line", function () {
+  this.timeout(120_000);
+  let folder: string;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "shadownet-cli-"));
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  const shadownet = (...args: string[]): Promise<CommandResult> =>
+    tryRun([process.execPath, launcher, ...args], { cwd: folder, env: { SHADOWNET_STATE: join(folder, "state") } });
+
+  const commands = [
+    ["setup"],
+    ["doctor"],
+    ["production", "up"],
+    ["capture", "lab"],
+    ["up"],
+    ["preview"],
+    ["run"],
+    ["halt"],
+    ["report"],
+    ["analyse"],
+    ["calibrate"],
+    ["gateway"],
+    ["demo"],
+    ["down"],
+  ];
+  for (const command of commands) {
+    it(`explains ${command.join(" ")} with an example`, async () => {
+      const { code, stdout } = await shadownet(...command, "--help");
+      assert.equal(code, 0);
+      assert.match(stdout, /Examples?:/);
+    });
+  }
+
+  it("gives its version", async () => {
+    const { code, stdout } = await shadownet("--version");
+    assert.equal(code, 0);
+    assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+  });
+
+  const refusals: [string, string[], RegExp][] = [
+    ["an unknown command", ["runn"], /unknown command.*\n.*run/],
+    ["an unknown option", ["run", "--sed", "1"], /unknown option/],
+    ["a run where there is no shadow", ["run", "dbLink"], /there is no shadow here/],
+    ["a shadow that is not there", ["run", "dbLink", "--network", "nowhere"], /no shadow "nowhere"/],
+    ["a report where there is no run", ["report"], /name one run/],
+  ];
+  for (const [what, args, message] of refusals) {
+    it(`refuses ${what} with exit code 2`, async () => {
+      const { code, stderr } = await shadownet(...args);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, message);
+    });
+  }
+
+  it("says what went wrong as JSON where asked", async () => {
+    const { code, stdout } = await shadownet("run", "dbLink", "--json");
+    assert.equal(code, 2);
+    assert.equal((JSON.parse(stdout) as { error: { code: string } }).error.code, "which-shadow");
+  });
+
+  it("halts and releases with nothing to halt", async () => {
+    assert.equal((await shadownet("halt", "--reason", "drill")).code, 0);
+    const doctor = JSON.parse((await shadownet("doctor", "--json")).stdout) as { findings: { detail: string }[] };
+    assert.ok(doctor.findings.some(({ detail }) => detail.includes("drill")));
+    assert.equal((await shadownet("release")).code, 0);
+  });
+});
