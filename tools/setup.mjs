@@ -4,18 +4,19 @@ import { compileStep } from "./lib/compile.mjs";
 import { engineStep } from "./lib/engine.mjs";
 import { packagesStep } from "./lib/packages.mjs";
 import { runSteps } from "./lib/steps.mjs";
-import { runPrograms, systemStep, testPrograms } from "./lib/system.mjs";
+import { benchPrograms, runPrograms, systemStep, testPrograms } from "./lib/system.mjs";
 import { isAtLeast } from "./lib/versions.mjs";
 
-const usage = `usage: node tools/setup.mjs [--tests] [--quiet] [--dry-run]
+const usage = `usage: node tools/setup.mjs [--tests] [--bench] [--quiet] [--dry-run]
 
   --tests    also what only the tests need
+  --bench    also what only the benchmarks need
   --quiet    no lines for what is ready
   --dry-run  say what would be done and do nothing
 
 Exit codes: 0 ready, 1 a step failed, 2 bad usage, 3 not possible on this machine.`;
 
-const known = ["--tests", "--quiet", "--dry-run", "--help"];
+const known = ["--tests", "--bench", "--quiet", "--dry-run", "--help"];
 const given = process.argv.slice(2);
 const unknown = given.filter((argument) => !known.includes(argument));
 
@@ -35,6 +36,7 @@ async function main() {
     packagesStep,
     systemStep("programs of the lab", runPrograms, true),
     ...(given.includes("--tests") ? [systemStep("programs of the tests", testPrograms, false)] : []),
+    ...(given.includes("--bench") ? [systemStep("programs of the benchmarks", benchPrograms, false)] : []),
     compileStep,
     engineStep,
   ];

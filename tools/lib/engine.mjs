@@ -1,5 +1,5 @@
 // The Pulumi engine: where it is looked for, in which order, and what a complete engine folder holds.
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
@@ -35,7 +35,7 @@ export function engineCache(environment = process.env) {
 }
 
 /** Runs the engine in a folder and returns its version; throws when it does not run. */
-export async function verifyEngine(folder) {
+async function runForVersion(folder) {
   const environment = { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" };
   const { code, output } = await capture(join(folder, "pulumi"), ["version"], { env: environment });
   const version = output.trim().split("\n").at(-1);
@@ -43,12 +43,27 @@ export async function verifyEngine(folder) {
   return version.replace(/^v/, "");
 }
 
+/** The version of an engine that has been run before and is still the same file, else by running it. */
+async function verifyEngine(folder, environment) {
+  const program = join(folder, "pulumi");
+  const { mtimeMs, size } = statSync(program);
+  const record = join(cacheFolder(environment), "verified.json");
+  const verified = await readFile(record, "utf8").then(JSON.parse, () => ({}));
+  const mark = `${mtimeMs}:${size}`;
+  if (verified[program]?.mark === mark) return verified[program].version;
+  const version = await runForVersion(folder);
+  await mkdir(dirname(record), { recursive: true });
+  await writeFile(`${record}.${process.pid}`, JSON.stringify({ ...verified, [program]: { mark, version } }));
+  await rename(`${record}.${process.pid}`, record);
+  return version;
+}
+
 /** A `pulumi` on PATH, when it is new enough and its Node language host is there too. */
 export async function engineOnPath(environment = process.env) {
   const program = which("pulumi", environment);
   if (program === undefined) throw new Error("not on PATH");
   const folder = dirname(program);
-  const version = await verifyEngine(folder);
+  const version = await verifyEngine(folder, environment);
   if (!isAtLeast(version, oldestEngine)) throw new Error(`${program} is ${version}, older than ${oldestEngine}`);
   if (which("pulumi-language-nodejs", { PATH: folder }, (environment.PATH ?? "").split(":")) === undefined) {
     throw new Error(`${program} has no pulumi-language-nodejs beside it or on PATH`);
@@ -60,7 +75,7 @@ export async function engineOnPath(environment = process.env) {
 export async function engineInCache(environment = process.env) {
   const folder = engineCache(environment);
   if (!existsSync(join(folder, "pulumi"))) throw new Error(`nothing in ${folder}`);
-  const version = await verifyEngine(folder);
+  const version = await verifyEngine(folder, environment);
   if (version !== engineVersion) throw new Error(`${folder} holds ${version}, not ${engineVersion}`);
   if (!existsSync(join(folder, "pulumi-language-nodejs")) || existsSync(join(folder, "language-host"))) {
     await completeEngine(folder);
@@ -98,7 +113,7 @@ async function intoCache(fill, environment) {
   await mkdir(temporary, { recursive: true });
   try {
     await fill(temporary);
-    const version = await verifyEngine(temporary);
+    const version = await runForVersion(temporary);
     if (version !== engineVersion) throw new Error(`it says that its version is ${version}, not ${engineVersion}`);
     await rm(folder, { recursive: true, force: true });
     await rename(temporary, folder);

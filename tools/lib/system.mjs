@@ -24,6 +24,9 @@ export const testPrograms = {
   chromium: "chromium",
 };
 
+/** The same for the tool that the benchmarks compare with. */
+export const benchPrograms = { mininet: "mn" };
+
 const services = ["nginx", "redis-server"];
 const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 const policyFile = "/usr/sbin/policy-rc.d";
@@ -45,8 +48,7 @@ export function installHindrance({
   apt = which("apt-get"),
 } = {}) {
   if (platform !== "linux") return "the lab runs on Linux only; the cloud back ends do not need these programs";
-  if (!apt)
-    return "there is no apt-get here; install the same programs with this system's package manager";
+  if (!apt) return "there is no apt-get here; install the same programs with this system's package manager";
   if (user !== 0) return "root is needed to install them; type the command, then run this again";
   return undefined;
 }

@@ -78,17 +78,32 @@ describe("an engine on PATH", () => {
   it("is taken when it is new enough and has a language host", async () => {
     fakeProgram(folder, "pulumi", "v3.231.5");
     fakeProgram(folder, "pulumi-language-nodejs", "");
-    assert.deepEqual(await engineOnPath({ PATH: folder }), { folder, version: "3.231.5" });
+    assert.deepEqual(await engineOnPath({ PATH: folder, XDG_CACHE_HOME: folder }), { folder, version: "3.231.5" });
+  });
+
+  it("is run again only after it has changed", async () => {
+    const environment = { PATH: folder, XDG_CACHE_HOME: folder };
+    const runs = join(folder, "runs");
+    fakeProgram(folder, "pulumi-language-nodejs", "");
+    const install = (version) => fakeProgram(folder, "pulumi", `v${version}$(echo run >> ${runs})`);
+    const count = () => readFileSync(runs, "utf8").split("\n").length - 1;
+    install("3.240.0");
+    await engineOnPath(environment);
+    assert.equal((await engineOnPath(environment)).version, "3.240.0");
+    assert.equal(count(), 1);
+    install("3.2400.0");
+    assert.equal((await engineOnPath(environment)).version, "3.2400.0");
+    assert.equal(count(), 2);
   });
 
   it("is refused when it is too old, has no language host, does not run, or is not there", async () => {
-    await assert.rejects(engineOnPath({ PATH: folder }), /not on PATH/);
+    await assert.rejects(engineOnPath({ PATH: folder, XDG_CACHE_HOME: folder }), /not on PATH/);
     fakeProgram(folder, "pulumi", "v3.229.9");
-    await assert.rejects(engineOnPath({ PATH: folder }), /is 3\.229\.9, older than 3\.230\.0/);
+    await assert.rejects(engineOnPath({ PATH: folder, XDG_CACHE_HOME: folder }), /is 3\.229\.9, older than 3\.230\.0/);
     fakeProgram(folder, "pulumi", "v3.259.0");
-    await assert.rejects(engineOnPath({ PATH: folder }), /no pulumi-language-nodejs/);
+    await assert.rejects(engineOnPath({ PATH: folder, XDG_CACHE_HOME: folder }), /no pulumi-language-nodejs/);
     writeFileSync(join(folder, "pulumi"), "#!/bin/sh\nexit 7\n");
-    await assert.rejects(engineOnPath({ PATH: folder }), /does not run/);
+    await assert.rejects(engineOnPath({ PATH: folder, XDG_CACHE_HOME: folder }), /does not run/);
   });
 });
 
