@@ -1,7 +1,16 @@
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 
-import { addressFamily, canonicalAddress, canonicalCidr, firstHost, hostRange, prefixLength } from "../internal/cidr";
+import {
+  addressFamily,
+  canonicalAddress,
+  canonicalCidr,
+  cidrContains,
+  cidrsOverlap,
+  firstHost,
+  hostRange,
+  prefixLength,
+} from "../internal/cidr";
 import { type Problem, didYouMean, refuse } from "../internal/problems";
 import type { Machine, MachineInterface, Route, SecurityRule, Topology, TopologySubnet } from "../topology";
 import { canonicalRules } from "./kernel/filters";
@@ -93,11 +102,21 @@ function planSubnets(context: Context): LabSubnetSpec[] {
         acl: topology.acls?.find(({ name }) => name === subnet.acl)?.rules.toSorted(byNumber) ?? [],
         ...(subnet.acl === undefined ? {} : { aclName: subnet.acl }),
         ...(boundary === undefined
-          ? { localCidrs: cidrs.map(canonicalCidr).sort() }
+          ? { localCidrs: localCidrsOf(cidrs.map(canonicalCidr), subnets) }
           : { localCidrs: [], boundary: boundary.name, boundaryCidrs: boundary.cidrs.map(canonicalCidr).sort() }),
       };
     }),
   );
+}
+
+/** What lies behind a boundary is not local; a range that holds such a subnet counts as its other subnets' ranges. */
+function localCidrsOf(cidrs: string[], subnets: TopologySubnet[]): string[] {
+  const behind = subnets.filter(({ boundary }) => boundary !== undefined).flatMap(rangesOf);
+  const inside = subnets.filter(({ boundary }) => boundary === undefined).flatMap(rangesOf);
+  const local = cidrs.flatMap((cidr) =>
+    behind.some((range) => cidrsOverlap(cidr, range)) ? inside.filter((range) => cidrContains(cidr, range)) : [cidr],
+  );
+  return [...new Set(local)].sort();
 }
 
 function byNumber(a: { number: number }, b: { number: number }): number {

@@ -50,7 +50,11 @@ function hostsFile({ machine, interfaces, hosts }: LabMachineSpec): string {
 export async function readHosts(network: string, machine: string): Promise<Record<string, string[]> | undefined> {
   const file = join(machineFolder(network, machine), "hosts");
   const text = await readFile(file, "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
+  return text === undefined ? undefined : parseHosts(text);
+}
+
+/** The names in a machine's hosts file beside its own, with their addresses. */
+export function parseHosts(text: string): Record<string, string[]> {
   const hosts: Record<string, string[]> = {};
   for (const line of text.split("\n")) {
     if (line.endsWith(ownNames) || line.startsWith("#")) continue;

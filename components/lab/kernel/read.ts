@@ -6,6 +6,9 @@ import { namespaceExists, namespacePath, tryScript } from "./namespaces";
 /** One device of a namespace, as `ip -j addr` tells it. */
 export interface KernelLink {
   name: string;
+  index: number;
+  /** Index of the other end of its cable, in the namespace where that is. */
+  peerIndex?: number;
   alias?: string;
   mac: string;
   up: boolean;
@@ -83,6 +86,8 @@ function parseJson<T>(text: string): T[] {
 
 interface RawLink {
   ifname: string;
+  ifindex: number;
+  link_index?: number;
   ifalias?: string;
   address?: string;
   master?: string;
@@ -105,9 +110,20 @@ interface RawRule {
   table: string;
 }
 
-function linkOf({ ifname, ifalias, address = "", master, flags = [], addr_info = [] }: RawLink): KernelLink {
+function linkOf({
+  ifname,
+  ifindex,
+  link_index,
+  ifalias,
+  address = "",
+  master,
+  flags = [],
+  addr_info = [],
+}: RawLink): KernelLink {
   return {
     name: ifname,
+    index: ifindex,
+    ...(link_index === undefined ? {} : { peerIndex: link_index }),
     ...(ifalias === undefined ? {} : { alias: ifalias }),
     mac: address,
     up: flags.includes("UP"),
