@@ -1,18 +1,45 @@
-import type { SampleBy, TrafficSelector } from "../../mirror";
+import { z } from "zod";
 
-/** Configuration of one gateway process, as a JSON file; SIGHUP reloads it. */
+import { SampleBy, type TrafficSelector } from "../../mirror";
+import { addressFamily } from "../../internal/cidr";
+import { refuse, type Problem } from "../../internal/problems";
+import { selectorProblems } from "./flows/selectors";
+import type { IntakeAddress } from "./intake/sources";
+import type { Endpoint } from "./replay/shadowConnection";
+
+/** Bounds of a gateway; at a bound whole flows are shed, newest first, and counted. */
+export interface GatewayLimits {
+  /** Flows carried at the same time. Defaults to 65,536. */
+  flows?: number;
+  /** Bytes held for one flow: a message under way, segments behind a hole, what the shadow does not take. Defaults to 16 MiB. */
+  bytesPerFlow?: number;
+  /** Bytes held for all flows. Defaults to 256 MiB. */
+  totalBytes?: number;
+  /** A message that waits longer than this sheds its flow. Defaults to 5,000. */
+  maximumLagMilliseconds?: number;
+  /** A hole that nobody acknowledges past is lost after this. Defaults to 2,000. */
+  holeTimeoutMilliseconds?: number;
+  /** A flow without packets for this long is over. Defaults to 300,000. */
+  idleTimeoutMilliseconds?: number;
+}
+
+/** Configuration of one gateway process, as a JSON file; SIGHUP reloads percent, seed, sampleBy, include and exclude. */
 export interface GatewayConfig {
-  /** `vxlan:ADDRESS:PORT`, `geneve:ADDRESS:PORT` or `tcp:ADDRESS:PORT`. */
-  intake: string;
+  /** `vxlan:ADDRESS:PORT`, `geneve:ADDRESS:PORT` or `tcp:ADDRESS:PORT`. Left out only with `fromFile`. */
+  intake?: string;
+  /** Recording to replay instead of an intake: pcap or pcapng. */
+  fromFile?: string;
+  /** How much faster than recorded a recording is replayed; 0 = as fast as possible. Defaults to 1. */
+  speed?: number;
   /** VXLAN network identifier to accept. Defaults to any. */
   vni?: number;
-  /** Live server `address:port` to shadow `address:port`. Defaults to the same address. */
+  /** Live server `address:port` to shadow `address:port`; flows to other servers are then left out. Defaults to the same address. */
   to?: Record<string, string>;
   /** Share of whole flows, 0–100. Defaults to 100. */
   percent?: number;
   /** Seed of the choice. Defaults to 1. */
   seed?: number;
-  /** Defaults to flow. */
+  /** `flow` or `client`. Defaults to flow. */
   sampleBy?: SampleBy;
   include?: TrafficSelector[];
   exclude?: TrafficSelector[];
@@ -28,4 +55,97 @@ export interface GatewayConfig {
   startClosed?: boolean;
   /** A shadow response that has not ended after this is a timeout. Defaults to 10. */
   responseTimeoutSeconds?: number;
+  limits?: GatewayLimits;
+}
+
+const sampleByNames = Object.values(SampleBy).filter((name) => name !== SampleBy.Header);
+const positive = z.number().positive();
+
+const schema = z.strictObject({
+  intake: z.string().optional(),
+  fromFile: z.string().min(1).optional(),
+  speed: z.number().min(0).max(1_000_000).optional(),
+  vni: z.int().min(0).max(0xffffff).optional(),
+  to: z.record(z.string(), z.string()).optional(),
+  percent: z.number().min(0).max(100).optional(),
+  seed: z.int().min(0).max(0xffffffff).optional(),
+  sampleBy: z.enum(sampleByNames).optional(),
+  include: z.array(z.looseObject({})).optional(),
+  exclude: z.array(z.looseObject({})).optional(),
+  source: z.enum(["original", "any"]).optional(),
+  stats: z.string().min(1),
+  samples: z.string().min(1),
+  control: z.string().min(1).optional(),
+  startClosed: z.boolean().optional(),
+  responseTimeoutSeconds: positive.max(3600).optional(),
+  limits: z
+    .strictObject({
+      flows: z.int().positive().max(1_000_000).optional(),
+      bytesPerFlow: z.int().positive().optional(),
+      totalBytes: z.int().positive().optional(),
+      maximumLagMilliseconds: positive.optional(),
+      holeTimeoutMilliseconds: positive.optional(),
+      idleTimeoutMilliseconds: positive.optional(),
+    })
+    .optional(),
+});
+
+/** Checks a configuration; throws one error that names every problem. */
+export function checkConfig(value: unknown): GatewayConfig {
+  const parsed = schema.safeParse(value);
+  const problems: Problem[] = parsed.success
+    ? []
+    : parsed.error.issues.map((issue) => ({ path: issue.path.join(".") || "configuration", reason: reasonOf(issue) }));
+  if (parsed.success) {
+    const config = value as GatewayConfig;
+    problems.push(...intakeProblems(config), ...targetProblems(config.to ?? {}));
+    problems.push(...selectorProblems("include", config.include ?? []));
+    problems.push(...selectorProblems("exclude", config.exclude ?? []));
+  }
+  refuse("gateway configuration", problems);
+  return value as GatewayConfig;
+}
+
+function reasonOf(issue: { message: string; input?: unknown }): string {
+  return issue.message.charAt(0).toLowerCase() + issue.message.slice(1);
+}
+
+function intakeProblems(config: GatewayConfig): Problem[] {
+  if (config.intake === undefined && config.fromFile === undefined) {
+    return [{ path: "intake", reason: "missing; give an intake such as vxlan:127.0.0.1:4789, or fromFile" }];
+  }
+  if (config.intake !== undefined && config.fromFile !== undefined) {
+    return [{ path: "fromFile", reason: "cannot be given together with intake; leave one of them out" }];
+  }
+  if (config.intake === undefined || parseIntake(config.intake) !== undefined) return [];
+  const allowed = "vxlan:ADDRESS:PORT, geneve:ADDRESS:PORT or tcp:ADDRESS:PORT, for example vxlan:127.0.0.1:4789";
+  return [{ path: "intake", reason: `"${config.intake}" is not ${allowed}` }];
+}
+
+function targetProblems(to: Record<string, string>): Problem[] {
+  return Object.entries(to).flatMap(([live, shadow]) =>
+    [live, shadow]
+      .filter((text) => parseEndpoint(text) === undefined)
+      .map((text) => ({
+        path: `to["${live}"]`,
+        reason: `"${text}" is no ADDRESS:PORT such as 10.0.0.5:80 or [fd00::5]:80`,
+      })),
+  );
+}
+
+/** Reads `KIND:ADDRESS:PORT`; undefined when the text is none. Port 0 lets the kernel choose. */
+export function parseIntake(text: string): IntakeAddress | undefined {
+  const match = /^(vxlan|geneve|tcp):(.+)$/.exec(text);
+  const endpoint = match === null ? undefined : parseEndpoint(match[2]!, 0);
+  if (match === null || endpoint === undefined) return undefined;
+  return { kind: match[1] as IntakeAddress["kind"], ...endpoint };
+}
+
+/** Reads `10.0.0.5:80` or `[fd00::5]:80`; undefined when the text is neither. */
+export function parseEndpoint(text: string, lowestPort = 1): Endpoint | undefined {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  const address = match?.[1] ?? match?.[2];
+  if (match === null || address === undefined || addressFamily(address) === undefined) return undefined;
+  const port = Number(match[3]);
+  return port < lowestPort || port > 65_535 ? undefined : { address, port };
 }

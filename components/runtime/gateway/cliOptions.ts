@@ -1,0 +1,118 @@
+import type { Command } from "commander";
+
+import { refuse, type Problem } from "../../internal/problems";
+import type { TrafficSelector } from "../../mirror";
+import { checkConfig, type GatewayConfig } from "./config";
+
+const selectorFields: Record<string, keyof TrafficSelector> = {
+  source: "sourceCidr",
+  destination: "destinationCidr",
+  protocol: "protocol",
+  sport: "sourcePorts",
+  dport: "destinationPorts",
+  application: "application",
+  payload: "payloadHex",
+  offset: "payloadOffset",
+};
+
+const selectorHelp = `SELECTOR is FIELD=VALUE,… with the fields ${Object.keys(selectorFields).join(", ")}; ports as 80+8000-8010`;
+
+function collect(value: string, previous: string[] | undefined): string[] {
+  return [...(previous ?? []), value];
+}
+
+/** Adds the options of `shadownet gateway` to a command. */
+export function addGatewayOptions(command: Command): Command {
+  return command
+    .option("--intake <intake>", "vxlan:ADDRESS:PORT, geneve:ADDRESS:PORT or tcp:ADDRESS:PORT")
+    .option("--vni <number>", "accept this VXLAN network identifier alone")
+    .option("--from-file <capture>", "replay a pcap or pcapng file instead of an intake")
+    .option("--speed <factor>", "speed of a recording: 1 = as recorded, 0 = as fast as possible")
+    .option(
+      "--to <live=shadow>",
+      "shadow address of a live server, may be repeated (default: the same address)",
+      collect,
+    )
+    .option("--percent <share>", "share of whole flows, 0-100")
+    .option("--seed <number>", "seed of the choice")
+    .option("--sample-by <what>", "flow or client")
+    .option("--include <selector>", `traffic to carry, may be repeated; ${selectorHelp}`, collect)
+    .option("--exclude <selector>", "traffic to leave out, may be repeated", collect)
+    .option("--source <which>", "original: the client's own address and port; any: the kernel chooses")
+    .option("--stats <file>", "counters, rewritten every second", "stats.json")
+    .option("--samples <file>", "one line per exchange", "samples.ndjson")
+    .option("--record <file>", "keep the packets of selected flows as pcapng")
+    .option("--metrics <address:port>", "serve the counters for Prometheus")
+    .option("--control <socket>", "unix socket for GET /stats and PUT /intake")
+    .option("--start-closed", "open the intake only when told to through the control socket")
+    .option("--response-timeout <seconds>", "a shadow answer that takes longer is a timeout")
+    .option("--workers <count>", "worker threads");
+}
+
+/** The configuration that the parsed options ask for; throws one error that names every problem. */
+export function gatewayConfig(options: Record<string, unknown>): GatewayConfig {
+  const problems: Problem[] = [];
+  const text = (name: string): string | undefined => options[name] as string | undefined;
+  const number = (name: string, flag: string): number | undefined => {
+    const given = text(name);
+    if (given === undefined) return undefined;
+    const value = given.trim() === "" ? NaN : Number(given);
+    if (Number.isNaN(value)) problems.push({ path: flag, reason: `"${given}" is no number` });
+    return value;
+  };
+  const config: Record<string, unknown> = {
+    intake: text("intake"),
+    vni: number("vni", "--vni"),
+    fromFile: text("fromFile"),
+    speed: number("speed", "--speed"),
+    to: targets((options["to"] as string[] | undefined) ?? [], problems),
+    percent: number("percent", "--percent"),
+    seed: number("seed", "--seed"),
+    sampleBy: text("sampleBy"),
+    include: selectors("--include", options["include"] as string[] | undefined, problems),
+    exclude: selectors("--exclude", options["exclude"] as string[] | undefined, problems),
+    source: text("source"),
+    stats: text("stats"),
+    samples: text("samples"),
+    record: text("record"),
+    metrics: text("metrics"),
+    control: text("control"),
+    startClosed: options["startClosed"],
+    responseTimeoutSeconds: number("responseTimeout", "--response-timeout"),
+    workers: number("workers", "--workers"),
+  };
+  refuse("gateway options", problems);
+  return checkConfig(Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined)));
+}
+
+function targets(given: string[], problems: Problem[]): Record<string, string> | undefined {
+  if (given.length === 0) return undefined;
+  const result: Record<string, string> = {};
+  for (const item of given) {
+    const [live, shadow, ...more] = item.split("=");
+    if (live === undefined || shadow === undefined || more.length > 0) {
+      problems.push({ path: "--to", reason: `"${item}" is not LIVE=SHADOW such as 10.0.0.5:80=127.0.0.1:9080` });
+    } else if (live in result) {
+      problems.push({ path: "--to", reason: `"${live}" is given twice; each live server has one shadow` });
+    } else result[live] = shadow;
+  }
+  return result;
+}
+
+function selectors(flag: string, given: string[] | undefined, problems: Problem[]): TrafficSelector[] | undefined {
+  return given?.map((text) => {
+    const selector: Record<string, unknown> = {};
+    for (const part of text.split(",")) {
+      const at = part.indexOf("=");
+      const field = at < 0 ? undefined : selectorFields[part.slice(0, at)];
+      if (field === undefined) {
+        problems.push({ path: flag, reason: `"${part}" is not FIELD=VALUE; ${selectorHelp}` });
+        continue;
+      }
+      const value = part.slice(at + 1);
+      if (field === "sourcePorts" || field === "destinationPorts") selector[field] = value.split("+");
+      else selector[field] = field === "payloadOffset" ? Number(value) : value;
+    }
+    return selector as TrafficSelector;
+  });
+}

@@ -1,0 +1,78 @@
+import type { GatewayStats } from "../stats";
+import type { Exchange, ExchangeLog } from "./exchangeLog";
+
+/** Reads what the shadow answers on one connection. */
+export interface ShadowReader {
+  /** Exchanges sent on this connection that are not settled, oldest first. */
+  readonly waiting: readonly Exchange[];
+  add(exchange: Exchange): void;
+  push(chunk: Buffer, time: number): void;
+  /** The connection is over; what still waits gets this error. */
+  ended(error: string, time: number): void;
+  /** Whether this exchange may be sent now, or has to wait for an earlier answer as its client did. */
+  maySend(exchange: Exchange, now: number): boolean;
+  /** Called now and then. */
+  tick(now: number): void;
+}
+
+/** Where a conversation sends whole messages. */
+export interface MessageSink {
+  send(exchange: Exchange): void;
+}
+
+/** What a conversation knows of its flow. */
+export interface FlowContext {
+  /** `tcp CLIENT:PORT>SERVER:PORT`. */
+  readonly label: string;
+  readonly stats: GatewayStats;
+  readonly log: ExchangeLog;
+  readonly link: MessageSink;
+  /** Why the whole flow was shed; undefined while it is carried. */
+  readonly shedCause: string | undefined;
+  /** True when the first packet seen was not the connection's first. */
+  readonly midStream: boolean;
+  /** How far the client has acknowledged the server's stream. */
+  clientAcknowledged(): number;
+  /** How far the server's stream has been read in order. */
+  serverPosition(): number;
+  /** From here on the flow is another conversation. */
+  become(next: Conversation): void;
+  /** No boundary is known at which the flow could be taken up again. */
+  giveUp(): void;
+}
+
+/** Turns the two byte streams of a flow into exchanges. Positions are as in {@link StreamSink}. */
+export interface Conversation {
+  /** Bytes of unfinished messages that are held. */
+  readonly heldBytes: number;
+  clientData(
+    chunk: Buffer,
+    from: number,
+    to: number,
+    time: number,
+    offset: number,
+    peerOffset: number,
+    segmentStart: boolean,
+  ): void;
+  serverData(
+    chunk: Buffer,
+    from: number,
+    to: number,
+    time: number,
+    offset: number,
+    peerOffset: number,
+    segmentStart: boolean,
+  ): void;
+  clientHole(): void;
+  serverHole(): void;
+  clientEnd(time: number): void;
+  serverEnd(time: number): void;
+  /** Whether live still owes an answer to a request. */
+  readonly liveOutstanding: boolean;
+  /** The flow is over: `error` is why live will not answer any more, `cause` why an unfinished request is unusable. */
+  close(error: string, cause: string, time: number): void;
+  /** Called now and then. */
+  tick(now: number): void;
+  /** A reader for one new connection to the shadow. */
+  newReader(): ShadowReader;
+}

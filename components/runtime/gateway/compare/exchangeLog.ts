@@ -1,0 +1,178 @@
+import type { ExchangeSample, ExchangeSide } from "../exchange";
+import { bump, type GatewayStats } from "../stats";
+import { BodyDigest } from "./body";
+import { differingPaths } from "./jsonPaths";
+
+/** One side of an exchange while it happens. */
+export class Side implements ExchangeSide {
+  start = 0;
+  firstByte?: number;
+  end?: number;
+  status?: number;
+  bytes?: number;
+  digest?: string;
+  error?: string;
+  body: BodyDigest | undefined;
+  /** True when nothing more will come. */
+  settled = false;
+}
+
+/** One request and both of its responses. */
+export class Exchange {
+  readonly live = new Side();
+  readonly shadow = new Side();
+  method: string | undefined;
+  path: string | undefined;
+  /** The request's bytes exactly as they were on the wire. */
+  parts: Buffer[] = [];
+  requestBytes = 0;
+  /** When its last byte arrived: the moment at which it is due in the shadow. */
+  due = 0;
+  /** Position in the live response stream that the client had reached when it sent this request. */
+  peerOffset = 0;
+  lagMilliseconds = 0;
+  /** Told when the shadow did not answer in time. */
+  timedOut: ((exchange: Exchange) => void) | undefined;
+  /** Set once the exchange was handed to the replay; only then it gets a sample. */
+  replayed = false;
+
+  constructor(
+    readonly flow: string,
+    readonly index: number,
+    readonly protocol: string,
+    start: number,
+  ) {
+    this.live.start = start;
+  }
+}
+
+const fieldPathLimit = 10_000;
+
+/** Keeps the exchanges that are under way, compares and reports them when both sides are settled. */
+export class ExchangeLog {
+  private pending = new Set<Exchange>();
+
+  constructor(
+    private readonly stats: GatewayStats,
+    private readonly timeoutMilliseconds: () => number,
+    private readonly write: (sample: ExchangeSample) => void,
+    private readonly noteLag: (milliseconds: number) => void,
+  ) {}
+
+  get size(): number {
+    return this.pending.size;
+  }
+
+  /** An exchange whose request is complete and goes to the shadow. */
+  replaying(exchange: Exchange): void {
+    exchange.replayed = true;
+    this.stats.requests.replayed++;
+    this.pending.add(exchange);
+  }
+
+  /** Takes back an exchange that was never sent. */
+  forget(exchange: Exchange): void {
+    exchange.replayed = false;
+    exchange.parts = [];
+    if (this.pending.delete(exchange)) this.stats.requests.replayed--;
+  }
+
+  /** The response of one side is complete, or will never be (`error`). */
+  settle(exchange: Exchange, side: Side, error?: string): void {
+    if (side.settled) return;
+    side.settled = true;
+    if (error !== undefined) side.error = error;
+    if (side.body !== undefined) {
+      side.bytes = side.body.bytes;
+      if (side.error === undefined) side.digest = side.body.digest();
+    }
+    if (side === exchange.shadow) {
+      if (side.error === undefined) this.stats.requests.answered++;
+      else bump(this.stats.requests.failed, side.error);
+    }
+    if (exchange.replayed && exchange.live.settled && exchange.shadow.settled) this.finish(exchange);
+  }
+
+  /** Settles what has waited too long. */
+  expire(now: number): void {
+    const timeout = this.timeoutMilliseconds();
+    for (const exchange of this.pending) {
+      if (now - exchange.due < timeout) break;
+      const begun = exchange.shadow.start;
+      if (!exchange.shadow.settled && now - (begun === 0 ? exchange.due : begun) >= timeout) {
+        if (begun === 0) exchange.shadow.start = exchange.due;
+        this.settle(exchange, exchange.shadow, "timeout");
+        exchange.timedOut?.(exchange);
+      }
+      this.settle(exchange, exchange.live, "timeout");
+    }
+  }
+
+  /** Settles everything at the end of the process. */
+  close(): void {
+    for (const exchange of [...this.pending]) {
+      if (exchange.shadow.start === 0) exchange.shadow.start = exchange.due;
+      this.settle(exchange, exchange.shadow, "timeout");
+      this.settle(exchange, exchange.live, "timeout");
+    }
+  }
+
+  private finish(exchange: Exchange): void {
+    this.pending.delete(exchange);
+    const { live, shadow } = exchange;
+    const { compare } = this.stats;
+    const sample: ExchangeSample = {
+      flow: exchange.flow,
+      index: exchange.index,
+      protocol: exchange.protocol,
+      method: exchange.method,
+      path: exchange.path,
+      live: plain(live),
+      shadow: plain(shadow),
+      lagMilliseconds: round(exchange.lagMilliseconds),
+    };
+    this.noteLag(exchange.lagMilliseconds);
+    if (live.error !== undefined) compare.liveIncomplete++;
+    if (live.error === undefined && shadow.error === undefined) {
+      compare.paired++;
+      sample.equal = live.status === shadow.status && live.bytes === shadow.bytes && live.digest === shadow.digest;
+      if (sample.equal) compare.equal++;
+      else this.explain(exchange, sample);
+    }
+    live.body = shadow.body = undefined;
+    exchange.parts = [];
+    this.write(sample);
+  }
+
+  private explain(exchange: Exchange, sample: ExchangeSample): void {
+    const { compare } = this.stats;
+    compare.different++;
+    const a = exchange.live.body?.content();
+    const b = exchange.shadow.body?.content();
+    if (a === undefined || b === undefined) return;
+    const paths = differingPaths(a, b);
+    if (paths === undefined) return;
+    sample.differences = paths;
+    for (const path of paths) {
+      const known = path in compare.fieldPaths || Object.keys(compare.fieldPaths).length < fieldPathLimit;
+      bump(compare.fieldPaths, known ? path : "(other)");
+    }
+  }
+}
+
+function plain(side: Side): ExchangeSide {
+  const { start, firstByte, end, status, bytes, digest, error } = side;
+  return {
+    start: round(start),
+    firstByte: firstByte === undefined ? undefined : round(firstByte),
+    end: end === undefined ? undefined : round(end),
+    status,
+    bytes,
+    digest,
+    error,
+  };
+}
+
+function round(milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1000;
+}

@@ -1,0 +1,241 @@
+/** What the head of an HTTP/1.x message says. */
+export interface Http1Head {
+  /** Empty in responses. */
+  method: string;
+  /** Empty in responses. */
+  target: string;
+  /** 0 in requests. */
+  status: number;
+  /** Content is JSON by its media type. */
+  json: boolean;
+}
+
+/** How far a message has been read. */
+export type FramerState =
+  "head" | "length" | "chunkSize" | "chunkData" | "chunkEnd" | "trailer" | "untilClose" | "done";
+
+/** Takes the content of a message without its framing. */
+export type BodySink = (buffer: Buffer, from: number, to: number) => void;
+
+const maximumHead = 65_536;
+const maximumChunkLine = 4_096;
+const headEnd = Buffer.from("\r\n\r\n");
+const requestLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([^\s\x00-\x1f]+) HTTP\/1\.[01]$/;
+const statusLine = /^HTTP\/1\.[01] ([1-9]\d\d)(?: [^\x00-\x08\x0a-\x1f]*)?$/;
+const fieldLine = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00\r\n]*$/;
+
+/** Frames one HTTP/1.x message after another out of a byte stream; it looks at bytes and keeps none but the head's. */
+export class Http1Framer {
+  state: FramerState = "head";
+  head: Http1Head | undefined;
+  /** Why the message cannot be framed; nothing after it in the stream can be trusted. */
+  problem: "malformed" | "ambiguousFraming" | undefined;
+  private left = 0;
+  private line = "";
+  private partialHead: Buffer | undefined;
+
+  constructor(
+    private readonly kind: "request" | "response",
+    private readonly body: BodySink | undefined,
+  ) {}
+
+  /** Whether the first byte of a message has been read. */
+  get begun(): boolean {
+    return this.state !== "head" || this.partialHead !== undefined;
+  }
+
+  /** Makes ready for the next message. */
+  reset(): void {
+    this.state = "head";
+    this.head = undefined;
+    this.problem = undefined;
+    this.partialHead = undefined;
+    this.line = "";
+    this.left = 0;
+  }
+
+  /**
+   * Reads until the message ends or the bytes do, and returns the position after the last byte read. In a response
+   * `method` is that of its request.
+   */
+  push(chunk: Buffer, from: number, to: number, method: string): number {
+    let at = from;
+    while (at < to && this.state !== "done" && this.problem === undefined) at = this.step(chunk, at, to, method);
+    return at;
+  }
+
+  private step(chunk: Buffer, at: number, to: number, method: string): number {
+    switch (this.state) {
+      case "head":
+        return this.readHead(chunk, at, to, method);
+      case "length":
+      case "chunkData":
+        return this.readCounted(chunk, at, to);
+      case "untilClose":
+        this.body?.(chunk, at, to);
+        return to;
+      default:
+        return this.readLine(chunk, at, to);
+    }
+  }
+
+  private readHead(chunk: Buffer, at: number, to: number, method: string): number {
+    if (this.partialHead === undefined) {
+      const end = chunk.indexOf(headEnd, at);
+      if (end >= 0 && end + 4 <= to) {
+        this.takeHead(chunk.toString("latin1", at, end), method);
+        return end + 4;
+      }
+      this.partialHead = Buffer.from(chunk.subarray(at, to));
+    } else {
+      const before = this.partialHead.length;
+      const joined = Buffer.concat([this.partialHead, chunk.subarray(at, to)]);
+      const end = joined.indexOf(headEnd, Math.max(0, before - 3));
+      if (end >= 0) {
+        this.partialHead = undefined;
+        this.takeHead(joined.toString("latin1", 0, end), method);
+        return at + end + 4 - before;
+      }
+      this.partialHead = joined;
+    }
+    if (this.partialHead.length > maximumHead || !this.couldBegin(this.partialHead)) this.problem = "malformed";
+    return to;
+  }
+
+  private couldBegin(bytes: Buffer): boolean {
+    if (this.kind === "request") return couldBeRequest(bytes, 0, bytes.length);
+    return "HTTP/1.".startsWith(bytes.toString("latin1", 0, Math.min(7, bytes.length)));
+  }
+
+  private takeHead(text: string, method: string): void {
+    const firstEnd = text.indexOf("\r\n");
+    const first = firstEnd < 0 ? text : text.slice(0, firstEnd);
+    const match = (this.kind === "request" ? requestLine : statusLine).exec(first);
+    if (match === null) {
+      this.problem = "malformed";
+      return;
+    }
+    const head: Http1Head = { method: "", target: "", status: 0, json: false };
+    if (this.kind === "request") [head.method, head.target] = [match[1]!, match[2]!];
+    else head.status = Number(match[1]);
+    this.head = head;
+    this.takeFields(firstEnd < 0 ? "" : text.slice(firstEnd + 2), head, method);
+  }
+
+  private takeFields(text: string, head: Http1Head, method: string): void {
+    let length = -1;
+    let chunked = false;
+    let encodings = 0;
+    for (const line of text === "" ? [] : text.split("\r\n")) {
+      const code = line.charCodeAt(0) | 32;
+      const interesting = code === 99 || code === 116; // c, t
+      if (!fieldLine.test(line)) {
+        this.problem = "malformed";
+        return;
+      }
+      if (!interesting) continue;
+      const colon = line.indexOf(":");
+      const name = line.slice(0, colon).toLowerCase();
+      if (name === "content-length") {
+        const value = contentLength(line.slice(colon + 1).trim());
+        if (value < 0 || (length >= 0 && length !== value)) this.problem = "ambiguousFraming";
+        length = value;
+      } else if (name === "transfer-encoding") {
+        encodings++;
+        chunked =
+          line
+            .slice(colon + 1)
+            .trim()
+            .toLowerCase() === "chunked";
+      } else if (name === "content-type") {
+        head.json = /[/+]json\b/i.test(line);
+      }
+    }
+    if (encodings > 1 || (encodings === 1 && (!chunked || length >= 0))) this.problem = "ambiguousFraming";
+    if (this.problem === undefined) this.chooseBody(head, length, chunked, method);
+  }
+
+  private chooseBody(head: Http1Head, length: number, chunked: boolean, method: string): void {
+    const { status } = head;
+    const response = this.kind === "response";
+    const bodiless = response && (status < 200 || status === 204 || status === 304 || method === "HEAD");
+    if (bodiless || (response && method === "CONNECT" && status < 300)) this.state = "done";
+    else if (chunked) this.state = "chunkSize";
+    else if (length > 0) [this.state, this.left] = ["length", length];
+    else if (length < 0 && response) this.state = "untilClose";
+    else this.state = "done";
+  }
+
+  private readCounted(chunk: Buffer, at: number, to: number): number {
+    const take = Math.min(this.left, to - at);
+    this.body?.(chunk, at, at + take);
+    this.left -= take;
+    if (this.left === 0) this.state = this.state === "length" ? "done" : "chunkEnd";
+    return at + take;
+  }
+
+  private readLine(chunk: Buffer, at: number, to: number): number {
+    const newline = chunk.indexOf(10, at);
+    const end = newline < 0 || newline >= to ? to : newline + 1;
+    this.line += chunk.toString("latin1", at, end);
+    if (!this.line.endsWith("\n")) {
+      if (this.line.length > maximumChunkLine) this.problem = "malformed";
+      return end;
+    }
+    const line = this.line;
+    this.line = "";
+    if (!line.endsWith("\r\n")) this.problem = "malformed";
+    else this.takeLine(line.slice(0, -2));
+    return end;
+  }
+
+  private takeLine(line: string): void {
+    if (this.state === "chunkEnd") {
+      if (line === "") this.state = "chunkSize";
+      else this.problem = "malformed";
+    } else if (this.state === "trailer") {
+      if (line === "") this.state = "done";
+      else if (!fieldLine.test(line)) this.problem = "malformed";
+    } else {
+      const match = /^([0-9a-fA-F]{1,12})[ \t]*(?:;[^\x00\r\n]*)?$/.exec(line);
+      if (match === null) {
+        this.problem = "malformed";
+        return;
+      }
+      this.left = parseInt(match[1]!, 16);
+      this.state = this.left === 0 ? "trailer" : "chunkData";
+    }
+  }
+}
+
+/** A length that is written plainly; -1 for everything else, lists of equal values included. */
+function contentLength(text: string): number {
+  return /^\d{1,15}$/.test(text) ? Number(text) : -1;
+}
+
+/** Whether bytes can be the beginning of a request line: a method token, a space, no control character. */
+export function couldBeRequest(buffer: Buffer, from: number, to: number): boolean {
+  const limit = Math.min(to, from + 32);
+  for (let at = from; at < limit; at++) {
+    const byte = buffer[at]!;
+    if (byte === 32) return at > from && at + 1 < to ? buffer[at + 1]! > 32 : at > from;
+    const token = (byte >= 65 && byte <= 90) || (byte >= 97 && byte <= 122) || byte === 45 || byte === 95;
+    if (!token) return false;
+  }
+  return to - from < 32;
+}
+
+const wholeRequestLine = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^\s\x00-\x1f]+ HTTP\/1\.[01]$/;
+
+/** Whether a segment begins with a whole, well-formed HTTP/1.x request line: a place to begin in mid-stream. */
+export function beginsRequest(buffer: Buffer, from: number, to: number): boolean {
+  if (!couldBeRequest(buffer, from, to)) return false;
+  const newline = buffer.indexOf(10, from);
+  if (newline < 0 || newline >= to || newline - from > maximumHead || buffer[newline - 1] !== 13) return false;
+  return wholeRequestLine.test(buffer.toString("latin1", from, newline - 1));
+}
+
+/** Whether a segment begins with an HTTP/1.x status line. */
+export function beginsResponse(buffer: Buffer, from: number, to: number): boolean {
+  return to - from >= 12 && /^HTTP\/1\.[01] [1-9]\d\d/.test(buffer.toString("latin1", from, from + 12));
+}

@@ -1,0 +1,227 @@
+import { bump } from "../stats";
+import type { Conversation, FlowContext, ShadowReader } from "./conversation";
+import { Exchange } from "./exchangeLog";
+import { beginsRequest, beginsResponse, Http1Framer } from "./http1";
+import { Http1Responses } from "./responses";
+import { RawConversation } from "./rawConversation";
+import { Http1ShadowReader } from "./shadowReaders";
+
+/**
+ * HTTP/1.x on one connection. A request goes to the shadow when its last byte is there, never before, so that a hole can
+ * only cost whole requests. After a hole the conversation is taken up again where a segment begins with a request line
+ * and the acknowledgements prove that a response has ended just before it.
+ */
+export class Http1Conversation implements Conversation {
+  private readonly framer = new Http1Framer("request", undefined);
+  private readonly live: Http1Responses;
+  private current: Exchange | undefined;
+  private index = 0;
+  private clientInSync: boolean;
+  private serverInSync: boolean;
+  /** While out of sync: a request counts as a boundary only when its client had received more than this. */
+  private searchBeyond = -Infinity;
+  /** Requests begun or known to be lost since the streams were last known to agree. */
+  private counted = 0;
+  private lost = false;
+  private serverGapless: boolean;
+  /** A response was read without knowing its request, so its framing may be wrong (HEAD). */
+  private serverUncertain = false;
+  private skippedMidStream = false;
+
+  constructor(private readonly flow: FlowContext) {
+    this.live = new Http1Responses("live", flow.log);
+    this.clientInSync = this.serverInSync = this.serverGapless = !flow.midStream;
+  }
+
+  get heldBytes(): number {
+    return this.current?.requestBytes ?? 0;
+  }
+
+  get liveOutstanding(): boolean {
+    return this.live.waiting.length > 0;
+  }
+
+  clientData(
+    chunk: Buffer,
+    from: number,
+    to: number,
+    time: number,
+    _offset: number,
+    peerOffset: number,
+    segmentStart: boolean,
+  ): void {
+    if (!this.clientInSync) {
+      if (!segmentStart || !this.isBoundary(peerOffset) || !beginsRequest(chunk, from, to)) {
+        this.skip(peerOffset);
+        return;
+      }
+      this.resume(peerOffset);
+    }
+    let at = from;
+    while (at < to) {
+      if (this.current === undefined) {
+        while (at < to && (chunk[at] === 13 || chunk[at] === 10)) at++;
+        if (at === to) return;
+        this.current = this.begin(time, peerOffset);
+      }
+      const next = this.framer.push(chunk, at, to, "");
+      if (this.framer.problem !== undefined) {
+        this.drop(this.framer.problem, peerOffset);
+        return;
+      }
+      this.keep(chunk, at, next);
+      at = next;
+      if (this.framer.state === "done") this.complete(this.current, time);
+    }
+  }
+
+  serverData(chunk: Buffer, from: number, to: number, time: number, offset: number): void {
+    const start = this.serverInSync ? from : this.findResponse(chunk, from, to, offset);
+    if (start < 0) return;
+    if (this.live.waiting.length === 0 && this.live.atBoundary) this.serverUncertain = true;
+    const stopped = this.live.push(chunk, start, to, time);
+    if (this.live.broken) this.loseServer();
+    if (!this.live.upgraded) return;
+    const raw = new RawConversation(this.flow, { index: this.index, afterUpgrade: true });
+    this.flow.become(raw);
+    if (stopped < to) raw.serverData(chunk, stopped, to, time);
+  }
+
+  clientHole(): void {
+    if (this.clientInSync) {
+      if (this.current === undefined) this.counted++;
+      this.current = undefined;
+      this.countLost(1);
+      this.lost = true;
+    }
+    this.clientInSync = false;
+    this.searchBeyond = Math.max(this.searchBeyond, this.flow.clientAcknowledged());
+  }
+
+  serverHole(): void {
+    this.loseServer();
+  }
+
+  clientEnd(): void {
+    if (this.current !== undefined) this.drop("incomplete", 0);
+  }
+
+  serverEnd(time: number): void {
+    if (this.serverInSync) this.live.ended("closed", time);
+    else this.live.failAll("lost");
+  }
+
+  close(error: string, cause: string, time: number): void {
+    if (this.current !== undefined) this.drop(cause, 0);
+    if (this.serverInSync) this.live.ended(error, time);
+    else this.live.failAll("lost");
+    this.reconcile();
+  }
+
+  tick(): void {
+    // Nothing in HTTP/1.x depends on time.
+  }
+
+  newReader(): ShadowReader {
+    return new Http1ShadowReader(this.flow.log);
+  }
+
+  private begin(time: number, peerOffset: number): Exchange {
+    const exchange = new Exchange(this.flow.label, this.index++, "http1", time);
+    exchange.peerOffset = peerOffset;
+    this.framer.reset();
+    this.live.waiting.push(exchange);
+    this.counted++;
+    return exchange;
+  }
+
+  private keep(chunk: Buffer, from: number, to: number): void {
+    const { current } = this;
+    if (current === undefined || this.flow.shedCause !== undefined) return;
+    current.parts.push(chunk.subarray(from, to));
+    current.requestBytes += to - from;
+  }
+
+  private complete(exchange: Exchange, time: number): void {
+    this.current = undefined;
+    const head = this.framer.head;
+    exchange.method = head?.method;
+    exchange.path = head?.target;
+    exchange.due = time;
+    if (this.flow.shedCause !== undefined) bump(this.flow.stats.requests.shed, this.flow.shedCause);
+    else this.flow.link.send(exchange);
+  }
+
+  /** Leaves out the request that is under way; what follows it is no boundary yet. */
+  private drop(cause: string, peerOffset: number): void {
+    const { requests } = this.flow.stats;
+    if (this.flow.shedCause !== undefined) bump(requests.shed, this.flow.shedCause);
+    else bump(requests.unusable, cause);
+    if (this.current !== undefined) this.current.parts = [];
+    this.current = undefined;
+    this.clientInSync = false;
+    this.searchBeyond = Math.max(peerOffset, this.flow.clientAcknowledged());
+  }
+
+  private skip(peerOffset: number): void {
+    if (this.flow.midStream && this.index === 0 && !this.skippedMidStream && !this.lost) {
+      this.skippedMidStream = true;
+      if (this.flow.shedCause !== undefined) bump(this.flow.stats.requests.shed, this.flow.shedCause);
+      else bump(this.flow.stats.requests.unusable, "startedBefore");
+    }
+    this.searchBeyond = Math.max(this.searchBeyond, peerOffset);
+  }
+
+  private isBoundary(peerOffset: number): boolean {
+    if (peerOffset <= this.searchBeyond || peerOffset < this.flow.serverPosition()) return false;
+    if (!this.serverInSync || this.serverUncertain) return true;
+    return this.live.atBoundary && peerOffset === this.flow.serverPosition();
+  }
+
+  private resume(peerOffset: number): void {
+    if (this.flow.midStream && this.index === 0) this.flow.stats.flows.pickedUpMidStream++;
+    if (this.lost) this.flow.stats.flows.resumedAfterLoss++;
+    this.live.failAll("lost");
+    this.reconcile();
+    this.clientInSync = true;
+    this.serverInSync = this.serverGapless = peerOffset === this.flow.serverPosition();
+    this.serverUncertain = false;
+    this.live.restart();
+  }
+
+  /** Responses without a request tell how many requests went by unseen. */
+  private reconcile(): void {
+    if (this.lost && this.serverGapless) this.countLost(Math.max(0, this.live.finals - this.counted));
+    this.lost = false;
+    this.counted = 0;
+    this.live.finals = 0;
+  }
+
+  private countLost(count: number): void {
+    if (this.flow.shedCause !== undefined) bump(this.flow.stats.requests.shed, this.flow.shedCause, count);
+    else this.flow.stats.requests.lostByMirror += count;
+  }
+
+  private loseServer(): void {
+    if (!this.live.atBoundary) {
+      const [exchange] = this.live.waiting.splice(0, 1);
+      if (exchange !== undefined) this.flow.log.settle(exchange, exchange.live, "lost");
+    }
+    this.live.restart();
+    this.serverInSync = this.serverGapless = false;
+  }
+
+  /** Where a response begins that is surely the answer to a known request: at the position its client had reached. */
+  private findResponse(chunk: Buffer, from: number, to: number, offset: number): number {
+    const { waiting } = this.live;
+    for (let index = 0; index < waiting.length; index++) {
+      const at = from + waiting[index]!.peerOffset - offset;
+      if (at < from || at >= to || !beginsResponse(chunk, at, to)) continue;
+      for (const exchange of waiting.splice(0, index)) this.flow.log.settle(exchange, exchange.live, "lost");
+      this.live.restart();
+      this.serverInSync = true;
+      return at;
+    }
+    return -1;
+  }
+}

@@ -1,0 +1,107 @@
+import { BodyDigest } from "./body";
+import type { ShadowReader } from "./conversation";
+import type { Exchange, ExchangeLog } from "./exchangeLog";
+import { Http1Responses } from "./responses";
+
+/** An answer without a known end is taken for complete after this much silence. */
+const quietMilliseconds = 1_000;
+/** After this much silence the next message may go out. */
+const pauseMilliseconds = 50;
+
+/** Reads a shadow connection by turns: the bytes between one message and the next are its answer. */
+export class RawShadowReader implements ShadowReader {
+  readonly waiting: Exchange[] = [];
+  private lastByte = 0;
+
+  constructor(
+    private readonly log: ExchangeLog,
+    private greetingExpected: boolean,
+  ) {}
+
+  add(exchange: Exchange): void {
+    const [previous] = this.waiting;
+    if (previous !== undefined) this.settleFirst(previous, undefined);
+    this.waiting.push(exchange);
+  }
+
+  push(chunk: Buffer, time: number): void {
+    this.greetingExpected = false;
+    this.lastByte = time;
+    const [exchange] = this.waiting;
+    if (exchange === undefined) return;
+    const { shadow } = exchange;
+    shadow.firstByte ??= time;
+    shadow.end = time;
+    shadow.body ??= new BodyDigest(false);
+    shadow.body.add(chunk, 0, chunk.length);
+  }
+
+  ended(error: string): void {
+    const [exchange] = this.waiting;
+    if (exchange === undefined) return;
+    const liveWasSilent = exchange.live.settled && exchange.live.firstByte === undefined;
+    const complete = exchange.shadow.firstByte !== undefined || (liveWasSilent && error === "closed");
+    this.settleFirst(exchange, complete ? undefined : error);
+  }
+
+  maySend(_exchange: Exchange, now: number): boolean {
+    const [previous] = this.waiting;
+    if (previous === undefined) return !this.greetingExpected;
+    if (previous.live.settled && previous.live.firstByte === undefined) return true;
+    if (previous.shadow.firstByte === undefined) return false;
+    const expected = previous.live.settled ? (previous.live.bytes ?? 0) : Infinity;
+    return (previous.shadow.body?.bytes ?? 0) >= expected || now - this.lastByte >= pauseMilliseconds;
+  }
+
+  tick(now: number): void {
+    const [exchange] = this.waiting;
+    if (exchange?.shadow.firstByte === undefined || !exchange.live.settled) return;
+    const enough = (exchange.shadow.body?.bytes ?? 0) === exchange.live.bytes;
+    if (enough || now - this.lastByte >= quietMilliseconds) this.settleFirst(exchange, undefined);
+  }
+
+  private settleFirst(exchange: Exchange, error: string | undefined): void {
+    this.waiting.shift();
+    this.log.settle(exchange, exchange.shadow, error);
+  }
+}
+
+/** Reads HTTP/1.x responses from a shadow connection, and turns after an upgrade. */
+export class Http1ShadowReader implements ShadowReader {
+  private readonly responses: Http1Responses;
+  private readonly raw: RawShadowReader;
+
+  constructor(log: ExchangeLog) {
+    this.responses = new Http1Responses("shadow", log);
+    this.raw = new RawShadowReader(log, false);
+  }
+
+  get waiting(): readonly Exchange[] {
+    return this.responses.waiting.length > 0 ? this.responses.waiting : this.raw.waiting;
+  }
+
+  add(exchange: Exchange): void {
+    if (exchange.protocol === "raw") this.raw.add(exchange);
+    else this.responses.waiting.push(exchange);
+  }
+
+  push(chunk: Buffer, time: number): void {
+    const at = this.responses.push(chunk, 0, chunk.length, time);
+    if (this.responses.broken) this.responses.failAll("malformed");
+    else if (at < chunk.length) this.raw.push(chunk.subarray(at), time);
+  }
+
+  ended(error: string, time: number): void {
+    if (!this.responses.upgraded) this.responses.ended(error, time);
+    this.raw.ended(error);
+  }
+
+  maySend(exchange: Exchange, now: number): boolean {
+    if (exchange.protocol !== "raw") return true;
+    return this.responses.upgraded && this.raw.maySend(exchange, now);
+  }
+
+  tick(now: number): void {
+    this.raw.tick(now);
+  }
+}

@@ -1,0 +1,24 @@
+import type { ExchangeLog } from "../compare/exchangeLog";
+import type { GatewayStats } from "../stats";
+import type { Selection } from "./selectors";
+
+/** Bounds of one gateway; at a bound whole flows are shed. */
+export interface FlowLimits {
+  flows: number;
+  bytesPerFlow: number;
+  totalBytes: number;
+  maximumLagMilliseconds: number;
+  holeTimeoutMilliseconds: number;
+  idleTimeoutMilliseconds: number;
+  /** How long the first bytes of a flow may leave open what application it is. */
+  openingMilliseconds: number;
+}
+
+/** What all flows of a gateway share. */
+export interface FlowShared {
+  stats: GatewayStats;
+  log: ExchangeLog;
+  limits: FlowLimits;
+  memory: { used: number };
+  selection: Selection;
+}

@@ -1,0 +1,253 @@
+/** What a direction of a TCP connection yields, in order. */
+export interface StreamSink {
+  /**
+   * Bytes `from`–`to` of the chunk come next. `offset` is their position in the stream, `peerOffset` how much of the other
+   * direction the sender had received, `segmentStart` whether a segment of the sender begins here.
+   */
+  data(
+    chunk: Buffer,
+    from: number,
+    to: number,
+    time: number,
+    offset: number,
+    peerOffset: number,
+    segmentStart: boolean,
+  ): void;
+  /** `length` bytes from `offset` on will never come. */
+  hole(offset: number, length: number): void;
+  /** The sender has ended this direction. */
+  end(time: number): void;
+}
+
+interface Segment {
+  offset: number;
+  buffer: Buffer;
+  time: number;
+  peerOffset: number;
+  segmentStart: boolean;
+}
+
+/** An acknowledgement further ahead than the largest TCP window cannot be one of this connection. */
+const largestWindow = 2 ** 30;
+
+/** Counters that all streams share. */
+export interface ReassemblyCounters {
+  reorderedSegments: number;
+  retransmittedSegments: number;
+  overlapConflicts: number;
+  holes: number;
+  holeBytes: number;
+}
+
+/**
+ * One direction of a TCP connection: puts segments in order, drops what came twice (the first copy wins), and declares
+ * holes. Positions are plain numbers counted from the first known byte, so sequence numbers may wrap around.
+ */
+export class StreamReassembler {
+  private segments: Segment[] = [];
+  private nextOffset = 0;
+  private nextSequence = 0;
+  private endOffset = -1;
+  private ended = false;
+  private lastChunk: Buffer | undefined;
+  /** False until the first packet told where the stream is. */
+  started = false;
+  /** Bytes held because something before them is missing. */
+  heldBytes = 0;
+  /** When the oldest hole was noticed; 0 when there is none. */
+  holeSince = 0;
+
+  constructor(
+    private readonly sink: StreamSink,
+    private readonly counters: ReassemblyCounters,
+  ) {}
+
+  /** Position of the next byte in order. */
+  get position(): number {
+    return this.nextOffset;
+  }
+
+  get isEnded(): boolean {
+    return this.ended;
+  }
+
+  /** Sets where the stream begins, by the sequence number of its next byte. */
+  start(sequence: number): void {
+    this.started = true;
+    this.nextSequence = sequence >>> 0;
+  }
+
+  /** Position that a sequence number of this direction stands for. */
+  offsetOf(sequence: number): number {
+    return this.nextOffset + ((sequence - this.nextSequence) | 0);
+  }
+
+  /** Takes a segment; `offset` comes from {@link offsetOf}. */
+  push(buffer: Buffer, start: number, end: number, offset: number, time: number, peerOffset: number): void {
+    const length = end - start;
+    if (length === 0 || this.ended) return;
+    const skip = this.nextOffset - offset;
+    if (skip >= length) {
+      this.noteRetransmission(buffer, start, end, offset);
+    } else if (skip >= 0) {
+      if (skip > 0) this.noteRetransmission(buffer, start, start + skip, offset);
+      this.deliver(buffer, start + skip, end, time, peerOffset, skip === 0);
+      if (this.segments.length > 0) this.drain();
+    } else {
+      this.hold(buffer, start, end, offset, time, peerOffset);
+    }
+    this.checkEnd(time);
+  }
+
+  /** The sender's FIN stands at this position. */
+  finish(offset: number, time: number): void {
+    if (this.endOffset < 0) this.endOffset = offset;
+    this.checkEnd(time);
+  }
+
+  /** The peer has received everything before `offset`: what is still missing there, the mirror has lost. */
+  acknowledged(offset: number, time: number): void {
+    let limit = offset;
+    if (this.endOffset >= 0 && limit > this.endOffset) limit = this.endOffset;
+    if (limit <= this.nextOffset || limit > this.nextOffset + largestWindow || this.ended) return;
+    this.loseUpTo(limit);
+    this.checkEnd(time);
+  }
+
+  /** Gives up waiting for the oldest hole. */
+  loseOldestHole(time: number): void {
+    const first = this.segments[0];
+    if (first !== undefined) this.loseUpTo(first.offset);
+    else if (this.endOffset > this.nextOffset) this.loseUpTo(this.endOffset);
+    this.checkEnd(time);
+  }
+
+  /** Gives up every hole: what is held is delivered, what is missing is lost. */
+  loseAllHoles(time: number): void {
+    while (!this.ended && (this.segments.length > 0 || this.endOffset > this.nextOffset)) this.loseOldestHole(time);
+  }
+
+  /** Forgets what is held. */
+  clear(): void {
+    this.segments = [];
+    this.heldBytes = 0;
+    this.holeSince = 0;
+    this.lastChunk = undefined;
+    this.ended = true;
+  }
+
+  private loseUpTo(limit: number): void {
+    while (this.nextOffset < limit) {
+      const first = this.segments[0];
+      if (first !== undefined && first.offset <= this.nextOffset) {
+        this.drain();
+        continue;
+      }
+      const until = first === undefined ? limit : Math.min(limit, first.offset);
+      const length = until - this.nextOffset;
+      this.counters.holes++;
+      this.counters.holeBytes += length;
+      this.sink.hole(this.nextOffset, length);
+      this.lastChunk = undefined;
+      this.advance(length);
+    }
+    this.drain();
+  }
+
+  private deliver(
+    buffer: Buffer,
+    from: number,
+    to: number,
+    time: number,
+    peerOffset: number,
+    segmentStart: boolean,
+  ): void {
+    const offset = this.nextOffset;
+    this.advance(to - from);
+    this.lastChunk = to - from <= 2048 ? buffer.subarray(from, to) : undefined;
+    this.sink.data(buffer, from, to, time, offset, peerOffset, segmentStart);
+  }
+
+  private advance(length: number): void {
+    this.nextOffset += length;
+    this.nextSequence = (this.nextSequence + length) >>> 0;
+  }
+
+  private hold(buffer: Buffer, start: number, end: number, offset: number, time: number, peerOffset: number): void {
+    this.counters.reorderedSegments++;
+    if (this.holeSince === 0) this.holeSince = time;
+    let from = offset;
+    const to = offset + end - start;
+    let index = 0;
+    while (from < to) {
+      const held = this.segments[index];
+      const heldEnd = held === undefined ? Infinity : held.offset + held.buffer.length;
+      if (held !== undefined && heldEnd <= from) {
+        index++;
+        continue;
+      }
+      const limit = held === undefined ? to : Math.min(to, held.offset);
+      if (limit > from) {
+        const part = buffer.subarray(start + from - offset, start + limit - offset);
+        this.segments.splice(index, 0, { offset: from, buffer: part, time, peerOffset, segmentStart: from === offset });
+        this.heldBytes += part.length;
+        index++;
+      }
+      if (held === undefined) return;
+      const overlapStart = Math.max(from, held.offset);
+      const overlapEnd = Math.min(to, heldEnd);
+      if (overlapEnd > overlapStart) {
+        this.counters.retransmittedSegments++;
+        const mine = buffer.subarray(start + overlapStart - offset, start + overlapEnd - offset);
+        const theirs = held.buffer.subarray(overlapStart - held.offset, overlapEnd - held.offset);
+        if (!mine.equals(theirs)) this.counters.overlapConflicts++;
+      }
+      from = Math.max(limit, overlapEnd);
+      index++;
+    }
+  }
+
+  private drain(): void {
+    let first = this.segments[0];
+    while (first !== undefined && first.offset <= this.nextOffset) {
+      this.segments.shift();
+      this.heldBytes -= first.buffer.length;
+      const skip = this.nextOffset - first.offset;
+      if (skip < first.buffer.length) {
+        this.deliver(
+          first.buffer,
+          skip,
+          first.buffer.length,
+          first.time,
+          first.peerOffset,
+          skip === 0 && first.segmentStart,
+        );
+      }
+      first = this.segments[0];
+    }
+    if (first === undefined) this.holeSince = 0;
+  }
+
+  /** Compares a repeated segment with the last bytes delivered, as far as they are still known. */
+  private noteRetransmission(buffer: Buffer, start: number, end: number, offset: number): void {
+    this.counters.retransmittedSegments++;
+    const known = this.lastChunk;
+    if (known === undefined) return;
+    const knownStart = this.nextOffset - known.length;
+    const from = Math.max(offset, knownStart);
+    const to = Math.min(offset + end - start, this.nextOffset);
+    if (to <= from) return;
+    const mine = buffer.subarray(start + from - offset, start + to - offset);
+    if (!mine.equals(known.subarray(from - knownStart, to - knownStart))) this.counters.overlapConflicts++;
+  }
+
+  private checkEnd(time: number): void {
+    if (this.endOffset < 0 || this.ended) return;
+    if (this.nextOffset >= this.endOffset) {
+      this.ended = true;
+      this.sink.end(time);
+    } else if (this.holeSince === 0) {
+      this.holeSince = time;
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import { couldBeRequest } from "../compare/http1";
+
+/** Whether bytes are what a signature describes, are not, or are too few to tell. */
+export type Likeness = "yes" | "no" | "maybe";
+
+type Test = (bytes: Buffer) => Likeness;
+
+function prefix(expected: Buffer, offset = 0): Test {
+  return (bytes) => {
+    const have = Math.min(expected.length, bytes.length - offset);
+    if (have <= 0) return "maybe";
+    if (bytes.compare(expected, 0, have, offset, offset + have) !== 0) return "no";
+    return have === expected.length ? "yes" : "maybe";
+  };
+}
+
+function bytewise(length: number, test: (bytes: Buffer) => boolean): Test {
+  return (bytes) => (bytes.length < length ? "maybe" : test(bytes) ? "yes" : "no");
+}
+
+const http1Methods = /^[A-Za-z_-]{1,31} [^\s]/;
+
+/** Signatures in what the client says first. */
+const clientTests: Record<string, Test> = {
+  http2: prefix(Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")),
+  http1: (bytes) => {
+    if (bytes.subarray(0, 6).toString("latin1") === "PRI * ") return "no";
+    if (http1Methods.test(bytes.toString("latin1", 0, 34))) return "yes";
+    return couldBeRequest(bytes, 0, bytes.length) ? "maybe" : "no";
+  },
+  tls: (bytes) => {
+    if (bytes.length > 0 && bytes[0] !== 0x16) return "no";
+    return bytewise(6, (b) => b[1] === 3 && b[2]! <= 4 && b[5] === 1)(bytes);
+  },
+  dns: bytewise(14, (b) => {
+    const length = b.readUInt16BE(0);
+    return length >= 17 && length <= 4096 && (b[4]! & 0x80) === 0 && b.readUInt16BE(6) === 1 && b.readUInt16BE(8) === 0;
+  }),
+  postgres: (bytes) => {
+    if (bytes.length > 0 && bytes[0] !== 0) return "no";
+    return bytewise(8, (b) => {
+      const length = b.readUInt32BE(0);
+      const code = b.readUInt32BE(4);
+      return length >= 8 && length <= 10_000 && (code === 196_608 || (code >= 80_877_102 && code <= 80_877_104));
+    })(bytes);
+  },
+  redis: (bytes) => {
+    const text = bytes.toString("latin1", 0, 32);
+    if (/^\*[1-9]\d{0,6}\r\n\$/.test(text)) return "yes";
+    return /^(?:\*(?:[1-9]\d{0,6}(?:\r(?:\n)?)?)?)?$/.test(text) ? "maybe" : "no";
+  },
+  ssh: prefix(Buffer.from("SSH-")),
+  mongodb: bytewise(16, (b) => {
+    const length = b.readUInt32LE(0);
+    return length >= 16 && length <= 48_000_000 && [1, 2004, 2010, 2011, 2012, 2013].includes(b.readUInt32LE(12));
+  }),
+  amqp: prefix(Buffer.from("AMQP")),
+};
+
+/** Signatures in what the server says first, for protocols in which it begins. */
+const serverTests: Record<string, Test> = {
+  http1: prefix(Buffer.from("HTTP/1.")),
+  mysql: bytewise(7, (b) => b[3] === 0 && b[4] === 10 && b.readUIntLE(0, 3) < 1024 && b[5]! >= 48 && b[5]! <= 57),
+  ssh: prefix(Buffer.from("SSH-")),
+};
+
+const datagramTests: Record<string, Test> = {
+  dns: bytewise(12, (b) => (b[2]! & 0x80) === 0 && b.readUInt16BE(4) === 1 && b.readUInt16BE(6) === 0),
+};
+
+/** Names that a selector's `application` may have. */
+export const applicationNames = [...new Set([...Object.keys(clientTests), ...Object.keys(serverTests)])].sort();
+
+/**
+ * The application that the first bytes of both sides show; `undefined` when they are of none that is known, `maybe` while
+ * there are too few. `final` says that no more will come before a decision is needed.
+ */
+export function recognise(client: Buffer, server: Buffer, final: boolean): string | undefined {
+  let open = false;
+  if (server.length > 0) {
+    for (const [name, test] of Object.entries(serverTests)) {
+      const likeness = test(server);
+      if (likeness === "yes") return name;
+      if (likeness === "maybe") open = true;
+    }
+  }
+  if (client.length > 0) {
+    for (const [name, test] of Object.entries(clientTests)) {
+      const likeness = test(client);
+      if (likeness === "yes") return name;
+      if (likeness === "maybe") open = true;
+    }
+  }
+  return open && !final ? "maybe" : undefined;
+}
+
+/** The application of a datagram. */
+export function recogniseDatagram(bytes: Buffer): string | undefined {
+  return Object.entries(datagramTests).find(([, test]) => test(bytes) === "yes")?.[0];
+}
+
+/** Whether bytes stand at an offset of what the client says first. */
+export function matchBytes(expected: Buffer, offset: number, client: Buffer): Likeness {
+  return prefix(expected, offset)(client);
+}

@@ -1,0 +1,332 @@
+import { formatAddress } from "../../../internal/cidr";
+import { beginsRequest, beginsResponse } from "../compare/http1";
+import { Flag, type Packet } from "../intake/packet";
+import type { Endpoint } from "../replay/shadowConnection";
+import { bump } from "../stats";
+import type { FlowShared } from "./flowShared";
+import { clientHash, flowHash, isSampled } from "./jhash";
+import type { FlowTuple } from "./selectors";
+import { recogniseDatagram } from "./signatures";
+import { TcpFlow } from "./tcpFlow";
+import { UdpFlow } from "./udpFlow";
+
+const tcp = 6;
+const ignoredIdleMilliseconds = 60_000;
+
+/** How flows are chosen; replaced as a whole when the configuration is read again. */
+export interface FlowChoice {
+  percent: number;
+  seed: number;
+  sampleBy: "flow" | "client";
+  /** Live `address:port` to the shadow's; empty when the shadow has live's addresses. */
+  targets: Map<string, Endpoint>;
+  keepSource: boolean;
+}
+
+interface Entry {
+  tuple: FlowTuple;
+  vni: number;
+  next: Entry | undefined;
+  /** Undefined for a flow that is not carried. */
+  flow: TcpFlow | UdpFlow | undefined;
+  /** Why a flow that would be carried is not. */
+  shedCause: string | undefined;
+  lastSeen: number;
+  /** Sequence number of the SYN that opened the connection; -1 when none was seen. */
+  synSequence: number;
+}
+
+/** Finds the flow of each packet, decides which flows are carried, and keeps within the bounds. */
+export class FlowTable {
+  private readonly buckets = new Map<number, Entry>();
+  private readonly carried = new Set<TcpFlow | UdpFlow>();
+  private entries = 0;
+
+  constructor(
+    private readonly shared: FlowShared,
+    public choice: FlowChoice,
+  ) {}
+
+  /** Flows that are carried now. */
+  get size(): number {
+    return this.carried.size;
+  }
+
+  /** Takes one decoded packet. */
+  handle(packet: Packet, truncated: boolean): void {
+    const key = packetKey(packet);
+    let entry = this.buckets.get(key);
+    while (entry !== undefined && !matches(entry, packet)) entry = entry.next;
+    const opens = packet.protocol === tcp && (packet.flags & (Flag.Syn | Flag.Ack | Flag.Rst)) === Flag.Syn;
+    if (entry === undefined) {
+      const silent = packet.protocol === tcp && packet.payloadLength === 0 && (packet.flags & Flag.Syn) === 0;
+      if (silent) return;
+      entry = this.add(key, packet, opens);
+    } else if (opens && entry.synSequence !== packet.sequence) {
+      this.renew(entry, packet);
+    }
+    entry.lastSeen = packet.time;
+    const { flow } = entry;
+    if (flow === undefined) {
+      if (entry.shedCause !== undefined) this.countShed(entry, packet);
+      return;
+    }
+    this.shared.stats.selection.packetsSelected++;
+    flow.handle(packet, isFromClient(entry.tuple, packet), truncated);
+    if (this.shared.memory.used > this.shared.limits.totalBytes) this.shedNewest();
+  }
+
+  /** Ends what is over or idle; called about ten times a second. */
+  tick(now: number): void {
+    for (const flow of this.carried) {
+      flow.tick(now);
+      if (!flow.over && now - flow.lastSeen > this.shared.limits.idleTimeoutMilliseconds) this.end(flow, now);
+      if (flow.over && (flow instanceof UdpFlow || flow.link.idle)) this.carried.delete(flow);
+    }
+    this.shared.stats.flows.open = this.carried.size;
+    this.shared.stats.flows.heldBytes = this.shared.memory.used;
+  }
+
+  /** Forgets the entries of flows that are long gone; called about once a second. */
+  forgetIdle(now: number): void {
+    for (const [key, first] of this.buckets) {
+      let kept: Entry | undefined;
+      for (let entry: Entry | undefined = first; entry !== undefined;) {
+        const { next }: Entry = entry;
+        const idle = now - entry.lastSeen > ignoredIdleMilliseconds;
+        const gone = entry.flow === undefined || (entry.flow.over && !this.carried.has(entry.flow));
+        if (idle && gone) this.entries--;
+        else {
+          entry.next = kept;
+          kept = entry;
+        }
+        entry = next;
+      }
+      if (kept === undefined) this.buckets.delete(key);
+      else this.buckets.set(key, kept);
+    }
+  }
+
+  /** Ends every flow; what was sent may still be answered. */
+  closeAll(now: number, cause: string): void {
+    for (const flow of this.carried) if (!flow.over) this.end(flow, now, cause);
+    this.buckets.clear();
+    this.entries = 0;
+  }
+
+  /** Closes every connection to the shadow. */
+  abort(): void {
+    for (const flow of this.carried) {
+      if (flow instanceof TcpFlow) flow.link.close("timeout");
+      else flow.close();
+    }
+    this.carried.clear();
+  }
+
+  private end(flow: TcpFlow | UdpFlow, now: number, cause = "incomplete"): void {
+    if (flow instanceof TcpFlow) flow.close("timeout", cause, now);
+    else flow.close();
+  }
+
+  private add(key: number, packet: Packet, opens: boolean): Entry {
+    const tuple = tupleOf(packet, this.clientSends(packet));
+    const entry: Entry = {
+      tuple,
+      vni: packet.vni,
+      next: this.buckets.get(key),
+      flow: undefined,
+      shedCause: undefined,
+      lastSeen: packet.time,
+      synSequence: opens ? packet.sequence : -1,
+    };
+    if (this.entries >= this.shared.limits.flows * 4) {
+      if (opens) bump(this.shared.stats.flows.shed, "tableFull");
+      entry.shedCause = "tableFull";
+      return entry;
+    }
+    this.buckets.set(key, entry);
+    this.entries++;
+    this.decide(entry, packet);
+    return entry;
+  }
+
+  /** A new connection from the same port: the old one is over. */
+  private renew(entry: Entry, packet: Packet): void {
+    if (entry.synSequence === -1 && entry.flow instanceof TcpFlow && entry.flow.awaitsSyn(packet)) {
+      entry.synSequence = packet.sequence;
+      return;
+    }
+    if (entry.flow instanceof TcpFlow) entry.flow.close("closed", "incomplete", packet.time);
+    entry.tuple = tupleOf(packet, true);
+    entry.synSequence = packet.sequence;
+    entry.flow = undefined;
+    entry.shedCause = undefined;
+    this.decide(entry, packet);
+  }
+
+  private decide(entry: Entry, packet: Packet): void {
+    const { stats, selection, limits } = this.shared;
+    const { tuple } = entry;
+    stats.selection.flowsSeen++;
+    const opening =
+      tuple.protocol === tcp
+        ? undefined
+        : {
+            application: recogniseDatagram(packet.buffer.subarray(packet.payloadStart, packet.payloadEnd)),
+            client: packet.buffer.subarray(packet.payloadStart, packet.payloadEnd),
+            final: true,
+          };
+    const chosen = selection.choose(tuple, opening);
+    const server = endpointOf(tuple, false);
+    const target = this.choice.targets.size === 0 ? server : this.choice.targets.get(endpointKey(server));
+    if (chosen === "no" || target === undefined) {
+      stats.selection.flowsExcluded++;
+      return;
+    }
+    if (!this.isSampled(packet, !isFromClient(tuple, packet))) {
+      stats.selection.flowsSampledOut++;
+      return;
+    }
+    if (this.carried.size >= limits.flows) {
+      stats.selection.flowsSelected++;
+      bump(stats.flows.shed, "flows");
+      entry.shedCause = "flows";
+      return;
+    }
+    entry.flow = this.open(entry, target, chosen === "maybe", opening?.application === "dns", packet);
+    this.carried.add(entry.flow);
+    stats.flows.open = this.carried.size;
+  }
+
+  private open(entry: Entry, target: Endpoint, undecided: boolean, dns: boolean, first: Packet): TcpFlow | UdpFlow {
+    const { tuple } = entry;
+    const client = endpointOf(tuple, true);
+    const source = this.choice.keepSource ? client : undefined;
+    const protocol = tuple.protocol === tcp ? "tcp" : "udp";
+    const label = `${protocol} ${endpointKey(client)}>${endpointKey(endpointOf(tuple, false))}`;
+    if (tuple.protocol !== tcp) return new UdpFlow(this.shared, label, target, source, dns);
+    const midStream = (first.flags & Flag.Syn) === 0;
+    return new TcpFlow(this.shared, label, tuple, midStream, target, source, undecided);
+  }
+
+  private isSampled(packet: Packet, reversed: boolean): boolean {
+    const { percent, seed, sampleBy } = this.choice;
+    if (percent >= 100) return true;
+    const hash = sampleBy === "client" ? clientHash(packet, reversed, seed) : flowHash(packet, reversed, seed);
+    return isSampled(hash, percent);
+  }
+
+  /** Whether the packet's sender is the client of a flow that is not known yet. */
+  private clientSends(packet: Packet): boolean {
+    if ((packet.flags & Flag.Syn) !== 0) return (packet.flags & Flag.Ack) === 0;
+    const { targets } = this.choice;
+    if (targets.size > 0) {
+      const forward = targets.has(endpointKey(endpointOf(tupleOf(packet, true), false)));
+      const backward = targets.has(endpointKey(endpointOf(tupleOf(packet, false), false)));
+      if (forward !== backward) return forward;
+    }
+    if (packet.protocol === tcp) {
+      if (beginsRequest(packet.buffer, packet.payloadStart, packet.payloadEnd)) return true;
+      if (beginsResponse(packet.buffer, packet.payloadStart, packet.payloadEnd)) return false;
+    }
+    const { selection } = this.shared;
+    const forward = selection.choose(tupleOf(packet, true), undefined) !== "no";
+    const backward = selection.choose(tupleOf(packet, false), undefined) !== "no";
+    if (forward !== backward) return forward;
+    return packet.protocol === tcp ? packet.destinationPort < packet.sourcePort : true;
+  }
+
+  /** Too many flows: the youngest ones that hold bytes are shed whole. */
+  private shedNewest(): void {
+    const target = this.shared.limits.totalBytes * 0.9;
+    for (const flow of [...this.carried].reverse()) {
+      if (this.shared.memory.used <= target) return;
+      if (flow.memory > 0) flow.shed("totalBytes");
+    }
+  }
+
+  /** Requests of a flow that was shed before it was read: one for each segment that begins with a request line. */
+  private countShed(entry: Entry, packet: Packet): void {
+    if (!isFromClient(entry.tuple, packet) || packet.payloadLength === 0) return;
+    const begins = packet.protocol !== tcp || beginsRequest(packet.buffer, packet.payloadStart, packet.payloadEnd);
+    if (begins) bump(this.shared.stats.requests.shed, entry.shedCause!);
+  }
+}
+
+/** `10.0.0.1:80` or `[fd00::1]:80`. */
+export function endpointKey({ address, port }: Endpoint): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function packetKey(p: Packet): number {
+  const source = mix(p.s0 ^ p.s1 ^ p.s2 ^ p.s3 ^ Math.imul(p.sourcePort, 0x9e3779b1));
+  const destination = mix(p.d0 ^ p.d1 ^ p.d2 ^ p.d3 ^ Math.imul(p.destinationPort, 0x9e3779b1));
+  return ((source + destination) ^ p.vni ^ p.protocol) & 0x3fffffff;
+}
+
+function mix(value: number): number {
+  const first = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  return Math.imul(first ^ (first >>> 13), 0xc2b2ae35) | 0;
+}
+
+function matches(entry: Entry, packet: Packet): boolean {
+  const { tuple } = entry;
+  if (tuple.protocol !== packet.protocol || entry.vni !== packet.vni || tuple.family !== packet.family) return false;
+  return isFromClient(tuple, packet) || isFromServer(tuple, packet);
+}
+
+function isFromClient(tuple: FlowTuple, p: Packet): boolean {
+  const { client, server } = tuple;
+  return (
+    tuple.clientPort === p.sourcePort &&
+    tuple.serverPort === p.destinationPort &&
+    client[3] === p.s3 &&
+    server[3] === p.d3 &&
+    (tuple.family === 4 ||
+      (client[0] === p.s0 &&
+        client[1] === p.s1 &&
+        client[2] === p.s2 &&
+        server[0] === p.d0 &&
+        server[1] === p.d1 &&
+        server[2] === p.d2))
+  );
+}
+
+function isFromServer(tuple: FlowTuple, p: Packet): boolean {
+  const { client, server } = tuple;
+  return (
+    tuple.serverPort === p.sourcePort &&
+    tuple.clientPort === p.destinationPort &&
+    server[3] === p.s3 &&
+    client[3] === p.d3 &&
+    (tuple.family === 4 ||
+      (server[0] === p.s0 &&
+        server[1] === p.s1 &&
+        server[2] === p.s2 &&
+        client[0] === p.d0 &&
+        client[1] === p.d1 &&
+        client[2] === p.d2))
+  );
+}
+
+function tupleOf(p: Packet, clientSends: boolean): FlowTuple {
+  const source = [p.s0, p.s1, p.s2, p.s3] as const;
+  const destination = [p.d0, p.d1, p.d2, p.d3] as const;
+  return {
+    family: p.family,
+    protocol: p.protocol,
+    client: clientSends ? source : destination,
+    clientPort: clientSends ? p.sourcePort : p.destinationPort,
+    server: clientSends ? destination : source,
+    serverPort: clientSends ? p.destinationPort : p.sourcePort,
+  };
+}
+
+function endpointOf(tuple: FlowTuple, client: boolean): Endpoint {
+  const words = client ? tuple.client : tuple.server;
+  const value = words.reduce((sum, word) => (sum << 32n) | BigInt(word), 0n);
+  return {
+    address: formatAddress({ family: tuple.family, value }),
+    port: client ? tuple.clientPort : tuple.serverPort,
+  };
+}

@@ -1,0 +1,269 @@
+import type { Conversation, FlowContext } from "../compare/conversation";
+import { Http1Conversation } from "../compare/http1Conversation";
+import { RawConversation } from "../compare/rawConversation";
+import { Flag, type Packet } from "../intake/packet";
+import type { Endpoint } from "../replay/shadowConnection";
+import { ShadowLink } from "../replay/shadowLink";
+import { bump } from "../stats";
+import type { FlowShared } from "./flowShared";
+import { StreamReassembler, type StreamSink } from "./reassembly";
+import { type FlowTuple } from "./selectors";
+import { recognise } from "./signatures";
+
+/** First bytes that are looked at to recognise an application. */
+const openingBytes = 256;
+
+type Event = (conversation: Conversation) => void;
+
+/** One live TCP connection: both byte streams, the conversation on them, and the shadow's side. */
+export class TcpFlow implements FlowContext {
+  readonly link: ShadowLink;
+  shedCause: string | undefined;
+  lastSeen = 0;
+  /** Bytes that this flow holds now. */
+  memory = 0;
+  /** Set when nothing more will come of this flow. */
+  over = false;
+  private readonly client: StreamReassembler;
+  private readonly server: StreamReassembler;
+  private conversation: Conversation | undefined;
+  private opening: { events: Event[]; client: Buffer; server: Buffer; since: number } | undefined;
+  private clientAck = 0;
+  private givenUp = false;
+  private holeInOpening = false;
+  private serverEnded = false;
+  private clientEnded = false;
+
+  constructor(
+    private readonly shared: FlowShared,
+    readonly label: string,
+    readonly tuple: FlowTuple,
+    readonly midStream: boolean,
+    target: Endpoint,
+    source: Endpoint | undefined,
+    /** Undefined when selectors have already decided. */
+    private readonly undecided: boolean,
+  ) {
+    const { stats } = shared;
+    this.client = new StreamReassembler(this.sink(true), stats.flows);
+    this.server = new StreamReassembler(this.sink(false), stats.flows);
+    this.opening = { events: [], client: Buffer.alloc(0), server: Buffer.alloc(0), since: 0 };
+    const owner = {
+      newReader: () => this.conversation!.newReader(),
+      lagging: () => this.shed("lag"),
+    };
+    this.link = new ShadowLink(shared, target, source, owner, shared.limits.maximumLagMilliseconds);
+    if (!undecided) this.countSelected();
+  }
+
+  get stats(): FlowShared["stats"] {
+    return this.shared.stats;
+  }
+
+  get log(): FlowShared["log"] {
+    return this.shared.log;
+  }
+
+  clientAcknowledged(): number {
+    return this.clientAck;
+  }
+
+  serverPosition(): number {
+    return this.server.position;
+  }
+
+  become(next: Conversation): void {
+    this.conversation = next;
+  }
+
+  giveUp(): void {
+    if (this.givenUp) return;
+    this.givenUp = true;
+    this.stats.flows.uncovered++;
+    this.link.abandon();
+  }
+
+  /** Whether a SYN that arrives late is the one that opened this connection. */
+  awaitsSyn(packet: Packet): boolean {
+    return this.client.started && this.client.offsetOf(packet.sequence + 1) === 0 && this.client.position < 2 ** 20;
+  }
+
+  /** A packet of this flow; `truncated` says that its payload is not whole. */
+  handle(packet: Packet, fromClient: boolean, truncated: boolean): void {
+    this.lastSeen = packet.time;
+    if (this.over) return;
+    const { flags } = packet;
+    const mine = fromClient ? this.client : this.server;
+    const peer = fromClient ? this.server : this.client;
+    if ((flags & Flag.Rst) !== 0) {
+      if (!mine.started || Math.abs(mine.offsetOf(packet.sequence) - mine.position) < 2 ** 28) this.reset(packet.time);
+      return;
+    }
+    const syn = (flags & Flag.Syn) !== 0;
+    const sequence = syn ? (packet.sequence + 1) >>> 0 : packet.sequence;
+    if (!mine.started) mine.start(sequence);
+    if ((flags & Flag.Ack) !== 0) this.takeAcknowledgement(packet, fromClient, peer);
+    const peerOffset = (flags & Flag.Ack) !== 0 && peer.started ? peer.offsetOf(packet.acknowledgement) : 0;
+    const offset = mine.offsetOf(sequence);
+    if (!truncated) {
+      mine.push(packet.buffer, packet.payloadStart, packet.payloadEnd, offset, packet.time, peerOffset);
+    }
+    if ((flags & Flag.Fin) !== 0) mine.finish(offset + packet.payloadLength, packet.time);
+    this.account();
+  }
+
+  /** Carries nothing more of this flow: what was sent is answered, what comes is counted. */
+  shed(cause: string): void {
+    if (this.shedCause !== undefined) return;
+    this.shedCause = cause;
+    bump(this.stats.flows.shed, cause);
+    const unsent = this.link.shed();
+    if (unsent > 0) bump(this.stats.requests.shed, cause, unsent);
+    this.account();
+  }
+
+  /** Called now and then. */
+  tick(now: number): void {
+    const { holeTimeoutMilliseconds, openingMilliseconds } = this.shared.limits;
+    for (const stream of [this.client, this.server]) {
+      if (stream.holeSince !== 0 && now - stream.holeSince >= holeTimeoutMilliseconds) stream.loseOldestHole(now);
+    }
+    if (this.opening !== undefined && this.opening.since !== 0 && now - this.opening.since >= openingMilliseconds) {
+      this.decide(true);
+    }
+    this.conversation?.tick(now);
+    this.link.tick(now);
+    this.account();
+  }
+
+  /** Ends the flow: it was idle too long, its port was used again, or the gateway stops. */
+  close(error: string, cause: string, now: number): void {
+    if (this.over) return;
+    this.client.loseAllHoles(now);
+    this.server.loseAllHoles(now);
+    this.decide(true);
+    const outstanding = this.conversation?.liveOutstanding ?? false;
+    this.conversation?.close(error, cause, now);
+    this.over = true;
+    this.client.clear();
+    this.server.clear();
+    if (error === "reset") this.link.reset(outstanding);
+    else this.link.clientEnded(outstanding);
+    this.account();
+  }
+
+  private takeAcknowledgement(packet: Packet, fromClient: boolean, peer: StreamReassembler): void {
+    if (!peer.started) {
+      peer.start(packet.acknowledgement);
+      return;
+    }
+    const offset = peer.offsetOf(packet.acknowledgement);
+    peer.acknowledged(offset, packet.time);
+    const plausible = offset <= peer.position + 2 ** 30;
+    if (fromClient && plausible && offset > this.clientAck) this.clientAck = offset;
+  }
+
+  private reset(time: number): void {
+    this.close("reset", "incomplete", time);
+  }
+
+  private countSelected(): void {
+    this.stats.selection.flowsSelected++;
+    this.stats.flows.tcp++;
+  }
+
+  private sink(fromClient: boolean): StreamSink {
+    return {
+      data: (chunk, from, to, time, offset, peerOffset, segmentStart) => {
+        const { conversation } = this;
+        if (conversation !== undefined) {
+          if (fromClient) conversation.clientData(chunk, from, to, time, offset, peerOffset, segmentStart);
+          else conversation.serverData(chunk, from, to, time, offset, peerOffset, segmentStart);
+          return;
+        }
+        this.noteOpening(fromClient, chunk, from, to, time);
+        this.dispatch((later) => {
+          if (fromClient) later.clientData(chunk, from, to, time, offset, peerOffset, segmentStart);
+          else later.serverData(chunk, from, to, time, offset, peerOffset, segmentStart);
+        });
+        this.decide(false);
+      },
+      hole: () => {
+        if (fromClient && this.opening !== undefined) this.holeInOpening = true;
+        this.dispatch((conversation) => (fromClient ? conversation.clientHole() : conversation.serverHole()));
+      },
+      end: (time) => {
+        this.dispatch((conversation) =>
+          fromClient ? this.endClient(conversation, time) : conversation.serverEnd(time),
+        );
+        if (fromClient) this.clientEnded = true;
+        else this.serverEnded = true;
+        if (this.clientEnded && this.serverEnded) this.close("closed", "incomplete", time);
+      },
+    };
+  }
+
+  private endClient(conversation: Conversation, time: number): void {
+    conversation.clientEnd(time);
+    this.link.clientEnded(conversation.liveOutstanding);
+  }
+
+  private dispatch(event: Event): void {
+    if (this.conversation !== undefined) event(this.conversation);
+    else this.opening?.events.push(event);
+  }
+
+  private noteOpening(fromClient: boolean, chunk: Buffer, from: number, to: number, time: number): void {
+    const { opening } = this;
+    if (opening === undefined) return;
+    if (opening.since === 0) opening.since = time;
+    const side = fromClient ? "client" : "server";
+    const have = opening[side];
+    if (have.length >= openingBytes) return;
+    const more = chunk.subarray(from, Math.min(to, from + openingBytes - have.length));
+    opening[side] = have.length === 0 ? more : Buffer.concat([have, more]);
+  }
+
+  /** Settles which application this is, whether the flow is carried, and begins the conversation. */
+  private decide(final: boolean): void {
+    const { opening } = this;
+    if (opening === undefined) return;
+    const { client, server } = opening;
+    const enough = final || client.length >= openingBytes || (client.length > 0 && server.length > 0);
+    const application = recognise(client, server, enough);
+    if (this.undecided) {
+      const choice = this.shared.selection.choose(this.tuple, { application, client, final: enough });
+      if (choice === "maybe") return;
+      if (choice === "no") {
+        this.opening = undefined;
+        this.over = true;
+        this.stats.selection.flowsExcluded++;
+        return;
+      }
+    }
+    if (application === "maybe") return;
+    this.opening = undefined;
+    if (this.undecided) this.countSelected();
+    this.conversation = this.newConversation(application);
+    for (const event of opening.events) event(this.conversation);
+  }
+
+  private newConversation(application: string | undefined): Conversation {
+    const searching = (this.midStream || this.holeInOpening) && application === undefined;
+    if (application === "http1" || searching) return new Http1Conversation(this);
+    return new RawConversation(this, { index: 0, afterUpgrade: false });
+  }
+
+  private account(): void {
+    const held = this.client.heldBytes + this.server.heldBytes;
+    const memory = held + (this.conversation?.heldBytes ?? 0) + this.link.queuedBytes;
+    this.shared.memory.used += memory - this.memory;
+    this.memory = memory;
+    if (memory <= this.shared.limits.bytesPerFlow) return;
+    if (this.shedCause === undefined) this.shed("bytesPerFlow");
+    else if (held > this.shared.limits.bytesPerFlow) {
+      this.client.loseAllHoles(this.lastSeen);
+      this.server.loseAllHoles(this.lastSeen);
+    }
+  }
+}

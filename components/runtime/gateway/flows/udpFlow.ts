@@ -1,0 +1,138 @@
+import { createSocket, type Socket } from "node:dgram";
+
+import { BodyDigest } from "../compare/body";
+import { Exchange } from "../compare/exchangeLog";
+import type { Packet } from "../intake/packet";
+import type { Endpoint } from "../replay/shadowConnection";
+import { bump } from "../stats";
+import { now } from "../time";
+import type { FlowShared } from "./flowShared";
+
+const maximumWaiting = 1_024;
+const maximumUnsent = 64;
+
+/** One live UDP flow: the client's datagrams are forwarded, the answers of both sides are paired in order or by DNS id. */
+export class UdpFlow {
+  lastSeen = 0;
+  over = false;
+  readonly memory = 0;
+  private socket: Socket | undefined;
+  private ready = false;
+  private unsent: { exchange: Exchange; bytes: Buffer }[] = [];
+  private waiting: { exchange: Exchange; id: number }[] = [];
+  private index = 0;
+
+  constructor(
+    private readonly shared: FlowShared,
+    readonly label: string,
+    private readonly target: Endpoint,
+    private readonly source: Endpoint | undefined,
+    private readonly dns: boolean,
+  ) {
+    shared.stats.selection.flowsSelected++;
+    shared.stats.flows.udp++;
+  }
+
+  handle(packet: Packet, fromClient: boolean, truncated: boolean): void {
+    this.lastSeen = packet.time;
+    if (this.over) return;
+    const bytes = packet.buffer.subarray(packet.payloadStart, packet.payloadEnd);
+    if (fromClient) this.takeRequest(bytes, packet.time, truncated);
+    else if (!truncated) this.takeResponse(bytes, packet.time, "live");
+  }
+
+  shed(cause: string): void {
+    if (this.over) return;
+    bump(this.shared.stats.flows.shed, cause);
+    this.close();
+  }
+
+  tick(time: number): void {
+    this.waiting = this.waiting.filter(({ exchange }) => !exchange.live.settled || !exchange.shadow.settled);
+    if (time - this.lastSeen > this.shared.limits.idleTimeoutMilliseconds) this.close();
+  }
+
+  close(): void {
+    this.over = true;
+    for (const { exchange } of this.waiting) {
+      this.shared.log.settle(exchange, exchange.shadow, "timeout");
+      this.shared.log.settle(exchange, exchange.live, "timeout");
+    }
+    this.waiting = [];
+    this.socket?.close();
+    this.socket = undefined;
+  }
+
+  private takeRequest(bytes: Buffer, time: number, truncated: boolean): void {
+    const { requests } = this.shared.stats;
+    if (truncated) {
+      requests.lostByMirror++;
+      return;
+    }
+    if (this.waiting.length >= maximumWaiting || this.unsent.length >= maximumUnsent) {
+      bump(requests.shed, "datagramsWaiting");
+      return;
+    }
+    const exchange = new Exchange(this.label, this.index++, "udp", time);
+    exchange.due = time;
+    exchange.requestBytes = bytes.length;
+    this.shared.log.replaying(exchange);
+    this.waiting.push({ exchange, id: this.dns && bytes.length >= 2 ? bytes.readUInt16BE(0) : -1 });
+    if (this.ready) this.send(exchange, bytes);
+    else this.unsent.push({ exchange, bytes });
+    this.socket ??= this.open(this.source?.port);
+  }
+
+  private send(exchange: Exchange, bytes: Buffer): void {
+    exchange.shadow.start = now();
+    exchange.lagMilliseconds = exchange.shadow.start - exchange.due;
+    this.socket?.send(bytes, (error) => {
+      if (error !== null) this.shared.log.settle(exchange, exchange.shadow, "unreachable");
+    });
+  }
+
+  private takeResponse(bytes: Buffer, time: number, which: "live" | "shadow"): void {
+    const id = this.dns && bytes.length >= 2 ? bytes.readUInt16BE(0) : -1;
+    const found = this.waiting.find((entry) => !entry.exchange[which].settled && entry.id === id);
+    if (found === undefined) return;
+    const side = found.exchange[which];
+    side.firstByte = side.end = time;
+    side.body = new BodyDigest(false);
+    side.body.add(bytes, 0, bytes.length);
+    this.shared.log.settle(found.exchange, side);
+  }
+
+  private open(port: number | undefined): Socket {
+    const socket = createSocket(this.target.address.includes(":") ? "udp6" : "udp4");
+    socket.on("message", (bytes) => this.takeResponse(bytes, now(), "shadow"));
+    socket.on("error", (error: NodeJS.ErrnoException) => this.failed(socket, error, port));
+    socket.on("connect", () => {
+      this.ready = true;
+      for (const { exchange, bytes } of this.unsent.splice(0)) this.send(exchange, bytes);
+    });
+    const bound = (): void => socket.connect(this.target.port, this.target.address);
+    if (this.source === undefined) bound();
+    else socket.bind({ address: this.source.address, port: port ?? 0, exclusive: true }, bound);
+    return socket;
+  }
+
+  private failed(socket: Socket, error: NodeJS.ErrnoException, port: number | undefined): void {
+    const { replay } = this.shared.stats;
+    if (error.code === "EADDRINUSE" && port !== undefined && !this.ready) {
+      replay.sourcePortTaken++;
+      socket.close();
+      this.socket = this.open(undefined);
+      return;
+    }
+    const name = error.code === "ECONNREFUSED" ? "refused" : "unreachable";
+    bump(replay.errors, name);
+    for (const { exchange } of this.waiting) {
+      if (exchange.shadow.start === 0) exchange.shadow.start = exchange.due;
+      this.shared.log.settle(exchange, exchange.shadow, name);
+    }
+    if (this.ready) return;
+    this.unsent = [];
+    socket.close();
+    if (this.socket === socket) this.socket = undefined;
+  }
+}

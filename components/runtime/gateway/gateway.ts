@@ -1,0 +1,229 @@
+import type { Server } from "node:http";
+
+import { build } from "hdr-histogram-js";
+
+import { writeAtomically } from "../../internal/files";
+import { ExchangeLog } from "./compare/exchangeLog";
+import { checkConfig, parseEndpoint, parseIntake, type GatewayConfig } from "./config";
+import { serveControl } from "./control";
+import type { FlowShared } from "./flows/flowShared";
+import { Selection } from "./flows/selectors";
+import { endpointKey, FlowTable, type FlowChoice } from "./flows/table";
+import { InnerFrame, unwrapGeneve, unwrapVxlan } from "./intake/encapsulation";
+import { decodeEthernet, Packet } from "./intake/packet";
+import { openTcp, openUdp, type IntakeSource } from "./intake/sources";
+import type { Endpoint } from "./replay/shadowConnection";
+import { SamplesFile } from "./samplesFile";
+import { bump, newStats, sumRequests, type GatewayStats } from "./stats";
+import { now } from "./time";
+
+const drainMilliseconds = 4_000;
+const tickMilliseconds = 100;
+
+/** A gateway that runs in this process. */
+export interface RunningGateway {
+  /** `address:port` of the intake. */
+  readonly intakeAddress: string;
+  /** Ends when a recording has been replayed to its end; never for an intake. */
+  readonly finished: Promise<void>;
+  /** Counters as they are now. */
+  snapshot(): GatewayStats;
+  setOpen(open: boolean): void;
+  /** Takes over percent, seed, sampleBy, include and exclude; flows that are open keep their choice. */
+  reload(config: GatewayConfig): void;
+  /** Stops the intake, waits a few seconds for answers, writes the last counters and returns them. */
+  stop(): Promise<GatewayStats>;
+}
+
+/** Starts a gateway; throws a `ProblemsError` for a bad configuration and a `ShadownetError` when it cannot listen. */
+export async function runGateway(config: GatewayConfig): Promise<RunningGateway> {
+  const gateway = new Gateway(checkConfig(config));
+  await gateway.start();
+  return gateway;
+}
+
+class Gateway implements RunningGateway {
+  intakeAddress = "";
+  finished = new Promise<void>(() => undefined);
+  private readonly stats = newStats(now());
+  private readonly lag = build({ highestTrackableValue: 3_600_000_000, numberOfSignificantValueDigits: 3 });
+  private readonly samples: SamplesFile;
+  private readonly log: ExchangeLog;
+  private readonly shared: FlowShared;
+  private readonly table: FlowTable;
+  private readonly packet = new Packet();
+  private readonly frame = new InnerFrame();
+  private source: IntakeSource | undefined;
+  private control: Server | undefined;
+  private timers: NodeJS.Timeout[] = [];
+  private writing: Promise<void> = Promise.resolve();
+  private stopping: Promise<GatewayStats> | undefined;
+
+  constructor(private config: GatewayConfig) {
+    this.samples = new SamplesFile(config.samples);
+    const timeout = (config.responseTimeoutSeconds ?? 10) * 1000;
+    this.log = new ExchangeLog(
+      this.stats,
+      () => timeout,
+      (sample) => this.samples.add(sample),
+      (lag) => this.lag.recordValue(Math.max(0, Math.min(3_600_000_000, Math.round(lag * 1000)))),
+    );
+    this.shared = {
+      stats: this.stats,
+      log: this.log,
+      limits: {
+        flows: config.limits?.flows ?? 65_536,
+        bytesPerFlow: config.limits?.bytesPerFlow ?? 16 * 2 ** 20,
+        totalBytes: config.limits?.totalBytes ?? 256 * 2 ** 20,
+        maximumLagMilliseconds: config.limits?.maximumLagMilliseconds ?? 5_000,
+        holeTimeoutMilliseconds: config.limits?.holeTimeoutMilliseconds ?? 2_000,
+        idleTimeoutMilliseconds: config.limits?.idleTimeoutMilliseconds ?? 300_000,
+        openingMilliseconds: 200,
+      },
+      memory: { used: 0 },
+      selection: selectionOf(config),
+    };
+    this.table = new FlowTable(this.shared, choiceOf(config));
+  }
+
+  async start(): Promise<void> {
+    const at = parseIntake(this.config.intake ?? "");
+    if (at === undefined) return;
+    this.stats.intake.open = this.config.startClosed !== true;
+    const open = at.kind === "tcp" ? openTcp : openUdp;
+    this.source = await open(at, this.handlerFor(at.kind), this.stats);
+    this.intakeAddress = this.source.address;
+    if (this.config.control !== undefined) this.control = await serveControl(this.config.control, this);
+    await this.writeStats();
+    this.timers = [
+      setInterval(() => this.tick(), tickMilliseconds),
+      setInterval(() => {
+        this.table.forgetIdle(now());
+        void this.writeStats();
+      }, 1_000),
+    ];
+  }
+
+  snapshot(): GatewayStats {
+    this.source?.readDrops();
+    const { stats } = this;
+    sumRequests(stats.requests);
+    stats.time = now();
+    stats.flows.open = this.table.size;
+    stats.process.residentBytes = process.memoryUsage.rss();
+    const { user, system } = process.cpuUsage();
+    stats.process.cpuMicroseconds = user + system;
+    if (this.lag.totalCount > 0) {
+      stats.replay.lagMilliseconds = {
+        p50: this.lag.getValueAtPercentile(50) / 1000,
+        p99: this.lag.getValueAtPercentile(99) / 1000,
+      };
+    }
+    return stats;
+  }
+
+  setOpen(open: boolean): void {
+    if (this.stats.intake.open && !open) this.table.closeAll(now(), "intakeClosed");
+    this.stats.intake.open = open;
+  }
+
+  reload(config: GatewayConfig): void {
+    const next = checkConfig(config);
+    this.shared.selection = selectionOf(next);
+    this.table.choice = {
+      ...choiceOf(next),
+      keepSource: this.table.choice.keepSource,
+      targets: this.table.choice.targets,
+    };
+  }
+
+  stop(): Promise<GatewayStats> {
+    this.stopping ??= this.shutDown();
+    return this.stopping;
+  }
+
+  private async shutDown(): Promise<GatewayStats> {
+    this.source?.readDrops();
+    const { source } = this;
+    this.source = undefined;
+    await source?.close();
+    this.table.closeAll(now(), "gatewayStopped");
+    const deadline = now() + drainMilliseconds;
+    while (this.log.size > 0 && now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (const timer of this.timers) clearInterval(timer);
+    this.table.abort();
+    this.log.close();
+    this.samples.close();
+    this.stats.intake.open = false;
+    this.control?.close();
+    this.control?.closeAllConnections();
+    await this.writeStats();
+    return this.stats;
+  }
+
+  private tick(): void {
+    const time = now();
+    this.log.expire(time);
+    this.table.tick(time);
+    this.samples.flush();
+  }
+
+  private writeStats(): Promise<void> {
+    const text = `${JSON.stringify(this.snapshot(), null, 2)}\n`;
+    this.writing = this.writing.then(() => writeAtomically(this.config.stats, text)).catch(() => undefined);
+    return this.writing;
+  }
+
+  private handlerFor(kind: "vxlan" | "geneve" | "tcp"): (b: Buffer, start: number, end: number, time: number) => void {
+    const { intake } = this.stats;
+    const { frame } = this;
+    const vni = this.config.vni ?? -1;
+    const unwrap = kind === "vxlan" ? unwrapVxlan : unwrapGeneve;
+    return (buffer, start, end, time) => {
+      if (!intake.open) {
+        intake.refusedWhileClosed++;
+        return;
+      }
+      intake.packets++;
+      intake.bytes += end - start;
+      frame.start = start;
+      frame.vni = 0;
+      if (kind !== "tcp" && !unwrap(buffer, start, end, frame)) bump(intake.malformed, "encapsulation");
+      else if (vni >= 0 && kind !== "tcp" && frame.vni !== vni) intake.ignored++;
+      else this.takeFrame(buffer, frame.start, end, frame.vni, time);
+    };
+  }
+
+  private takeFrame(buffer: Buffer, start: number, end: number, vni: number, time: number): void {
+    const { intake } = this.stats;
+    const { packet } = this;
+    const outcome = decodeEthernet(buffer, start, end, packet);
+    packet.time = time;
+    packet.vni = vni;
+    if (outcome === "ok") this.table.handle(packet, false);
+    else if (outcome === "truncated") {
+      intake.truncated++;
+      this.table.handle(packet, true);
+    } else if (outcome === "cut") intake.truncated++;
+    else if (outcome === "notIp" || outcome === "notTcpOrUdp") intake.ignored++;
+    else bump(intake.malformed, outcome);
+  }
+}
+
+function selectionOf(config: GatewayConfig): Selection {
+  return new Selection(config.include ?? [], config.exclude ?? []);
+}
+
+function choiceOf(config: GatewayConfig): FlowChoice {
+  const targets = new Map<string, Endpoint>();
+  for (const [live, shadow] of Object.entries(config.to ?? {})) {
+    targets.set(endpointKey(parseEndpoint(live)!), parseEndpoint(shadow)!);
+  }
+  return {
+    percent: config.percent ?? 100,
+    seed: config.seed ?? 1,
+    sampleBy: config.sampleBy === "client" ? "client" : "flow",
+    targets,
+    keepSource: config.source === "original",
+  };
+}

@@ -1,0 +1,37 @@
+/** Where the inner Ethernet frame of an encapsulated packet lies; one instance is filled again and again. */
+export class InnerFrame {
+  start = 0;
+  vni = 0;
+}
+
+/** Reads a VXLAN header (RFC 7348); false when there is none. */
+export function unwrapVxlan(buffer: Buffer, start: number, end: number, frame: InnerFrame): boolean {
+  if (start + 8 > end || (buffer[start]! & 0x08) === 0) return false;
+  frame.vni = (buffer[start + 4]! << 16) | (buffer[start + 5]! << 8) | buffer[start + 6]!;
+  frame.start = start + 8;
+  return true;
+}
+
+const etherBridging = 0x6558;
+const etherIpv4 = 0x0800;
+const vxlanPort = 4789;
+
+/**
+ * Reads a GENEVE header (RFC 8926) and skips its options. The payload is an Ethernet frame, or, as the AWS Gateway Load
+ * Balancer sends it, an IPv4 packet whose UDP payload is VXLAN. False when neither is there.
+ */
+export function unwrapGeneve(buffer: Buffer, start: number, end: number, frame: InnerFrame): boolean {
+  if (start + 8 > end || buffer[start]! >> 6 !== 0) return false;
+  const type = (buffer[start + 2]! << 8) | buffer[start + 3]!;
+  const inner = start + 8 + (buffer[start]! & 0x3f) * 4;
+  if (inner > end) return false;
+  frame.vni = (buffer[start + 4]! << 16) | (buffer[start + 5]! << 8) | buffer[start + 6]!;
+  frame.start = inner;
+  if (type === etherBridging) return true;
+  if (type !== etherIpv4 || inner + 20 > end) return false;
+  const headerLength = (buffer[inner]! & 15) * 4;
+  const udp = inner + headerLength;
+  if (buffer[inner]! >> 4 !== 4 || headerLength < 20 || buffer[inner + 9] !== 17 || udp + 8 > end) return false;
+  if (((buffer[udp + 2]! << 8) | buffer[udp + 3]!) !== vxlanPort) return false;
+  return unwrapVxlan(buffer, udp + 8, end, frame);
+}

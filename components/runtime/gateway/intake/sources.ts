@@ -1,0 +1,144 @@
+import { createSocket, type Socket as UdpSocket } from "node:dgram";
+import { readFileSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+
+import { ExitCode, ShadownetError } from "../../../internal/problems";
+import type { GatewayStats } from "../stats";
+import { now } from "../time";
+
+/** Gets each encapsulated packet, or each frame of a TCP feed. */
+export type PacketHandler = (buffer: Buffer, start: number, end: number, time: number) => void;
+
+/** Where mirrored packets come in. */
+export interface IntakeSource {
+  /** `address:port` that is really listened on. */
+  readonly address: string;
+  /** Reads the kernel's own drop counter into the statistics. */
+  readDrops(): void;
+  close(): Promise<void>;
+}
+
+/** Kind, address and port of an intake such as `vxlan:127.0.0.1:4789` or `tcp:[::1]:9000`. */
+export interface IntakeAddress {
+  kind: "vxlan" | "geneve" | "tcp";
+  address: string;
+  port: number;
+}
+
+/** Largest frame of a TCP feed: a coalesced one with its headers. */
+const maximumFrame = 65_535 + 64;
+const askedBuffer = 33_554_432;
+
+/** Listens for UDP packets with a receive buffer as large as the kernel grants. */
+export async function openUdp(at: IntakeAddress, handle: PacketHandler, stats: GatewayStats): Promise<IntakeSource> {
+  const type = at.address.includes(":") ? "udp6" : "udp4";
+  const socket = createSocket({ type, recvBufferSize: askedBuffer });
+  socket.on("message", (message) => handle(message, 0, message.length, now()));
+  await new Promise<void>((resolve, reject) => {
+    socket.once("error", (error) => reject(cannotListen(at, error)));
+    socket.bind(at.port, at.address, resolve);
+  });
+  socket.on("error", () => undefined);
+  const granted = socket.getRecvBufferSize();
+  stats.intake.receiveBufferBytes = { asked: askedBuffer, granted };
+  const { address, port } = socket.address();
+  const drops = new KernelDrops(port, type, address);
+  return {
+    address: `${address}:${port}`,
+    readDrops: () => (stats.intake.kernelDrops = drops.read()),
+    close: () => closeUdp(socket),
+  };
+}
+
+function closeUdp(socket: UdpSocket): Promise<void> {
+  return new Promise((resolve) => socket.close(resolve));
+}
+
+/** The socket's row in `/proc/net/udp`: its last column counts packets dropped for want of buffer. */
+class KernelDrops {
+  private readonly port: string;
+
+  constructor(
+    port: number,
+    private readonly type: "udp4" | "udp6",
+    private readonly address: string,
+  ) {
+    this.port = port.toString(16).toUpperCase().padStart(4, "0");
+  }
+
+  read(): number | null {
+    try {
+      const text = readFileSync(this.type === "udp4" ? "/proc/net/udp" : "/proc/net/udp6", "latin1");
+      const local = `${this.type === "udp4" ? kernelAddress(this.address) : ""}:${this.port}`;
+      const row = text.split("\n").find((line) => line.trim().split(/\s+/)[1]?.endsWith(local));
+      return row === undefined ? null : Number(row.trim().split(/\s+/).at(-1));
+    } catch {
+      return null;
+    }
+  }
+}
+
+/** An IPv4 address as `/proc/net/udp` writes it: the bytes of a little-endian word. */
+function kernelAddress(address: string): string {
+  const bytes = address.split(".").reverse();
+  return bytes.map((byte) => Number(byte).toString(16).toUpperCase().padStart(2, "0")).join("");
+}
+
+/** Listens for feeds of frames, each behind its length as four bytes, most significant first. */
+export async function openTcp(at: IntakeAddress, handle: PacketHandler, stats: GatewayStats): Promise<IntakeSource> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    const reader = new FrameReader(handle);
+    socket.on("data", (chunk: Buffer) => {
+      if (reader.push(chunk, now())) return;
+      stats.intake.malformed["frameLength"] = (stats.intake.malformed["frameLength"] ?? 0) + 1;
+      socket.destroy();
+    });
+    socket.on("error", () => undefined);
+    socket.on("close", () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error) => reject(cannotListen(at, error)));
+    server.listen(at.port, at.address, resolve);
+  });
+  const bound = server.address() as { address: string; port: number };
+  return {
+    address: `${bound.address}:${bound.port}`,
+    readDrops: () => (stats.intake.kernelDrops = 0),
+    close: () => closeServer(server, sockets),
+  };
+}
+
+/** Closes a server together with the connections that are open on it. */
+export function closeServer(server: Server, sockets: Iterable<Socket>): Promise<void> {
+  for (const socket of sockets) socket.destroy();
+  return new Promise((resolve) => server.close(() => resolve()));
+}
+
+/** Cuts a byte stream into frames. */
+export class FrameReader {
+  private rest: Buffer = Buffer.alloc(0);
+
+  constructor(private readonly handle: PacketHandler) {}
+
+  /** Takes the next bytes; false when a length is not believable, after which the stream cannot be trusted. */
+  push(chunk: Buffer, time: number): boolean {
+    const bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
+    let at = 0;
+    while (at + 4 <= bytes.length) {
+      const length = bytes.readUInt32BE(at);
+      if (length === 0 || length > maximumFrame) return false;
+      if (at + 4 + length > bytes.length) break;
+      this.handle(bytes, at + 4, at + 4 + length, time);
+      at += 4 + length;
+    }
+    this.rest = bytes.subarray(at);
+    return true;
+  }
+}
+
+function cannotListen(at: IntakeAddress, error: Error): ShadownetError {
+  const reason = `${at.kind}:${at.address}:${at.port}: ${error.message}`;
+  return new ShadownetError("cannot-listen", `the intake cannot be opened, ${reason}`, ExitCode.NotPossibleHere);
+}

@@ -1,0 +1,13 @@
+import { ExitCode, ShadownetError } from "../../internal/problems";
+import { messageOf, readConfig, serveGateway } from "./serve";
+
+/** `node main.js CONFIG.json`: one gateway process. */
+async function main(path: string | undefined): Promise<void> {
+  if (path === undefined) throw new ShadownetError("usage", "usage: main.js CONFIG.json", ExitCode.BadInput);
+  await serveGateway(readConfig(path), () => readConfig(path));
+}
+
+main(process.argv[2]).catch((error: unknown) => {
+  process.stderr.write(`${messageOf(error)}\n`);
+  process.exit(error instanceof ShadownetError ? error.exitCode : ExitCode.FailureFound);
+});

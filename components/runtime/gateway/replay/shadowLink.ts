@@ -1,0 +1,142 @@
+import type { MessageSink, ShadowReader } from "../compare/conversation";
+import type { Exchange } from "../compare/exchangeLog";
+import { now } from "../time";
+import { ShadowConnection, type Endpoint, type ReplayDependencies } from "./shadowConnection";
+
+/** What a link asks of its flow. */
+export interface LinkOwner {
+  newReader(): ShadowReader;
+  /** A message waits longer than the flow may lag. */
+  lagging(): void;
+}
+
+/**
+ * The shadow's side of one live flow: one connection, opened when the first message is complete. When it is gone or has
+ * stopped answering, the next message gets a fresh one, so that a shadow that recovers is seen to.
+ */
+export class ShadowLink implements MessageSink {
+  private connection: ShadowConnection | undefined;
+  private retired = new Set<ShadowConnection>();
+  private queue: Exchange[] = [];
+  private queueBytes = 0;
+  private opened = false;
+  private ending: "no" | "idle" | "now" = "no";
+  private pumping = false;
+
+  constructor(
+    private readonly shared: ReplayDependencies,
+    private readonly target: Endpoint,
+    private readonly source: Endpoint | undefined,
+    private readonly owner: LinkOwner,
+    private readonly maximumLagMilliseconds: number,
+  ) {}
+
+  /** Request bytes that wait here or in the socket. */
+  get queuedBytes(): number {
+    return this.queueBytes + (this.connection?.queuedBytes ?? 0);
+  }
+
+  /** Whether nothing waits and no connection is open. */
+  get idle(): boolean {
+    return this.queue.length === 0 && this.connection === undefined && this.retired.size === 0;
+  }
+
+  send(exchange: Exchange): void {
+    this.shared.log.replaying(exchange);
+    exchange.timedOut = (late) => this.timedOut(late);
+    this.queue.push(exchange);
+    this.queueBytes += exchange.requestBytes;
+    this.pump();
+  }
+
+  /** The live client has ended its direction; `outstanding` says whether it still waits for an answer. */
+  clientEnded(outstanding: boolean): void {
+    if (this.ending === "no") this.ending = outstanding ? "now" : "idle";
+    this.pump();
+  }
+
+  /** The live connection was reset. */
+  reset(outstanding: boolean): void {
+    if (!outstanding) {
+      this.clientEnded(false);
+      return;
+    }
+    for (const exchange of this.drainQueue()) this.shared.log.settle(exchange, exchange.shadow, "reset");
+    this.connection?.reset("reset");
+    this.ending = "idle";
+  }
+
+  /** Gives up what is open; `error` is what unanswered exchanges get. */
+  close(error: string): void {
+    for (const exchange of this.drainQueue()) {
+      if (exchange.shadow.start === 0) exchange.shadow.start = now();
+      this.shared.log.settle(exchange, exchange.shadow, error);
+    }
+    for (const connection of this.retired) connection.reset(error);
+    this.connection?.reset(error);
+  }
+
+  /** Lets what was sent be answered, then closes. */
+  abandon(): void {
+    this.ending = "idle";
+    this.pump();
+  }
+
+  /** Takes back what was not sent, returns how many messages that were, and closes when the rest is answered. */
+  shed(): number {
+    const unsent = this.drainQueue();
+    for (const exchange of unsent) this.shared.log.forget(exchange);
+    this.abandon();
+    return unsent.length;
+  }
+
+  /** An exchange was not answered in time: its connection is not used for later messages. */
+  timedOut(exchange: Exchange): void {
+    this.queue = this.queue.filter((other) => other !== exchange);
+    for (const connection of this.retired) connection.retire();
+    const { connection } = this;
+    if (connection?.reader.waiting.includes(exchange) === true) {
+      this.retired.add(connection);
+      this.connection = undefined;
+      connection.retire();
+    }
+    this.pump();
+  }
+
+  /** Called now and then. */
+  tick(time: number): void {
+    this.connection?.reader.tick(time);
+    const [first] = this.queue;
+    if (first !== undefined && time - first.due > this.maximumLagMilliseconds) this.owner.lagging();
+    this.pump();
+  }
+
+  private pump(): void {
+    if (this.pumping) return;
+    this.pumping = true;
+    if (this.connection?.retired === true) this.connection = undefined;
+    for (const connection of this.retired) if (connection.over) this.retired.delete(connection);
+    let [first] = this.queue;
+    while (first !== undefined) {
+      this.connection ??= this.open();
+      if (!this.connection.reader.maySend(first, now())) break;
+      this.queue.shift();
+      this.queueBytes -= first.requestBytes;
+      this.connection.send(first);
+      [first] = this.queue;
+    }
+    if (this.queue.length === 0 && this.ending !== "no") this.connection?.finish(this.ending === "now");
+    this.pumping = false;
+  }
+
+  private open(): ShadowConnection {
+    if (this.opened) this.shared.stats.replay.reconnections++;
+    this.opened = true;
+    return new ShadowConnection(this.shared, this.target, this.source, this.owner.newReader(), () => this.pump());
+  }
+
+  private drainQueue(): Exchange[] {
+    this.queueBytes = 0;
+    return this.queue.splice(0);
+  }
+}

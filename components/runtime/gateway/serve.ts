@@ -1,0 +1,43 @@
+import { readFileSync } from "node:fs";
+
+import { ExitCode, ShadownetError } from "../../internal/problems";
+import { checkConfig, type GatewayConfig } from "./config";
+import { runGateway } from "./gateway";
+
+/**
+ * Runs one gateway until SIGTERM or SIGINT, which drain it for a few seconds, or until its recording has been replayed.
+ * SIGHUP reads the configuration again through `reread`; a bad one is reported and the old one stays.
+ */
+export async function serveGateway(config: GatewayConfig, reread?: () => GatewayConfig): Promise<void> {
+  const gateway = await runGateway(config);
+  process.on("SIGHUP", () => {
+    if (reread === undefined) return;
+    try {
+      gateway.reload(reread());
+    } catch (error) {
+      process.stderr.write(`not reloaded: ${messageOf(error)}\n`);
+    }
+  });
+  await new Promise<void>((resolve) => {
+    process.once("SIGTERM", resolve);
+    process.once("SIGINT", resolve);
+    void gateway.finished.then(resolve);
+  });
+  await gateway.stop();
+  process.exit(ExitCode.Done);
+}
+
+/** Reads and checks a configuration file; throws a `ShadownetError` that names every problem. */
+export function readConfig(path: string): GatewayConfig {
+  try {
+    return checkConfig(JSON.parse(readFileSync(path, "utf8")));
+  } catch (error) {
+    if (error instanceof ShadownetError) throw error;
+    throw new ShadownetError("bad-input", `${path}: ${messageOf(error)}`, ExitCode.BadInput);
+  }
+}
+
+/** The text of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
