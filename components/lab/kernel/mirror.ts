@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -32,11 +31,6 @@ export interface MirrorReading {
 const cableMtu = 65535;
 const port = 4789;
 const { production: productionAddress, gateway: gatewayAddress } = applianceAddresses.mirror;
-
-/** VXLAN network identifier of a shadow's mirror, derived from its name. */
-export function mirrorVni(network: string): number {
-  return (createHash("sha256").update(`vni/${network}`).digest().readUInt32BE() % 0xfffffe) + 1;
-}
 
 /** Names of a mirror's parts; the name of the shadow is in each, so that several shadows of one production coexist. */
 function partsOf(network: string): { cable: string; tunnel: string; intake: string; barrier: string } {

@@ -57,6 +57,11 @@ export function bridgeName(subnet: string): string {
   return deviceName("b", subnet);
 }
 
+/** VXLAN network identifier of the mirror of a shadow, derived from its name. */
+export function mirrorVni(network: string): number {
+  return (createHash("sha256").update(`vni/${network}`).digest().readUInt32BE() % 0xfffffe) + 1;
+}
+
 /** The appliances' own range, outside every captured one. */
 export const applianceAddresses = {
   /** Link between a shadow's router and its gateway. */

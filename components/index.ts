@@ -1,0 +1,2 @@
+/** What other languages' SDKs see: the components of every back end. TypeScript users import one back end instead. */
+export { LabShadowEnvironment, LabShadowNetwork, LabTrafficMirror, LabFaultExperiment, LabMonitor } from "./lab";

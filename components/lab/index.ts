@@ -1,0 +1,15 @@
+export { LabShadowEnvironment, type LabShadowEnvironmentArgs } from "./environment";
+export { LabFaultExperiment, type LabFaultExperimentArgs } from "./experiment";
+export { LabTrafficMirror, type LabTrafficMirrorArgs } from "./mirror";
+export { LabMonitor, type LabMonitorArgs } from "./monitor";
+export { LabShadowNetwork, type LabShadowNetworkArgs } from "./network";
+export { type BoundaryOverride, type ShadowSettings, type ShadowTopology, shadowTopology } from "./shadowTopology";
+export * from "../experiment";
+export * from "../mirror";
+export * from "../monitor";
+export * from "../network";
+export * from "../topology";
+export { parseTopology, readTopology, topologyJsonSchema, validateTopology } from "../topologySchema";
+export { experimentJsonSchema, validateExperiment } from "../experimentValidation";
+export { validateMirror } from "../mirrorValidation";
+export { validateMonitor } from "../monitorValidation";
