@@ -38,5 +38,5 @@ export class LabMonitor extends pulumi.ComponentResource {
 function definitionOf({ signals, alarms, notifyUrls, ...rest }: LabMonitorArgs): MonitorSettings {
   const others = Object.entries(rest).filter(([key]) => key !== "network" && key !== "topology");
   const known = Object.entries({ signals, alarms, notifyUrls }).filter(([, value]) => value !== undefined);
-  return Object.fromEntries<unknown>([...known, ...others]) as MonitorSettings;
+  return Object.fromEntries<unknown>([...known, ...others]);
 }
