@@ -4,7 +4,7 @@ import { Verdict, type Effect, type JournalExperiment, type RecordedRun } from "
 import { estimate, type Estimate } from "./estimate";
 import { benjaminiHochberg } from "./multiplicity";
 import { watchedUntil, withConfounders } from "./pair";
-import { experimentVerdict, runVerdict, type Judgement } from "./runVerdict";
+import { experimentVerdict, runVerdict, wholeService, type Judgement } from "./runVerdict";
 import { align, type AlignedPair, type Sample, type Window } from "./series";
 import { defaults, type PairSettings } from "./settings";
 import { isApparatus, ruleOf } from "./signals";
@@ -46,7 +46,8 @@ interface Answer {
 /**
  * Analyses a recorded run: every fault × signal × target with a shadow series, q-values, verdicts and their sentences.
  * Pure: the same run gives the same answer. Signals about the mirror and the gateway are left out: they decide whether the run
- * may be judged. q-values are taken over the service's signals and over the machines' signals apart, each over all faults of the run.
+ * may be judged. q-values are taken over the service's signals, its
+ * machines' app signals and machine metrics apart, each over all faults of the run.
  */
 export function analyseRun(run: RecordedRun, settings: RunSettings = {}): Analysis {
   const series = seriesOf(run.points);
@@ -73,12 +74,18 @@ function together({ estimate: answer, settings }: Answer, q: number, worse: "hig
   return judge({ ...answer, doubts: answer.doubts.slice(1) }, q, settings, worse).verdict === Verdict.Degraded;
 }
 
+/** The service as a whole, its parts, and machines: asked apart, so that many machine metrics hide no service metric. */
+function familyOf({ signal, target }: Answer["names"]): string {
+  if (!signal.startsWith("app.")) return "machine";
+  return target === wholeService ? "service" : "part";
+}
+
 function qValues(answers: readonly Answer[]): number[] {
   const qs = answers.map(() => Number.NaN);
-  for (const service of [true, false]) {
-    const family = answers.flatMap(({ names }, i) => (names.signal.startsWith("app.") === service ? [i] : []));
-    const values = benjaminiHochberg(family.map((i) => answers[i]!.estimate.p ?? Number.NaN));
-    family.forEach((index, i) => (qs[index] = values[i]!));
+  for (const family of ["service", "part", "machine"]) {
+    const members = [...answers.keys()].filter((i) => familyOf(answers[i]!.names) === family);
+    const values = benjaminiHochberg(members.map((i) => answers[i]!.estimate.p ?? Number.NaN));
+    members.forEach((index, i) => (qs[index] = values[i]!));
   }
   return qs;
 }

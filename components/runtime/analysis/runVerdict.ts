@@ -1,6 +1,9 @@
 import { RunStatus, Verdict, type Effect, type Journal, type JournalExperiment } from "../runner/journal";
 import { figure } from "./verdict";
 
+/** Target of signals that speak of the service as a whole. */
+export const wholeService = "service";
+
 /** A verdict with the sentence that says why. */
 export interface Judgement {
   verdict: Verdict;
@@ -31,6 +34,7 @@ export function experimentVerdict(
     const sentence = `the steady state did not hold before the fault: probe "${early.name}": ${early.why}`;
     return { verdict: Verdict.Inconclusive, sentence, invalid: false };
   }
+  if (experiment.faults.length === 0) return withoutFault(experiment);
   return { ...fromEffects(journal, judged), invalid: false };
 }
 
@@ -54,9 +58,9 @@ function failureOf(journal: Journal, experiment: JournalExperiment): string | un
 
 /** Why no verdict may be drawn: a fault that did nothing, or a shadow that was not under the claimed load. */
 function invalidity(journal: Journal, experiment: JournalExperiment, minimumCoverage: number): string | undefined {
-  if (experiment.faults.length > 0 && experiment.faults.every(({ windows }) => windows.length === 0)) {
-    return "no fault was carried out";
-  }
+  const planned = Object.values(experiment.definition.actions).some(({ fault }) => fault !== undefined);
+  const happened = experiment.faults.some(({ windows }) => windows.length > 0);
+  if ((planned || experiment.faults.length > 0) && !happened) return "no fault was carried out";
   const unproven = experiment.faults.find(({ effect }) => effect?.proven !== true);
   if (unproven) {
     return `the fault "${unproven.action}" is not proven to have happened: ${unproven.effect?.why ?? "no counter was read"}`;
@@ -64,6 +68,18 @@ function invalidity(journal: Journal, experiment: JournalExperiment, minimumCove
   const coverage = journal.coverage?.coverage;
   if (coverage === undefined || coverage >= minimumCoverage) return undefined;
   return `only ${(100 * coverage).toFixed(1)} % of the selected requests reached the shadow, at least ${100 * minimumCoverage} % are needed`;
+}
+
+/** A drill or a wait: it passes on its probes and commands, or has nothing to say. */
+function withoutFault({ probes, commands }: JournalExperiment): Judgement {
+  const checks = probes.length + commands.length;
+  return checks > 0
+    ? {
+        verdict: Verdict.Pass,
+        sentence: `nothing was broken, and all ${checks} probes and commands held`,
+        invalid: false,
+      }
+    : { verdict: Verdict.NoData, sentence: "nothing was broken or checked", invalid: false };
 }
 
 function fromEffects(journal: Journal, judged: readonly JudgedEffect[]): { verdict: Verdict; sentence: string } {
@@ -79,8 +95,9 @@ function fromEffects(journal: Journal, judged: readonly JudgedEffect[]): { verdi
   if (journal.status === RunStatus.Interrupted || journal.status === RunStatus.Aborted) {
     return { verdict: Verdict.Inconclusive, sentence: `the run was cut: ${journal.statusReason ?? journal.status}` };
   }
-  const service = effects.filter(({ signal }) => signal.startsWith("app."));
-  const decisive = service.length > 0 ? service : effects;
+  const app = effects.filter(({ signal }) => signal.startsWith("app."));
+  const service = app.filter(({ target }) => target === wholeService);
+  const decisive = service.length > 0 ? service : app.length > 0 ? app : effects;
   if (decisive.every(({ verdict }) => verdict === Verdict.NoData)) {
     return { verdict: Verdict.NoData, sentence: "no signal has samples in the baseline" };
   }
@@ -94,7 +111,8 @@ function fromEffects(journal: Journal, judged: readonly JudgedEffect[]): { verdi
 
 /** Service signals first, then the surest and largest. */
 function summary(degraded: readonly Effect[]): string {
-  const rank = (effect: Effect): number => (effect.signal.startsWith("app.") ? 0 : 1);
+  const rank = ({ signal, target }: Effect): number =>
+    signal.startsWith("app.") ? (target === wholeService ? 0 : 1) : 2;
   const [first] = [...degraded].sort(
     (a, b) =>
       rank(a) - rank(b) || (a.q ?? 1) - (b.q ?? 1) || Math.abs(b.shiftPercent ?? 0) - Math.abs(a.shiftPercent ?? 0),
