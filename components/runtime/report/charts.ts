@@ -1,7 +1,7 @@
 import { type SeriesOption, init } from "echarts";
 
 import { formatOffset, formatValue } from "./format";
-import { type Sample, type Span, thinned } from "./series";
+import { type Sample, type Span, thinned, usualStep } from "./series";
 
 /** What one chart shows: live and shadow above, their gap below, on one clock. */
 export interface ChartSpec {
@@ -16,8 +16,8 @@ export interface ChartSpec {
   span: Span;
   /** Start of the run: the axis counts from here. */
   startedAt: number;
-  /** When faults were active, with the letter that names each. */
-  windows: (Span & { label: string })[];
+  /** When faults were active: the letter that names each, and what is written above the shade. */
+  windows: (Span & { letter: string; label: string })[];
   /** Half the width of the band in which a gap does not matter, in the signal's unit. */
   margin?: number;
   /** Bounds that the hypothesis sets on the shadow. */
@@ -60,15 +60,15 @@ function chartOption(
   height: number,
 ): Parameters<ReturnType<typeof init>["setOption"]>[0] {
   const [left, right] = [68, 10];
-  const upper = Math.round((height - 66) * 0.62);
-  const lower = height - 66 - upper;
+  const upper = Math.round((height - 76) * 0.62);
+  const lower = height - 76 - upper;
   return {
     animation: false,
     backgroundColor: "transparent",
     textStyle: { fontFamily, fontSize: 12, color: colours.text },
     grid: [
       { left, right, top: 20, height: upper },
-      { left, right, top: 20 + upper + 18, height: lower },
+      { left, right, top: 20 + upper + 28, height: lower },
     ],
     xAxis: [timeAxis(spec, 0, width), timeAxis(spec, 1, width)],
     yAxis: [valueAxis(spec.signal, 0), valueAxis(spec.signal, 1)],
@@ -99,6 +99,9 @@ function valueAxis(signal: string, grid: number): object {
   return {
     type: "value",
     gridIndex: grid,
+    name: grid === 0 ? "" : "gap",
+    nameGap: 7,
+    nameTextStyle: { color: colours.text, fontSize: 12, fontWeight: "bold", align: "right", padding: [0, 8, 0, 0] },
     splitNumber: grid === 0 ? 4 : 2,
     scale: grid === 1 || signal === "machine.memory" || signal === "replay.coverage",
     axisLabel: { formatter: (value: number) => formatValue(signal, value), color: colours.text, fontSize: 12 },
@@ -161,6 +164,8 @@ function lowerSeries(spec: ChartSpec): SeriesOption[] {
 
 function line(spec: ChartSpec, samples: Sample[], colour: string, grid: number): object {
   const inSpan = samples.filter(([time]) => time >= spec.span.start && time <= spec.span.end);
+  // A sample stands for the step that begins at its time: it is drawn in the middle of it.
+  const half = usualStep(samples) / 2;
   return {
     type: "line",
     xAxisIndex: grid,
@@ -172,7 +177,7 @@ function line(spec: ChartSpec, samples: Sample[], colour: string, grid: number):
     connectNulls: false,
     lineStyle: { color: colour, width: 1.6 },
     itemStyle: { color: colour },
-    data: thinned(inSpan, spec.samples ?? 240).map(([time, value]) => [time - spec.startedAt, value]),
+    data: thinned(inSpan, spec.samples ?? 240).map(([time, value]) => [time + half - spec.startedAt, value]),
   };
 }
 

@@ -163,8 +163,8 @@ function effectTable(effects: ComparedEffect[]): string {
     table.push([
       printable(fault),
       printable(seriesName(signal, target)),
-      effectText(before),
-      effectText(after),
+      printable(effectText(before)),
+      printable(effectText(after)),
       changeMarks[change],
     ]);
   }

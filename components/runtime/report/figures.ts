@@ -1,6 +1,6 @@
 import type { Effect, JournalExperiment, RecordedRun } from "../runner/journal";
 import { type ChartSpec, renderChart } from "./charts";
-import { formatShift, formatValue, seriesName, signalName, verdictRank } from "./format";
+import { formatValue, seriesName, signalName, verdictRank } from "./format";
 import {
   type SeriesIndex,
   type Span,
@@ -38,6 +38,7 @@ export interface Figures {
 
 const experimentBudget = 24;
 const machineBudget = 8;
+const mostLetters = 6;
 const machineSignals = ["machine.cpu", "machine.memory", "machine.network.in", "machine.network.out"];
 const serviceSignals = ["app.latency.p95", "app.errors", "app.latency.p50", "app.requests"];
 
@@ -151,15 +152,19 @@ class Pen {
   }
 
   private words(signal: string, target: string, spec: ChartSpec): Pick<Figure, "title" | "caption"> {
-    const title = target === "service" ? signalName(signal) : `${target}: ${signalName(signal)}`;
-    return { title: `${title.charAt(0).toUpperCase()}${title.slice(1)}`, caption: summary(spec) };
+    const name = signalName(signal);
+    const title = target === "service" ? `${name.charAt(0).toUpperCase()}${name.slice(1)}` : `${target}: ${name}`;
+    return { title, caption: summary(spec) };
   }
 
   private windows(experiments: JournalExperiment[], { start, end }: Span): ChartSpec["windows"] {
     return experiments
       .flatMap(({ faults }) => faults)
       .flatMap((fault) =>
-        fault.windows.map((window, number) => ({ ...window, label: number === 0 ? this.letters.get(fault)! : "" })),
+        fault.windows.map((window, number) => {
+          const mark = this.letters.get(fault)!;
+          return { ...window, letter: mark, label: number === 0 ? mark : "" };
+        }),
       )
       .filter((window) => window.end > start && window.start < end)
       .map((window) => ({ ...window, start: Math.max(window.start, start), end: Math.min(window.end, end) }));
@@ -198,13 +203,17 @@ function boundsOf(experiments: JournalExperiment[], signal: string, target: stri
   return [...new Set(bounds.filter((bound) => bound !== undefined))];
 }
 
-/** `While a fault was active the shadow's median was 1,003 ms and live's 97 ms; …` */
-function summary({ signal, shadow, live, gap, windows }: Omit<ChartSpec, "description">): string {
+/** `A: 1,003 ms against live's 97 ms. B: …`: medians while each fault was active. */
+function summary({ signal, shadow, live, windows }: Omit<ChartSpec, "description">): string {
   if (windows.length === 0) return "No fault was active in this stretch.";
-  const [broken, other, difference] = [shadow, live, gap].map((samples) => medianWithin(samples, windows));
-  if (broken === undefined) return "The shadow gave no sample while a fault was active.";
-  const said = `While a fault was active, the shadow's median was ${formatValue(signal, broken)}`;
-  if (other === undefined) return `${said}; live was not measured.`;
-  const gapText = difference === undefined ? "" : `, a gap of ${formatShift(signal, difference)}`;
-  return `${said} and live's ${formatValue(signal, other)}${gapText}.`;
+  const letters = [...new Set(windows.map((window) => window.letter))];
+  const said = letters.slice(0, mostLetters).map((name) => {
+    const own = windows.filter((window) => window.letter === name);
+    const [broken, other] = [medianWithin(shadow, own), medianWithin(live, own)];
+    if (broken === undefined) return `${name}: the shadow gave no sample`;
+    const against = other === undefined ? "live was not measured" : `against live's ${formatValue(signal, other)}`;
+    return `${name}: ${formatValue(signal, broken)}${other === undefined ? ", " : " "}${against}`;
+  });
+  const rest = letters.length > mostLetters ? "; and so on" : "";
+  return `Medians during the faults. ${said.join("; ")}${rest}.`;
 }

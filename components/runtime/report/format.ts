@@ -133,7 +133,8 @@ export function formatShift(signal: string, value: number, unit?: string): strin
 /** `+92.1 ms (+94 %)`, or a dash when it could not be estimated. */
 export function effectSize({ signal, shift, shiftPercent, unit }: Effect): string {
   if (shift === null) return "–";
-  if (shiftPercent === null || scaleOf(signal, unit) === "ratio" || Math.abs(shiftPercent) > 100_000) return formatShift(signal, shift, unit);
+  if (shiftPercent === null || scaleOf(signal, unit) === "ratio" || Math.abs(shiftPercent) > 100_000)
+    return formatShift(signal, shift, unit);
   return `${formatShift(signal, shift, unit)} (${shiftPercent > 0 ? "+" : ""}${significant(shiftPercent)} %)`;
 }
 

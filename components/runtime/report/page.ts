@@ -32,6 +32,7 @@ export const BASE_VERDICTS: VerdictStyle[] = (["pass", "degraded", "fail", "inco
 
 const mostEvents = 300;
 const mostFidelityItems = 40;
+const fewEffects = 10;
 
 /** Everything that the page says, as text; only drawings are markup. */
 export function pageOf(run: RecordedRun): Record<string, unknown> {
@@ -174,9 +175,7 @@ function experimentOf(
             ? "✓ within its objective"
             : "✕ beyond its objective",
     })),
-    effects: [...effects]
-      .sort((a, b) => verdictRank(a.verdict) - verdictRank(b.verdict))
-      .map((effect) => effectRow(effect, byAction.get(effect.fault) ?? effect.fault)),
+    ...foldedEffects(effects, byAction),
     noEffects: wasCut(journal) ? "the run ended before the analysis." : "the analysis found no series to compare.",
     figures: figures.experiments.get(experiment.name) ?? [],
     exact: faults
@@ -231,20 +230,44 @@ function probeRows({ probes, definition }: JournalExperiment): { name: string; c
   });
 }
 
+/** What matters first; the series that nothing happened to are folded away when there are many. */
+function foldedEffects(effects: Effect[], letters: Map<string, string>): Record<string, unknown> {
+  const sorted = [...effects].sort((a, b) => verdictRank(a.verdict) - verdictRank(b.verdict));
+  const matters = ({ verdict, target }: Effect): boolean =>
+    verdict === "fail" || verdict === "degraded" || target === "service" || effects.length <= fewEffects;
+  const rows = (some: Effect[]): object[] =>
+    some.map((effect) => effectRow(effect, letters.get(effect.fault) ?? effect.fault));
+  const rest = sorted.filter((effect) => !matters(effect));
+  const words = new Map<string, number>();
+  for (const { verdict } of rest)
+    words.set(verdictStyle(verdict).word, (words.get(verdictStyle(verdict).word) ?? 0) + 1);
+  const counts = [...words].map(([word, count]) => `${count} ${word}`).join(", ");
+  return {
+    effects: rows(sorted.filter(matters)),
+    folded: rows(rest),
+    foldedSummary: `${rest.length} more measured on single machines: ${counts}`,
+  };
+}
+
 function effectRow(effect: Effect, letter: string): Record<string, unknown> {
   const { signal, target, q, onset, verdict, why } = effect;
   return {
     name: signalName(signal),
     letter,
     target: target === "service" ? "whole service" : target,
-    size: effectSize(effect),
-    interval: effectInterval(effect),
-    q: formatProbability(q),
+    size: unbroken(effectSize(effect)),
+    interval: unbroken(effectInterval(effect)),
+    q: unbroken(formatProbability(q)),
     onset: onset === null ? "–" : formatSeconds(onset),
     recovery: effectRecovery(effect),
     verdict: verdictStyle(verdict),
     why,
   };
+}
+
+/** Keeps a number and its unit on one line. */
+function unbroken(text: string): string {
+  return text.replace(/(?<=[\d<]) (?=[^…(])/g, "\u00a0");
 }
 
 function trustOf({ coverage, shadow }: Journal): Record<string, unknown> {

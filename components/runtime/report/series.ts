@@ -106,7 +106,8 @@ function extremes(samples: readonly Sample[], buckets: number): Sample[] {
   return kept;
 }
 
-function usualStep(samples: readonly Sample[]): number {
+/** Median time between two samples; 0 when there are fewer than two. */
+export function usualStep(samples: readonly Sample[]): number {
   const steps = samples.slice(1).map(([time], index) => time - samples[index]![0]);
   return steps.sort((a, b) => a - b)[steps.length >> 1] ?? 0;
 }

@@ -55,11 +55,13 @@ pre { margin: 0; padding: 14px 16px; background: var(--tint); border-radius: 8px
 .summary li:last-child { padding-bottom: 0; }
 .summary .say { margin-top: 2px; }
 .head { display: flex; flex-wrap: wrap; gap: 10px 14px; align-items: center; }
-.letter { display: inline-flex; align-items: center; justify-content: center; min-width: 24px; height: 24px; padding: 0 6px; border-radius: 6px; background: var(--fail-tint); color: var(--fail); border: 1px solid var(--fail); font-weight: 700; font-size: 13px; line-height: 1; }
+.letter { justify-self: start; display: inline-flex; align-items: center; justify-content: center; min-width: 24px; height: 24px; padding: 0 6px; border-radius: 6px; background: var(--fail-tint); color: var(--fail); border: 1px solid var(--fail); font-weight: 700; font-size: 13px; line-height: 1; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; line-height: 1.45; }
 th { text-align: left; color: var(--soft); font-weight: 600; padding: 8px 10px 8px 0; border-bottom: 1px solid var(--rule); vertical-align: bottom; }
 td { padding: 9px 10px 9px 0; border-bottom: 1px solid var(--rule); vertical-align: top; }
 tr:last-child td { border-bottom: 0; }
+th, td { overflow-wrap: break-word; }
+.loose { overflow-wrap: anywhere; }
 .number { font-variant-numeric: tabular-nums; }
 td .why { display: block; color: var(--soft); font-size: 13px; }
 .ok { color: var(--pass); font-weight: 600; }
@@ -104,7 +106,7 @@ details > summary + * { margin-top: 14px; }
 .pairs dt { color: var(--soft); }
 .pairs dd { margin: 0; }
 footer { max-width: 1160px; margin: 40px auto 0; padding: 18px 24px 40px; color: var(--soft); font-size: 14px; }
-@media (max-width: 820px) {
+@media screen and (max-width: 820px) {
   main, .top, footer { padding-left: 16px; padding-right: 16px; }
   .facts { grid-template-columns: repeat(2, 1fr); gap: 10px; }
   .facts > div { padding: 12px 14px; }
@@ -125,6 +127,7 @@ footer { max-width: 1160px; margin: 40px auto 0; padding: 18px 24px 40px; color:
   tr { padding: 12px 0; border-bottom: 1px solid var(--rule); }
   tr:last-child { border-bottom: 0; }
   td { display: grid; grid-template-columns: 108px minmax(0, 1fr); gap: 10px; border: 0; padding: 2px 0; }
+  td { overflow-wrap: anywhere; }
   td::before { content: attr(data-label); color: var(--soft); }
   figure .wide { display: none; }
   figure .narrow { display: block; }
@@ -132,7 +135,17 @@ footer { max-width: 1160px; margin: 40px auto 0; padding: 18px 24px 40px; color:
 @media print {
   :root { color-scheme: light; ${light} --page: #ffffff; }
   @page { size: A4; margin: 14mm; }
-  body { font-size: 11pt; }
+  body { font-size: 10.5pt; }
+  table { font-size: 9pt; }
+  td .why, .small, figcaption { font-size: 8.5pt; }
+  pre, code, .mono { font-size: 8pt; }
+  .map { gap: 26px; }
+  .tier { padding: 8px; }
+  .tier::after { right: -23px; }
+  .tier.outside { flex: 0 1 110px; }
+  .place { padding: 6px 8px; font-size: 9pt; }
+  .hits { font-size: 8.5pt; }
+  .screen { display: none; }
   main, .top, footer { max-width: none; padding: 0; }
   .card, .facts > div { break-inside: avoid; }
   .card.long { break-inside: auto; border: 0; padding: 0; }

@@ -77,7 +77,9 @@ function effectTable(effects: Effect[]): string {
   const sorted = [...effects].sort((a, b) => verdictRank(a.verdict) - verdictRank(b.verdict));
   for (const effect of sorted) {
     const { fault, signal, target, q, verdict } = effect;
-    const numbers = [effectSize(effect), effectInterval(effect), formatProbability(q), effectRecovery(effect)];
+    const numbers = [effectSize(effect), effectInterval(effect), formatProbability(q), effectRecovery(effect)].map(
+      printable,
+    );
     table.push([printable(fault), printable(seriesName(signal, target)), ...numbers, terminalVerdict(verdict)]);
   }
   return table.toString();
