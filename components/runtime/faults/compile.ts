@@ -1,13 +1,18 @@
 import { createHash } from "node:crypto";
 
 import type { FaultKind } from "../../experiment";
-import { type Problem, ProblemsError, refuse } from "../../internal/problems";
+import { type Problem, refuse } from "../../internal/problems";
 import { compileLinkDown } from "./carrier";
 import type { CompileContext, CompiledKind } from "./context";
-import { compileCorruption } from "./corrupt";
+import { compileCpu, compileHang, compileMemory } from "./cgroup";
+import { compileCorruption, compilePayloadCorruption } from "./corrupt";
 import { compileCrash } from "./crash";
-import { compileLatency } from "./delay";
-import { compileLoss } from "./drop";
+import { compileLatency, compileReorder } from "./delay";
+import { compileDns } from "./dns";
+import { compileBlackhole, compileLoss } from "./drop";
+import { compileProcessKill } from "./processes";
+import { compileBandwidth, compileDuplicate } from "./shape";
+import { compileDisk, compileIo } from "./storage";
 import { type Way, isExempt, validateFlow } from "./match";
 import { validateFault } from "./parameters";
 import type { Capabilities, Fault, FaultPlan, ResolvedTarget } from "./plan";
@@ -15,12 +20,24 @@ import type { Capabilities, Fault, FaultPlan, ResolvedTarget } from "./plan";
 /** Time between two heartbeats that the runner sends; three missed ones end the fault. */
 export const heartbeatSeconds = 2;
 
-const kinds: Partial<Record<FaultKind, (context: CompileContext) => CompiledKind>> = {
+const kinds: Record<FaultKind, (context: CompileContext) => CompiledKind> = {
   linkDown: compileLinkDown,
-  machineCrash: compileCrash,
+  blackhole: compileBlackhole,
+  latency: compileLatency,
   packetLoss: compileLoss,
   corruption: compileCorruption,
-  latency: compileLatency,
+  payloadCorruption: compilePayloadCorruption,
+  duplicate: compileDuplicate,
+  reorder: compileReorder,
+  bandwidth: compileBandwidth,
+  machineCrash: compileCrash,
+  machineHang: compileHang,
+  cpuExhaustion: compileCpu,
+  memoryExhaustion: compileMemory,
+  diskExhaustion: compileDisk,
+  ioExhaustion: compileIo,
+  processKill: compileProcessKill,
+  dnsFailure: compileDns,
 };
 
 /**
@@ -42,13 +59,8 @@ export function compile(fault: Fault, target: ResolvedTarget, capabilities: Capa
     seed: fault.seed ?? seedOf(fault.id),
     problem: (problem) => problems.push(problem),
   };
-  const compileKind = kinds[fault.kind];
-  if (compileKind === undefined) {
-    const reason = `${fault.kind} cannot be carried out yet; use one of ${Object.keys(kinds).join(", ")}`;
-    throw new ProblemsError(`fault "${fault.id}"`, [{ path: "fault.kind", reason }]);
-  }
-  const compiled = compileKind(context);
-  if (compiled.mechanism === "nft" || compiled.mechanism === "relay") hookProblems(compiled, context);
+  const compiled = kinds[fault.kind](context);
+  hookProblems(compiled, context);
   refuse(`fault "${fault.id}"`, problems);
   return {
     id: fault.id,

@@ -2,12 +2,14 @@ import { type CompileContext, type CompiledKind } from "./context";
 import { inNamespace, shell, words } from "./commands";
 import { chosenPackets } from "./drop";
 import { hookOf } from "./match";
-import { type Tap, type TapAction, nftParts } from "./nft";
+import { type Tap, type TapAction, nftParts, tapsOf } from "./nft";
 import { chooseShare, patternLength, randomFrom } from "./pattern";
 import type { PlanCommand, ResolvedLink } from "./plan";
 
 /** Different bit patterns that are written, so that the flipped bits vary from packet to packet. */
 const variants = 16;
+/** Pairs of bytes of the payload among which flips are spread. */
+const payloadWords = 64;
 
 /** Flips bits on the wire: the checksum is real before the flip, so the receiver sees the damage and discards. */
 export function compileCorruption(context: CompileContext): CompiledKind {
@@ -34,6 +36,37 @@ export function compileCorruption(context: CompileContext): CompiledKind {
       `which packets are hit repeats after ${patternLength} packets of each link and direction`,
     ],
   };
+}
+
+/** Flips bits in what the application reads and repairs the checksum, so that only the application can notice. */
+export function compilePayloadCorruption(context: CompileContext): CompiledKind {
+  const { fault, seed } = context;
+  const actions = tapsOf(context.target.links, context.ways).map((tap, index): TapAction => {
+    const flips = payloadRules(bitMasks(fault.bitsPerPacket ?? 1, seed + index), seed + index);
+    const chosen = chosenPackets(tap, index, chooseShare(fault.percent ?? 100, seed + index), flips);
+    const carrying = { name: `carry${index}`, rules: ["counter name carrying", ...chosen.rules] };
+    return { ...chosen, rules: [`@ih,0,16 >= 0 goto ${carrying.name}`], chains: [carrying] };
+  });
+  return {
+    ...nftParts(fault.id, context.scope, ["carrying", "corrupted"], actions),
+    mechanism: "nft",
+    selfHealing: true,
+    notes: [
+      "only TCP and UDP packets with at least two bytes of payload are hit; their checksums are repaired",
+      `which packets are hit and which bits are flipped is drawn from seed ${seed}`,
+    ],
+  };
+}
+
+/** Where the flips are: any of the first bytes, and the first two when the payload is too short for the others. */
+function payloadRules(masks: readonly number[], seed: number): string[] {
+  const random = randomFrom(seed ^ 0x2545f491);
+  return masks.map((mask, index) => {
+    const left = masks.length - index;
+    const field = `@ih,${left === 1 ? 0 : 16 * Math.floor(random() * payloadWords)},16`;
+    const turn = left === 1 ? "" : `numgen random mod ${left} 0 `;
+    return `${turn}${field} set ${field} ^ 0x${mask.toString(16).padStart(4, "0")} counter name corrupted accept`;
+  });
 }
 
 interface Offload {

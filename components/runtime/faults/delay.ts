@@ -1,65 +1,112 @@
 import type { CompileContext, CompiledKind } from "./context";
-import { type TapAction, nftParts, tapsOf } from "./nft";
+import { type Choice, type Detour, cableDetour, queueCounter, sendRound } from "./detour";
+import { chosenPackets } from "./drop";
+import { nftParts, tapsOf } from "./nft";
+import { chooseShare } from "./pattern";
 import type { DelayModel } from "./relay/model";
-import { type RelayTap, passRelayed, relayParts } from "./relayPlan";
+import { relayDetours } from "./relayPlan";
+
+/** Packets per second for which queues of netem are made long enough. */
+const packetRate = 100_000;
+const defaultReorderDelay = 10;
 
 /** Delay with jitter on each chosen direction. */
 export function compileLatency(context: CompileContext): CompiledKind {
-  const { fault, seed } = context;
+  const { fault, seed, ways } = context;
   const model: DelayModel = {
     delayMilliseconds: fault.delayMilliseconds ?? 0,
     jitterMilliseconds: fault.jitterMilliseconds ?? 0,
     distribution: fault.distribution ?? "normal",
     keepOrder: true,
   };
-  const total =
-    context.ways.length === 2 ? `${2 * model.delayMilliseconds} ms for a round trip` : "the way back is untouched";
-  return relayed(context, model, () => ({ rules: [] }), [
-    `${model.delayMilliseconds} ms is the delay of one way, ${context.ways.join(" and ")}: ${total}`,
-    ...(model.jitterMilliseconds > 0 ? [`jitter keeps the order of packets and is drawn from seed ${seed}`] : []),
-  ]);
+  const { delayMilliseconds: delay, jitterMilliseconds: jitter } = model;
+  const total = ways.length === 2 ? `${2 * delay} ms for a round trip` : "the way back is untouched";
+  const notes = [`${delay} ms is the delay of one way, ${ways.join(" and ")}: ${total}`];
+  if (jitter > 0) notes.push(`${fault.distribution ?? "normal"} jitter of ${jitter} ms, drawn from seed ${seed}`);
+  return delayed(context, model, () => ({ rules: [] }), notes);
 }
 
-/** Rules that let packets pass which are not chosen, and the sets that they use. */
-export interface Choice {
-  sets?: string[];
-  rules: string[];
+/** Some packets are held back, so that those behind them overtake. */
+export function compileReorder(context: CompileContext): CompiledKind {
+  const { fault, seed } = context;
+  const delay = fault.delayMilliseconds ?? defaultReorderDelay;
+  const taps = tapsOf(context.target.links, context.ways);
+  const choose = (index: number): Choice => {
+    const everyNth = fault.gap === undefined ? [] : [`numgen inc mod ${fault.gap} != 0 return`];
+    const share = fault.percent === undefined ? [] : chooseShare(fault.percent, seed + index);
+    const { sets, rules } = chosenPackets(taps[index]!, index, share, []);
+    return fault.percent === undefined
+      ? { rules: [...everyNth, "counter name reordered"] }
+      : { sets, rules: [...everyNth, ...rules, "counter name reordered"] };
+  };
+  const model: DelayModel = {
+    delayMilliseconds: delay,
+    jitterMilliseconds: 0,
+    distribution: "uniform",
+    keepOrder: true,
+  };
+  const note = `chosen packets are held for ${delay} ms; they are overtaken only by packets that follow within that time`;
+  return delayed(context, model, choose, [note], ["reordered"]);
 }
 
-/** A fault whose packets go through the relay; `choose` gives the rules that pick them, before they are sent there. */
-export function relayed(
+function delayed(
   context: CompileContext,
   model: DelayModel,
   choose: (tapIndex: number) => Choice,
   notes: string[],
+  counters: string[] = [],
 ): CompiledKind {
-  const { fault, capabilities } = context;
-  if (capabilities.relay === undefined) {
-    const cure =
-      "install the kernel's netem module (kernel-modules-extra, linux-modules-extra) or run it where Node is";
-    context.problem({
-      path: "fault",
-      reason: `${fault.kind} needs netem or the relay, and this host has neither; ${cure}`,
-    });
-  }
-  const taps = tapsOf(context.target.links, context.ways);
-  const relay = relayParts(fault.id, taps, { model, seed: context.seed, command: capabilities.relay ?? [] });
-  const actions = relay.taps.map((tap, index): TapAction => redirect(tap, choose(index)));
-  const nft = nftParts(fault.id, context.scope, [], actions);
+  const { fault } = context;
+  const netem = useNetem(context, model);
+  const detours = netem ? netemDetours(context, model) : heldByRelay(context, model);
+  const actions = detours.map((detour, index) => sendRound(detour, choose(index)));
+  const nft = nftParts(fault.id, context.scope, counters, actions);
+  const own = netem
+    ? `netem on a cable of the fault's own holds ${netemLimit(model)} packets at most`
+    : "packets are held by a process in user space; when it dies they pass undelayed";
+  const mayReorder = netem && model.jitterMilliseconds > 0 ? ["netem's jitter lets packets overtake each other"] : [];
   return {
-    mechanism: "relay",
+    mechanism: netem ? "netem" : "relay",
     selfHealing: true,
-    apply: [...relay.apply, ...nft.apply],
+    apply: [...detours.flatMap(({ apply }) => apply), ...nft.apply],
     verify: nft.verify,
-    undo: [...nft.undo, ...relay.undo],
-    undone: [...nft.undone, ...relay.undone],
+    undo: [...nft.undo, ...detours.flatMap(({ undo }) => undo)],
+    undone: [...nft.undone, ...detours.flatMap(({ undone }) => undone)],
     heartbeat: nft.heartbeat,
-    effect: [...nft.effect, ...relay.effect],
-    notes: [...notes, "packets are held by a process in user space; when it dies they pass undelayed"],
+    effect: [...nft.effect, ...detours.flatMap(({ effect }) => effect)],
+    notes: [...notes, own, ...mayReorder],
   };
 }
 
-function redirect(relay: RelayTap, choice: Choice): TapAction {
-  const rules = [...choice.rules, `fwd to "${relay.device}"`];
-  return { tap: relay.tap, before: [passRelayed], sets: choice.sets ?? [], rules };
+/** The relay keeps the order under jitter and knows a seed; netem is faster for a delay that never changes. */
+function useNetem({ capabilities }: CompileContext, { jitterMilliseconds }: DelayModel): boolean {
+  const netem = capabilities.netem && capabilities.mirred !== false;
+  return netem && (jitterMilliseconds === 0 || capabilities.relay === undefined);
+}
+
+/** Half as many again as the rate puts on the way during the longest delay, and never less than tc's own 1000. */
+export function netemLimit({ delayMilliseconds, jitterMilliseconds }: DelayModel): number {
+  return Math.max(1000, Math.ceil((packetRate * (delayMilliseconds + 3 * jitterMilliseconds) * 1.5) / 1000));
+}
+
+function netemDetours({ fault, target, ways }: CompileContext, model: DelayModel): Detour[] {
+  const { delayMilliseconds: delay, jitterMilliseconds: jitter, distribution } = model;
+  const spread =
+    jitter === 0 ? [] : [`${jitter}ms`, ...(distribution === "uniform" ? [] : ["distribution", distribution])];
+  const qdisc = ["netem", "limit", `${netemLimit(model)}`, "delay", `${delay}ms`, ...spread];
+  return tapsOf(target.links, ways).map((tap, index) => {
+    const detour = cableDetour(fault.id, tap, index, qdisc);
+    return { ...detour, effect: [queueCounter("overflowed", detour, ".*(dropped \\([0-9]*\\),.*")] };
+  });
+}
+
+function heldByRelay(context: CompileContext, model: DelayModel): Detour[] {
+  const { fault, capabilities, target, ways, seed } = context;
+  if (capabilities.relay === undefined) {
+    const cure =
+      "install the package with the kernel's netem module (kernel-modules-extra or linux-modules-extra), or run it on a host with Node, vxlan and tc's mirred";
+    const reason = `${fault.kind} needs netem or the delay relay, and this host has neither; ${cure}`;
+    context.problem({ path: "fault", reason });
+  }
+  return relayDetours(fault.id, tapsOf(target.links, ways), { model, seed, command: capabilities.relay ?? [] });
 }

@@ -1,3 +1,4 @@
+import type { BlackholeMode } from "../../experiment";
 import type { CompileContext, CompiledKind } from "./context";
 import { type Tap, type TapAction, nftParts, tapsOf } from "./nft";
 import { chooseBursts, chooseShare, intervals, patternLength } from "./pattern";
@@ -37,4 +38,46 @@ export function chosenPackets(tap: Tap, index: number, chosen: readonly number[]
     sets: [[...set, "}"].join("\n")],
     rules: [`numgen inc mod ${patternLength} != @chosen${index} return`, ...rules],
   };
+}
+
+/** Silence, a refusal or a reset for every packet. */
+export function compileBlackhole(context: CompileContext): CompiledKind {
+  const { fault, target, ways } = context;
+  const mode = fault.mode ?? "drop";
+  const taps = tapsOf(target.links, ways).map((tap) => (mode === "drop" ? tap : answeringTap(tap)));
+  const silent = taps.filter(({ hook }) => mode !== "drop" && hook === "egress");
+  const actions = taps.map((tap): TapAction => ({ tap, rules: blackholeRules(mode, tap) }));
+  return {
+    ...nftParts(fault.id, context.scope, ["dropped"], actions),
+    mechanism: "nft",
+    selfHealing: true,
+    notes: [
+      "established connections are cut too",
+      ...silent.map(
+        ({ link, way }) =>
+          `${way} at ${link.name} is dropped in silence: only what arrives at a device can be answered`,
+      ),
+    ],
+  };
+}
+
+/** The kernel answers only packets that arrive, so it is done at the other end of the cable where that is known. */
+function answeringTap(tap: Tap): Tap {
+  const { peer } = tap.link;
+  if (tap.hook === "ingress" || peer === undefined) return tap;
+  return { ...tap, device: peer.device, namespace: peer.namespace, hook: "ingress" };
+}
+
+/** Answers that the fault itself gives pass, as they come through the same taps on their way back. */
+function blackholeRules(mode: BlackholeMode, { hook }: Tap): string[] {
+  if (mode === "drop") return ["counter name dropped drop"];
+  const own =
+    mode === "reset"
+      ? ["tcp flags & rst == rst accept"]
+      : ["icmp type destination-unreachable accept", "icmpv6 type destination-unreachable accept"];
+  if (hook === "egress") return [...own, "counter name dropped drop"];
+  const reset = "meta l4proto tcp reject with tcp reset";
+  if (mode === "reset") return [...own, "counter name dropped", reset, "drop"];
+  const discovery = "meta l4proto ipv6-icmp icmpv6 type 133-137 drop";
+  return [...own, "counter name dropped", discovery, "reject with icmpx admin-prohibited", "drop"];
 }

@@ -6,7 +6,6 @@ import { burstLoss, countedShare } from "./share";
  * fault that matched nothing, lost packets of its own or is far from what was asked is not proven, and `why` says so.
  */
 export function interpretEffect(plan: FaultPlan, counters: Record<string, number>): FaultEffect {
-  const { fault } = plan;
   const read = (name: string): number => counters[name] ?? 0;
   const notProven = (why: string): FaultEffect => ({ counters, proven: false, why });
   if (plan.effect.some(({ name }) => name === "matched") && read("matched") === 0) {
@@ -15,23 +14,90 @@ export function interpretEffect(plan: FaultPlan, counters: Record<string, number
   if (read("overflowed") > 0) {
     return notProven(`the queue overflowed and lost ${read("overflowed")} packets that should only have been delayed`);
   }
-  switch (fault.kind) {
-    case "packetLoss":
-      return { counters, ...countedShare("dropped", "lost", burstLoss(fault) ?? fault.percent ?? 100, counters) };
-    case "corruption":
-      return { counters, ...countedShare("corrupted", "corrupted", fault.percent ?? 100, counters) };
-    case "latency":
-      return { counters, ...delayed(plan, counters) };
-    case "linkDown":
-      return { counters, ...counted(plan, "down", read("down"), "link", "down") };
-    case "machineCrash":
-      return { counters, ...counted(plan, "killed", read("killed"), "machine", "dead") };
-    default:
-      return notProven(`${fault.kind} has no counters`);
-  }
+  return { counters, ...judge(plan, counters) };
 }
 
 type Judgement = Omit<FaultEffect, "counters">;
+
+function judge(plan: FaultPlan, counters: Record<string, number>): Judgement {
+  const { fault } = plan;
+  const percent = fault.percent ?? 100;
+  const read = (name: string): number => counters[name] ?? 0;
+  switch (fault.kind) {
+    case "packetLoss":
+      return countedShare("dropped", "lost", burstLoss(fault) ?? percent, counters, fault.burstP !== undefined);
+    case "blackhole":
+      return countedShare("dropped", "dropped", 100, counters);
+    case "corruption":
+    case "payloadCorruption":
+      return countedShare("corrupted", "corrupted", percent, counters);
+    case "duplicate":
+      return countedShare("duplicated", "doubled", percent, counters);
+    case "reorder":
+      return countedShare("reordered", "held back", percent / (fault.gap ?? 1), counters);
+    case "latency":
+      return plan.mechanism === "netem" ? heldByKernel(plan, counters) : delayed(plan, counters);
+    case "bandwidth":
+      return shaped(plan, counters);
+    case "linkDown":
+      return counted(plan, "down", read("down"), "link", "down");
+    case "machineCrash":
+      return counted(plan, "killed", read("killed"), "machine", "dead");
+    case "machineHang":
+      return counted(plan, "frozen", read("frozen"), "machine", "frozen");
+    case "ioExhaustion":
+      return counted(plan, "limited", read("limited"), "machine", "limited");
+    case "cpuExhaustion":
+      return happened(
+        read("throttled"),
+        "times the machine had to wait for its processors",
+        "it never used what is left",
+      );
+    case "memoryExhaustion":
+      return memory(plan, counters);
+    case "diskExhaustion":
+      return happened(read("filledKibibytes"), "KiB of the disk taken", "the file is gone");
+    case "processKill":
+      return happened(read("killed"), "processes got the signal", "no process matched");
+    case "dnsFailure":
+      return happened(
+        read("failed") + read("hidden"),
+        "messages or hosts files changed",
+        "nobody asked for these names",
+      );
+  }
+}
+
+function happened(count: number, what: string, otherwise: string): Judgement {
+  return count > 0 ? { measured: count, proven: true, why: `${count} ${what}` } : { proven: false, why: otherwise };
+}
+
+/** Lowered limits and held memory are facts by themselves; kills show what came of them. */
+function memory({ fault }: FaultPlan, counters: Record<string, number>): Judgement {
+  const kills = counters.outOfMemoryKills ?? 0;
+  const held = fault.memoryMode === "pressure" || (counters.limited ?? 0) > 0;
+  const base = { asked: fault.sharePercent ?? 0, unit: "%" };
+  const why = `${fault.memoryMode === "pressure" ? "memory is held" : "the limit is lower"}; ${kills} processes were killed for lack of memory`;
+  return held ? { ...base, proven: true, why } : { ...base, proven: false, why: "the limit is as it was before" };
+}
+
+function heldByKernel({ fault }: FaultPlan, counters: Record<string, number>): Judgement {
+  const why = `${counters.matched ?? 0} packets went through netem, which lost none`;
+  return { asked: fault.delayMilliseconds ?? 0, unit: "ms", proven: true, why };
+}
+
+function shaped({ fault }: FaultPlan, counters: Record<string, number>): Judgement {
+  const { limited = 0, passedBytes = 0, dropped = 0, milliseconds = 0 } = counters;
+  const asked = fault.bitsPerSecond ?? 0;
+  const measured = milliseconds === 0 ? 0 : Math.round((passedBytes * 8000) / milliseconds);
+  const result = { asked, measured, unit: "bit/s" };
+  if (limited === 0) return { ...result, proven: false, why: `the limit of ${asked} bit/s was never reached` };
+  return {
+    ...result,
+    proven: true,
+    why: `the limit held packets back ${limited} times and dropped ${dropped}; ${measured} bit/s passed on average`,
+  };
+}
 
 /** How many of the things that were to be hit were seen to be hit. */
 function counted(plan: FaultPlan, name: string, measured: number, noun: string, state: string): Judgement {

@@ -21,6 +21,8 @@ export interface TapAction {
   before?: string[];
   /** Sets that the rules use, as text. */
   sets?: string[];
+  /** Further chains that the rules go to. */
+  chains?: { name: string; rules: string[] }[];
 }
 
 /** Which packets at a tap are the target's. */
@@ -90,9 +92,14 @@ function tableText(table: string, scope: Scope, counters: string[], actions: Tap
   return `${lines.join("\n")}\n`;
 }
 
-function chainLines({ tap, rules, before = [], sets = [] }: TapAction, index: number, scope: Scope): string[] {
+function chainLines(
+  { tap, rules, before = [], sets = [], chains = [] }: TapAction,
+  index: number,
+  scope: Scope,
+): string[] {
   return [
     ...sets.flatMap((text) => text.split("\n").map((line) => `  ${line}`)),
+    ...chains.flatMap((chain) => [`  chain ${chain.name} {`, ...chain.rules.map((rule) => `    ${rule}`), "  }"]),
     `  chain act${index} {`,
     ...rules.map((rule) => `    ${rule}`),
     "  }",

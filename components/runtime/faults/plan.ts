@@ -40,6 +40,8 @@ export interface ResolvedMachine {
   cgroups: { unified?: string; cpu?: string; memory?: string; freezer?: string; blkio?: string; pids?: string };
   /** Folder on disk whose filling up is the machine's disk filling up. */
   dataFolder?: string;
+  /** File from which the machine resolves names before it asks a server; never the host's own. */
+  hostsFile?: string;
   /** Kills everything on the machine at once, as a power cut does. */
   crashCommand?: string[];
   /** Starts the machine again after a crash; does nothing on a running machine. */

@@ -1,34 +1,29 @@
-import { inNamespace, ipIn, shell, shortName, tcIn, words } from "./commands";
+import { inNamespace, ipIn, shell, shortName, words } from "./commands";
+import { type Detour, returnFrom } from "./detour";
 import type { Tap } from "./nft";
-import type { EffectCounter, PlanCommand } from "./plan";
-import { type DelayModel, type RelayConfig, type RelayReport, relayMark } from "./relay/model";
-
-/** Rule that lets frames pass which the relay has sent back. */
-export const passRelayed = `meta mark 0x${relayMark.toString(16)} accept`;
-
-/** A tap and the device that leads to the relay. */
-export interface RelayTap {
-  tap: Tap;
-  device: string;
-}
+import type { EffectCounter } from "./plan";
+import type { DelayModel, RelayConfig, RelayReport } from "./relay/model";
 
 const relayAddress = "169.254.77.2";
 const tunnelAddress = "169.254.77.1";
 const port = 4789;
 
+/** Settings of {@link relayDetours}. */
+export interface RelaySettings {
+  model: DelayModel;
+  seed: number;
+  /** Starts the relay; the path of its configuration is added. */
+  command: string[];
+}
+
 /**
- * The relay beside the taps: it lives in a namespace of its own, connected by a cable to a second one that holds the
- * underlay of the VXLAN devices; only those devices are seen where the faults are. What comes back is put in again
- * where it was taken out.
+ * Detours through the relay, a process in user space that holds packets. It lives in a namespace of its own, connected
+ * by a cable to a second one that holds the underlay of the VXLAN devices; only those devices are seen at the taps.
+ * The first detour starts the relay and the last one ends it.
  */
-export function relayParts(
-  id: string,
-  taps: Tap[],
-  settings: { model: DelayModel; seed: number; command: string[] },
-): { taps: RelayTap[]; apply: PlanCommand[]; undo: PlanCommand[]; undone: PlanCommand[]; effect: EffectCounter[] } {
+export function relayDetours(id: string, taps: Tap[], settings: RelaySettings): Detour[] {
   const underlay = shortName("snu", id);
   const home = shortName("snr", id);
-  const relayTaps = taps.map((tap, index) => ({ tap, device: shortName("snv", id, `${index}`) }));
   const config: RelayConfig = {
     state: "{state}",
     listen: relayAddress,
@@ -38,57 +33,46 @@ export function relayParts(
     model: settings.model,
     limit: 100_000,
   };
-  return {
-    taps: relayTaps,
-    apply: [
-      shell(cable(underlay, home)),
-      ...relayTaps.map((tap, index) => shell(tunnel(tap, index + 1, underlay))),
-      { argv: ["tee", "{state}/relay.config"], stdin: JSON.stringify(config) },
-      {
-        argv: [...inNamespace(home), ...settings.command, "{state}/relay.config"],
-        background: { pidFile: "{state}/relay.pid" },
-      },
-      shell(waitFor("[ -e {state}/relay.json ]", "the delay relay did not start")),
-    ],
-    undo: [
-      shell(endProcess("{state}/relay.pid")),
-      ...relayTaps.map(({ tap, device }) => ({
-        argv: ipIn(tap.namespace, "link", "delete", device),
-        ignoreFailure: true,
-      })),
-      ...[home, underlay].map((name) => ({ argv: ["ip", "netns", "delete", name], ignoreFailure: true })),
-    ],
-    undone: [
-      ...[home, underlay].map((name) => shell(`! ip netns list | grep -q '^${name}\\b'`)),
-      ...relayTaps.map(({ tap, device }) => ({ argv: ["!", ...ipIn(tap.namespace, "link", "show", "dev", device)] })),
-    ],
-    effect: (["delayed", "overflowed", "late"] as const).map(relayCounter),
-  };
+  const devices = taps.map((tap, index) => ({ tap, device: shortName("snv", id, `${index}`) }));
+  const start = [
+    { argv: ["tee", "{state}/relay.config"], stdin: JSON.stringify(config) },
+    {
+      argv: [...inNamespace(home), ...settings.command, "{state}/relay.config"],
+      background: { pidFile: "{state}/relay.pid" },
+    },
+    shell(waitFor("[ -e {state}/relay.json ]", "the delay relay did not start")),
+  ];
+  const remove = [home, underlay].map((name) => ({ argv: ["ip", "netns", "delete", name], ignoreFailure: true }));
+  return devices.map(({ tap, device }, index) => {
+    const last = index === devices.length - 1;
+    return {
+      tap,
+      device,
+      apply: [
+        ...(index === 0 ? [shell(cable(underlay, home))] : []),
+        shell(tunnel(tap, device, index + 1, underlay)),
+        ...(last ? start : []),
+      ],
+      undo: [
+        ...(index === 0 ? [shell(endProcess("{state}/relay.pid"))] : []),
+        { argv: ipIn(tap.namespace, "link", "delete", device), ignoreFailure: true },
+        ...(last ? remove : []),
+      ],
+      undone: [
+        { argv: ["!", ...ipIn(tap.namespace, "link", "show", "dev", device)] },
+        ...(last ? [home, underlay].map((name) => shell(`! ip netns list | grep -q '^${name}\\b'`)) : []),
+      ],
+      effect: last ? (["delayed", "overflowed", "late"] as const).map(relayCounter) : [],
+    };
+  });
 }
 
 function cable(underlay: string, home: string): string {
+  const ends = ["u0", "mtu", "65000", "type", "veth", "peer", "name", "u1", "mtu", "65000", "netns", home];
   return [
     words(["ip", "netns", "add", underlay]),
     words(["ip", "netns", "add", home]),
-    words(
-      ipIn(
-        underlay,
-        "link",
-        "add",
-        "u0",
-        "mtu",
-        "65000",
-        "type",
-        "veth",
-        "peer",
-        "name",
-        "u1",
-        "mtu",
-        "65000",
-        "netns",
-        home,
-      ),
-    ),
+    words(ipIn(underlay, "link", "add", ...ends)),
     words(ipIn(underlay, "addr", "add", `${tunnelAddress}/30`, "dev", "u0")),
     words(ipIn(home, "addr", "add", `${relayAddress}/30`, "dev", "u1")),
     words(ipIn(underlay, "link", "set", "u0", "up")),
@@ -97,30 +81,15 @@ function cable(underlay: string, home: string): string {
 }
 
 /** The device's own offloads are off, so that the kernel cuts and sums packets before they are held. */
-function tunnel({ tap, device }: RelayTap, identifier: number, underlay: string): string {
+function tunnel(tap: Tap, device: string, identifier: number, underlay: string): string {
   const place = tap.namespace ?? '"$$"';
-  const options = ["local", tunnelAddress, "remote", relayAddress, "dstport", `${port}`, "nolearning", "gbp"];
-  const back = ["match", "u32", "0", "0", "action", "mirred", tap.hook, "redirect", "dev", tap.device];
+  const tunnelEnds = ["local", tunnelAddress, "remote", relayAddress, "dstport", `${port}`, "nolearning", "gbp"];
+  const offloads = ["tx", "off", "gso", "off", "tso", "off", "gro", "off"];
   return [
-    words(ipIn(underlay, "link", "add", device, "mtu", "64900", "type", "vxlan", "id", `${identifier}`, ...options)),
+    words(ipIn(underlay, "link", "add", device, "mtu", "64900", "type", "vxlan", "id", `${identifier}`, ...tunnelEnds)),
     `${words(ipIn(underlay, "link", "set", device, "netns"))} ${place}`,
-    words([
-      ...inNamespace(tap.namespace),
-      "ethtool",
-      "-K",
-      device,
-      "tx",
-      "off",
-      "gso",
-      "off",
-      "tso",
-      "off",
-      "gro",
-      "off",
-    ]) + " >/dev/null",
-    words(tcIn(tap.namespace, "qdisc", "add", "dev", device, "ingress")),
-    words(tcIn(tap.namespace, "filter", "add", "dev", device, "parent", "ffff:", "protocol", "all", "u32", ...back)),
-    words(ipIn(tap.namespace, "link", "set", device, "addrgenmode", "none", "up")),
+    `${words([...inNamespace(tap.namespace), "ethtool", "-K", device, ...offloads])} >/dev/null`,
+    ...returnFrom(device, tap),
   ].join(" &&\n");
 }
 

@@ -96,7 +96,7 @@ function functionText(name: string, lines: string[]): string {
 
 function title({ argv }: PlanCommand): string {
   const text = argv[0] === "sh" && argv[1] === "-c" ? (argv[2] ?? "").split("\n")[0]! : argv.join(" ");
-  return text.replaceAll(/[^ -~]|["'\\]/g, " ").slice(0, 160);
+  return text.replaceAll(/[^ -~]|["'\\$`]/g, " ").slice(0, 160);
 }
 
 function commandText(command: PlanCommand): string {
@@ -110,9 +110,12 @@ function commandText(command: PlanCommand): string {
   return `  sed "s/{timeout}/$TIMEOUT/g" <<'EOF' | ${inline(argv)}`;
 }
 
-/** Shell texts become part of the script, so that they are checked with it. */
+/** Shell texts become part of the script, so that they are checked with it; one that exits must not end the script. */
 function inline(argv: readonly string[]): string {
-  if (argv[0] === "sh" && argv[1] === "-c" && argv.length === 3) return `(\n${argv[2]!}\n  )`;
+  const text = argv[2];
+  if (argv[0] === "sh" && argv[1] === "-c" && text !== undefined && argv.length === 3) {
+    return /\bexit\b/.test(text) ? `(\n${text}\n  )` : `{\n${text}\n  }`;
+  }
   return argv[0] === "!" ? `! ${words(argv.slice(1))} >/dev/null 2>&1` : words(argv);
 }
 

@@ -175,7 +175,7 @@ start() {
   clock
   echo "$NOW" >"$STATE/heartbeat"
   echo "$((NOW + DURATION))" >"$STATE/deadline"
-  : >"$STATE/applied"
+  echo "$NOW" >"$STATE/applied"
   set_timeout
   arm_steps >/dev/null 2>"$STATE/error" || fail
   say applied

@@ -13,14 +13,17 @@ export function countedShare(
   participle: string,
   asked: number,
   counters: Record<string, number>,
+  bursts = false,
 ): Omit<FaultEffect, "counters"> {
-  const matched = counters.matched ?? 0;
+  const matched = counters.carrying ?? counters.matched ?? 0;
   const hit = counters[name] ?? 0;
   const measured = (100 * hit) / matched;
   const result = { asked, measured, unit: "%" };
   const shown = `${hit} of ${matched} packets ${participle}: asked ${percent(asked)}, measured ${percent(measured)}`;
   if (hit === 0) return { ...result, proven: false, why: `${shown}; too few packets passed to show it` };
-  const tolerance = 2.576 * Math.sqrt(matched * (asked / 100) * (1 - asked / 100)) + 1;
+  // Losses in bursts are far from independent, so a few packets say little about the long run.
+  const factor = bursts ? 6 : 1;
+  const tolerance = factor * 2.576 * Math.sqrt(matched * (asked / 100) * (1 - asked / 100)) + factor;
   if (Math.abs(hit - (matched * asked) / 100) > tolerance) {
     return { ...result, proven: false, why: `${shown}; that is further off than chance explains` };
   }

@@ -60,7 +60,9 @@ export class Relay {
   }
 
   private take(frame: Buffer): void {
-    const tap = frame.length > headerBytes ? this.taps[frame.readUIntBE(4, 3) - 1] : undefined;
+    const sent = frame.length > headerBytes && frame.readUInt16BE(2) === relayMark;
+    const tap = sent ? this.taps[frame.readUIntBE(4, 3) - 1] : undefined;
+    // Anything else is the device's own, such as a multicast report.
     if (tap === undefined) return;
     this.report.received++;
     if (this.queue.size >= this.config.limit) {

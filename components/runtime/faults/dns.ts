@@ -1,0 +1,125 @@
+import { isIPv6 } from "node:net";
+
+import { parseAddress } from "../../internal/cidr";
+import { quote, shell } from "./commands";
+import type { CompileContext, CompiledKind } from "./context";
+import { type TapAction, nftParts, tapsOf } from "./nft";
+import type { PlanCommand, ResolvedMachine } from "./plan";
+
+const headerBytes = 12;
+/** Longest comparison in one nft expression. */
+const chunkBytes = 16;
+
+/**
+ * Makes names fail to resolve: answers of servers are changed on their way, by name; names that a machine knows from
+ * a file of its own are taken out of it, or given the wrong address.
+ */
+export function compileDns(context: CompileContext): CompiledKind {
+  const { fault, target } = context;
+  const names = fault.names ?? [];
+  names.forEach((name, index) => {
+    if (!name.startsWith("*")) return;
+    const reason = `"${name}": the kernel compares whole names; list each name that is to fail`;
+    context.problem({ path: `fault.names[${index}]`, reason });
+  });
+  const actions = tapsOf(target.links, context.ways).map((tap): TapAction => ({
+    tap,
+    rules: ["meta l4proto tcp counter name failed drop", ...names.flatMap((name) => nameRules(name, context))],
+  }));
+  const scope = { ...context.scope, flow: { destinationPorts: "53" }, bothWays: true };
+  const nft = nftParts(fault.id, scope, ["failed"], actions);
+  const files = target.machines
+    .map((machine, index) => hostsSteps(machine, index, context))
+    .filter((steps) => steps !== undefined);
+  return {
+    ...nft,
+    mechanism: "nft",
+    selfHealing: files.length === 0,
+    apply: [...files.map(({ apply }) => apply), ...nft.apply],
+    undo: [...nft.undo, ...files.map(({ undo }) => undo)],
+    undone: [...nft.undone, ...files.map(({ undone }) => undone)],
+    effect: [...nft.effect, ...files.map(({ effect }) => effect)],
+    notes: [
+      "names over UDP are broken one by one, DNS over TCP is cut; encrypted DNS is not touched",
+      ...(files.length > 0 ? ["names that a machine reads from its hosts file are changed there"] : []),
+    ],
+  };
+}
+
+/** What happens to messages about one name; the name is compared as it is written in the question. */
+function nameRules(name: string, { fault }: CompileContext): string[] {
+  const wire = wireName(name);
+  const about = chunks(wire)
+    .map(({ offset, bytes }) => `@ih,${8 * (headerBytes + offset)},${8 * bytes.length} 0x${bytes.toString("hex")}`)
+    .join(" ");
+  const answer = `meta l4proto udp th sport 53 ${about}`;
+  const code = (value: number): string[] => [
+    `${answer} @ih,16,16 set 0x${(0x8180 | value).toString(16)} @ih,48,16 set 0 counter name failed accept`,
+  ];
+  switch (fault.answer ?? "nxdomain") {
+    case "nxdomain":
+      return code(3);
+    case "servfail":
+      return code(2);
+    case "timeout":
+      return [`meta l4proto udp th dport 53 ${about} counter name failed drop`];
+    case "wrongAddress":
+      return wrongAddressRules(answer, wire, fault.wrongAddress ?? "");
+  }
+}
+
+/** The first record of an answer points back to the question, so its address lies at a known place. */
+function wrongAddressRules(answer: string, wire: Buffer, address: string): string[] {
+  const question = headerBytes + wire.length;
+  const record = question + 4;
+  const type = isIPv6(address) ? 28 : 1;
+  const bits = type === 28 ? 128 : 32;
+  const value = (parseAddress(address)?.value ?? 0n).toString(16).padStart(bits / 4, "0");
+  const isAddress = `@ih,${8 * question},16 ${type} @ih,${8 * (record + 2)},16 ${type}`;
+  return [`${answer} ${isAddress} @ih,${8 * (record + 12)},${bits} set 0x${value} counter name failed accept`];
+}
+
+/** A name in the form of RFC 1035: each label after its length, then a zero. */
+export function wireName(name: string): Buffer {
+  const labels = name.toLowerCase().replace(/\.$/, "").split(".");
+  return Buffer.concat([
+    ...labels.flatMap((label) => [Buffer.from([label.length]), Buffer.from(label, "latin1")]),
+    Buffer.from([0]),
+  ]);
+}
+
+function chunks(wire: Buffer): { offset: number; bytes: Buffer }[] {
+  const count = Math.ceil(wire.length / chunkBytes);
+  return Array.from({ length: count }, (_, index) => {
+    const offset = index * chunkBytes;
+    return { offset, bytes: wire.subarray(offset, offset + chunkBytes) };
+  });
+}
+
+/** The file is written in place: it is mounted into the machine, which would go on seeing the old one. */
+function hostsSteps(machine: ResolvedMachine, index: number, { fault }: CompileContext) {
+  const { hostsFile } = machine;
+  if (hostsFile === undefined) return undefined;
+  const file = quote(hostsFile);
+  const old = `{state}/hosts${index}`;
+  const wanted = (fault.names ?? []).map((name) => name.toLowerCase()).join(" ");
+  const wrong = fault.answer === "wrongAddress" ? (fault.wrongAddress ?? "") : "";
+  const awk = `awk -v names="${wanted}" -v wrong="${wrong}" '
+  BEGIN { count = split(names, list, " "); for (place = 1; place <= count; place++) broken[list[place]] = 1 }
+  /^[ \\t]*#/ { print; next }
+  {
+    line = $1; kept = 0
+    for (place = 2; place <= NF; place++) if (!(tolower($place) in broken)) { line = line " " $place; kept++ }
+    if (kept > 0 || NF < 2) print line
+  }
+  END { if (wrong != "") for (place = 1; place <= count; place++) print wrong " " list[place] }'`;
+  const steps: Record<"apply" | "undo" | "undone", PlanCommand> = {
+    apply: shell(
+      `cp ${file} ${old} || exit 1\n${awk} ${old} >${old}.new || exit 1\n! cmp -s ${old} ${old}.new || exit 0\ncat ${old}.new >${file}`,
+    ),
+    undo: shell(`[ ! -s ${old} ] || [ ! -e ${file} ] || cmp -s ${old} ${file} || cat ${old} >${file}`),
+    undone: shell(`[ ! -s ${old} ] || [ ! -e ${file} ] || cmp -s ${old} ${file}`),
+  };
+  const changed = `if cmp -s ${old} ${file}; then echo 0; else echo 1; fi`;
+  return { ...steps, effect: { name: "hidden", argv: ["sh", "-c", changed], parse: { kind: "number" as const } } };
+}

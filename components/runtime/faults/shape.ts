@@ -1,0 +1,83 @@
+import type { CompileContext, CompiledKind } from "./context";
+import { cableDetour, passReturned, queueCounter, sendRound } from "./detour";
+import { chosenPackets } from "./drop";
+import { type TapAction, nftParts, tapsOf } from "./nft";
+import { chooseShare, patternLength } from "./pattern";
+import { relayMark } from "./relay/model";
+
+/** A limit on the bits per second of each chosen direction. */
+export function compileBandwidth(context: CompileContext): CompiledKind {
+  const { fault, capabilities, target, ways } = context;
+  if (!capabilities.tbf) lacks(context, "tc's tbf (the kernel's sch_tbf)");
+  if (capabilities.mirred === false) lacks(context, "tc's u32 and mirred (the kernel's cls_u32 and act_mirred)");
+  const rate = Math.round(fault.bitsPerSecond ?? 0);
+  const burst = Math.max(fault.burstBytes ?? 32_768, Math.ceil(rate / 8 / 250));
+  const qdisc = ["tbf", "rate", `${rate}bit`, "burst", `${burst}b`, "latency", "50ms"];
+  const detours = tapsOf(target.links, ways).map((tap, index) => cableDetour(fault.id, tap, index, qdisc));
+  const nft = nftParts(
+    fault.id,
+    context.scope,
+    [],
+    detours.map((detour) => sendRound(detour, { rules: [] })),
+  );
+  return {
+    mechanism: "tbf",
+    selfHealing: true,
+    apply: [...detours.flatMap(({ apply }) => apply), ...nft.apply],
+    verify: nft.verify,
+    undo: [...nft.undo, ...detours.flatMap(({ undo }) => undo)],
+    undone: [...nft.undone, ...detours.flatMap(({ undone }) => undone)],
+    heartbeat: nft.heartbeat,
+    effect: [
+      ...nft.effect,
+      ...detours.flatMap((detour) => [
+        queueCounter("passedBytes", detour, "^ Sent \\([0-9]*\\) bytes.*"),
+        queueCounter("dropped", detour, ".*(dropped \\([0-9]*\\),.*"),
+        queueCounter("limited", detour, ".*overlimits \\([0-9]*\\) .*"),
+      ]),
+      {
+        name: "milliseconds",
+        argv: ["sh", "-c", 'clock; number_in "{state}/applied"; echo $(((NOW - NUMBER) * 10))'],
+        parse: { kind: "number" },
+      },
+    ],
+    notes: [
+      `${rate} bit/s for each direction and link, bursts of ${burst} bytes, at most 50 ms of queue; what does not fit is dropped`,
+    ],
+  };
+}
+
+/** A share of packets arrives twice. */
+export function compileDuplicate(context: CompileContext): CompiledKind {
+  const { fault, seed, target, ways } = context;
+  const taps = tapsOf(target.links, ways);
+  if (context.capabilities.mirred === false)
+    lacks(context, "tc's u32 and mirred (the kernel's cls_u32 and act_mirred)");
+  const detours = taps.map((tap, index) => cableDetour(fault.id, tap, index, []));
+  const actions = detours.map(({ tap, device }, index): TapAction => {
+    const copy = `meta mark set 0x${relayMark.toString(16)} counter name duplicated dup to "${device}"`;
+    return {
+      ...chosenPackets(tap, index, chooseShare(fault.percent ?? 100, seed + index), [copy]),
+      before: [passReturned],
+    };
+  });
+  const nft = nftParts(fault.id, context.scope, ["duplicated"], actions);
+  return {
+    mechanism: "nft",
+    selfHealing: true,
+    apply: [...detours.flatMap(({ apply }) => apply), ...nft.apply],
+    verify: nft.verify,
+    undo: [...nft.undo, ...detours.flatMap(({ undo }) => undo)],
+    undone: [...nft.undone, ...detours.flatMap(({ undone }) => undone)],
+    heartbeat: nft.heartbeat,
+    effect: nft.effect,
+    notes: [
+      `which packets are doubled is drawn from seed ${seed} and repeats after ${patternLength} packets of each link and direction`,
+    ],
+  };
+}
+
+function lacks(context: CompileContext, what: string): void {
+  const cure = "install the package with the kernel's further modules (kernel-modules-extra or linux-modules-extra)";
+  context.problem({ path: "fault", reason: `${context.fault.kind} needs ${what}, which this host lacks; ${cure}` });
+}
