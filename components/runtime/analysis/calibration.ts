@@ -34,14 +34,17 @@ function transformed(values: readonly number[], level: number, transform: "log" 
   return values.map((value) => (Number.isNaN(value) ? value : Math.log(Math.max(value, floor))));
 }
 
+/** Samples that fix a slope well enough: what more would bring is far below the noise of one side. */
+const enough = 150;
+
 /**
  * Slope of shadow on live by Theil-Sen, both ways round: noise in live pulls shadow-on-live towards 0 and noise in shadow pulls
  * the inverse away from it, so the truth lies between. 1 where that bracket contains it; else the geometric mean (reduced major axis).
  */
 export function calibratedSlope(live: readonly number[], shadow: readonly number[]): number {
   const tau = effectiveSampleFactor(shadow);
-  const forward = theilSen(live, shadow, tau);
-  const backward = theilSen(shadow, live, tau);
+  const forward = theilSen(live, shadow, tau, enough);
+  const backward = theilSen(shadow, live, tau, enough);
   const top = backward.low > 0 ? 1 / backward.low : Infinity;
   if (forward.low <= 1 && 1 <= top) return 1;
   return forward.slope > 0 && backward.slope > 0 ? Math.sqrt(forward.slope / backward.slope) : 1;

@@ -302,7 +302,7 @@ function preTrend(question: Question, gap: Gap, baselineCells: number[]): string
   const cells = baselineCells.filter((cell) => !Number.isNaN(gap.unit[cell]!));
   const values = cells.map((cell) => gap.unit[cell]!);
   const times = cells.map((cell) => cell * question.pair.step);
-  const line = theilSen(times, values);
+  const line = theilSen(times, values, 1, 150);
   const residuals = values.map((value, i) => value - line.slope * times[i]!);
   const tau = effectiveSampleFactor(residuals);
   // Spearman's rho of value and time, with the sample size that is left after autocorrelation.

@@ -10,15 +10,13 @@ export interface Line {
   high: number;
 }
 
-/** Longest series whose pairs are all used; longer ones are thinned to every k-th sample. */
-const MAX_POINTS = 400;
-
 /**
  * Theil-Sen line: the median of all pairwise slopes, intercept = median(y − slope·x) (Theil 1950, Sen 1968), with Sen's
  * interval from the variance of Kendall's S, inflated by `tau` for autocorrelation. Slope 0 where x does not vary.
+ * Series longer than `maxPoints` (default 400) are thinned to every k-th sample: pairs grow with the square.
  */
-export function theilSen(x: readonly number[], y: readonly number[], tau = 1): Line {
-  const stride = Math.ceil(x.length / MAX_POINTS);
+export function theilSen(x: readonly number[], y: readonly number[], tau = 1, maxPoints = 400): Line {
+  const stride = Math.ceil(x.length / maxPoints);
   const n = Math.ceil(x.length / stride);
   const all = new Float64Array((n * (n - 1)) / 2);
   let count = 0;
