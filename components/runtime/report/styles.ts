@@ -21,10 +21,10 @@ html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--page); color: var(--text); font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; overflow-wrap: anywhere; }
 main, .top { max-width: 1160px; margin: 0 auto; padding: 0 24px; }
 a { color: var(--link); }
-h1, h2, h3, h4, p { margin: 0; }
+h1, h2, h3, p { margin: 0; }
 h2 { font-size: 22px; line-height: 1.25; margin: 44px 0 14px; letter-spacing: -0.01em; }
 h3 { font-size: 18px; line-height: 1.3; }
-h4 { font-size: 15px; margin: 22px 0 8px; }
+h3.sub { font-size: 15px; margin: 22px 0 8px; }
 .soft { color: var(--soft); }
 .small { font-size: 14px; }
 code, pre, .mono { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; font-size: 13px; }
@@ -60,8 +60,7 @@ table { border-collapse: collapse; width: 100%; font-size: 14px; line-height: 1.
 th { text-align: left; color: var(--soft); font-weight: 600; padding: 8px 10px 8px 0; border-bottom: 1px solid var(--rule); vertical-align: bottom; }
 td { padding: 9px 10px 9px 0; border-bottom: 1px solid var(--rule); vertical-align: top; }
 tr:last-child td { border-bottom: 0; }
-th, td { overflow-wrap: break-word; }
-.loose { overflow-wrap: anywhere; }
+th, td.number, td[data-label="measured"] b { overflow-wrap: normal; }
 .number { font-variant-numeric: tabular-nums; }
 td .why { display: block; color: var(--soft); font-size: 13px; }
 .ok { color: var(--pass); font-weight: 600; }
@@ -150,7 +149,7 @@ footer { max-width: 1160px; margin: 40px auto 0; padding: 18px 24px 40px; color:
   .card, .facts > div { break-inside: avoid; }
   .card.long { break-inside: auto; border: 0; padding: 0; }
   tr, .place, .summary li { break-inside: avoid; }
-  h2, h3, h4 { break-after: avoid; }
+  h2, h3 { break-after: avoid; }
   .facts { grid-template-columns: repeat(4, 1fr); }
   .figures { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   details::details-content { content-visibility: visible; block-size: auto; display: block; }

@@ -67,19 +67,19 @@ export const templates: Record<string, string> = {
 
   "@experiment": `<section id="<%= it.anchor %>"><h2><%= it.title %></h2>
 <div class="card long"><div class="head"><%~ include("@badge", it.verdict) %><span><%= it.sentence %></span></div>
-<% if (it.faults.length > 0) { %><h4>What was broken, and the proof</h4>
+<% if (it.faults.length > 0) { %><h3 class="sub">What was broken, and the proof</h3>
 <table><thead><tr><th></th><th>fault</th><th>where</th><th>when</th><th>asked</th><th>measured</th><th>proof</th></tr></thead><tbody>
-<% for (const fault of it.faults) { %><tr><td data-label="in the charts"><span class="letter"><%= fault.letter %></span></td><td data-label="fault" class="loose"><span><b><%= fault.kind %></b><span class="why"><%= fault.action %>, by <%= fault.mechanism %></span></span></td><td data-label="where" class="loose"><%= fault.target %></td><td data-label="when"><span class="number"><%= fault.when %><span class="why"><%= fault.clock %></span></span></td><td data-label="asked" class="number"><%= fault.asked %></td><td data-label="measured" class="number"><%= fault.measured %></td><td data-label="proof"><span><span class="<%= fault.proven ? "ok" : "bad" %>"><%= fault.proven ? "✓ proven" : "✕ not proven" %></span><span class="why"><%= fault.why %></span></span></td></tr><% } %>
+<% for (const fault of it.faults) { %><tr><td data-label="in the charts"><span class="letter"><%= fault.letter %></span></td><td data-label="fault"><span><b><%= fault.kind %></b><span class="why"><%= fault.action %>, by <%= fault.mechanism %></span></span></td><td data-label="where"><%= fault.target %></td><td data-label="when"><span class="number"><%= fault.when %><span class="why"><%= fault.clock %></span></span></td><td data-label="asked" class="number"><%= fault.asked %></td><td data-label="measured" class="number"><%= fault.measured %></td><td data-label="proof"><span><span class="<%= fault.proven ? "ok" : "bad" %>"><%= fault.proven ? "✓ proven" : "✕ not proven" %></span><span class="why"><%= fault.why %></span></span></td></tr><% } %>
 </tbody></table><% } %>
-<% if (it.probes.length > 0) { %><h4>Hypothesis<%= it.hypothesis %></h4>
+<% if (it.probes.length > 0) { %><h3 class="sub">Hypothesis<%= it.hypothesis %></h3>
 <table><thead><tr><th>probe</th><th>before</th><th>during</th><th>after</th></tr></thead><tbody>
-<% for (const probe of it.probes) { %><tr><td data-label="probe" class="loose"><b><%= probe.name %></b></td><% for (const cell of probe.cells) { %><td data-label="<%= cell.when %>"><span><span class="<%= cell.tone %>"><%= cell.word %></span><span class="why"><%= cell.why %></span></span></td><% } %></tr><% } %>
+<% for (const probe of it.probes) { %><tr><td data-label="probe"><b><%= probe.name %></b></td><% for (const cell of probe.cells) { %><td data-label="<%= cell.when %>"><span><span class="<%= cell.tone %>"><%= cell.word %></span><span class="why"><%= cell.why %></span></span></td><% } %></tr><% } %>
 </tbody></table><% } %>
-<% if (it.commands.length > 0) { %><h4>Run-book steps</h4>
+<% if (it.commands.length > 0) { %><h3 class="sub">Run-book steps</h3>
 <table><thead><tr><th>step</th><th>machine</th><th>took</th><th>result</th></tr></thead><tbody>
-<% for (const step of it.commands) { %><tr><td data-label="step" class="loose"><%= step.action %></td><td data-label="machine" class="loose"><%= step.machine %></td><td data-label="took" class="number"><%= step.took %></td><td data-label="result"><span class="<%= step.ok ? "ok" : "bad" %>"><%= step.result %></span></td></tr><% } %>
+<% for (const step of it.commands) { %><tr><td data-label="step"><%= step.action %></td><td data-label="machine"><%= step.machine %></td><td data-label="took" class="number"><%= step.took %></td><td data-label="result"><span class="<%= step.ok ? "ok" : "bad" %>"><%= step.result %></span></td></tr><% } %>
 </tbody></table><% } %>
-<% if (it.effects.length + it.folded.length > 0) { %><h4>What it did, compared with live</h4>
+<% if (it.effects.length + it.folded.length > 0) { %><h3 class="sub">What it did, compared with live</h3>
 <%~ include("@effects", { effects: it.effects }) %>
 <% if (it.folded.length > 0) { %><details><summary><%= it.foldedSummary %></summary><div><%~ include("@effects", { effects: it.folded }) %></div></details><% } %><% } else { %><p class="soft" style="margin-top:16px">Nothing was analysed: <%= it.noEffects %></p><% } %>
 <% if (it.figures.length > 0) { %><div class="figures"><% for (const figure of it.figures) { %><%~ include("@figure", figure) %><% } %></div><% } %>
@@ -88,17 +88,17 @@ export const templates: Record<string, string> = {
 </div></section>`,
 
   "@effects": `<table><thead><tr><th>measured</th><th>machine</th><th>effect</th><th>95 % interval</th><th>q</th><th>began after</th><th>recovered after</th><th>verdict</th></tr></thead><tbody>
-<% for (const effect of it.effects) { %><tr><td data-label="measured"><span><b><%= effect.name %></b><span class="why">fault <%= effect.letter %></span></span></td><td data-label="machine" class="loose"><%= effect.target %></td><td data-label="effect" class="number"><%= effect.size %></td><td data-label="95 % interval" class="number"><%= effect.interval %></td><td data-label="q" class="number"><%= effect.q %></td><td data-label="began after" class="number"><%= effect.onset %></td><td data-label="recovered" class="number"><%= effect.recovery %></td><td data-label="verdict"><span><%~ include("@badge", effect.verdict) %><span class="why"><%= effect.why %></span></span></td></tr><% } %>
+<% for (const effect of it.effects) { %><tr><td data-label="measured"><span><b><%= effect.name %></b><span class="why">fault <%= effect.letter %></span></span></td><td data-label="machine"><%= effect.target %></td><td data-label="effect" class="number"><%= effect.size %></td><td data-label="95 % interval" class="number"><%= effect.interval %></td><td data-label="q" class="number"><%= effect.q %></td><td data-label="began after" class="number"><%= effect.onset %></td><td data-label="recovered" class="number"><%= effect.recovery %></td><td data-label="verdict"><span><%~ include("@badge", effect.verdict) %><span class="why"><%= effect.why %></span></span></td></tr><% } %>
 </tbody></table>`,
 
   "@trust": `<section><h2>How far to trust it</h2><div class="two">
 <div class="card"><h3>Coverage</h3><% if (it.coverage) { %>
 <div class="bar" role="img" aria-label="<%= it.coverage.share %> of the mirrored requests were replayed"><i style="width:<%= it.coverage.width %>%"></i></div>
 <p><b><%= it.coverage.share %></b> of <%= it.coverage.onWire %> mirrored requests were replayed into the shadow.</p>
-<table style="margin-top:10px"><thead><tr><th>what became of them</th><th>requests</th></tr></thead><tbody><% for (const part of it.coverage.parts) { %><tr><td data-label="what" class="loose"><%= part.name %></td><td data-label="requests" class="number"><%= part.count %></td></tr><% } %></tbody></table>
+<table style="margin-top:10px"><thead><tr><th>what became of them</th><th>requests</th></tr></thead><tbody><% for (const part of it.coverage.parts) { %><tr><td data-label="what"><%= part.name %></td><td data-label="requests" class="number"><%= part.count %></td></tr><% } %></tbody></table>
 <% } else { %><p class="soft" style="margin-top:8px">It was not counted before the run ended.</p><% } %></div>
 <div class="card"><h3>Fidelity</h3><% if (it.fidelity.length > 0) { %><p class="soft small" style="margin:6px 0 10px"><%= it.fidelitySummary %></p>
-<table><thead><tr><th>part of production</th><th>in the shadow</th></tr></thead><tbody><% for (const item of it.fidelity) { %><tr><td data-label="part" class="loose"><%= item.subject %></td><td data-label="in the shadow"><span><b><%= item.outcome %></b><span class="why"><%= item.reason %></span></span></td></tr><% } %></tbody></table>
+<table><thead><tr><th>part of production</th><th>in the shadow</th></tr></thead><tbody><% for (const item of it.fidelity) { %><tr><td data-label="part"><%= item.subject %></td><td data-label="in the shadow"><span><b><%= item.outcome %></b><span class="why"><%= item.reason %></span></span></td></tr><% } %></tbody></table>
 <% if (it.cloned) { %><p class="soft small" style="margin-top:10px"><%= it.cloned %></p><% } %>
 <% } else { %><p class="soft" style="margin-top:8px"><%= it.fidelitySummary %></p><% } %></div></div></section>`,
 
@@ -108,10 +108,10 @@ export const templates: Record<string, string> = {
 
   "@timeline": `<section><h2>What happened when</h2><div class="card long">
 <h3>Alarms</h3><% if (it.alarms.length > 0) { %><table style="margin-top:8px"><thead><tr><th>time</th><th>alarm</th><th>severity</th><th>state</th><th>value</th></tr></thead><tbody>
-<% for (const alarm of it.alarms) { %><tr><td data-label="time" class="number"><%= alarm.time %></td><td data-label="alarm" class="loose"><b><%= alarm.name %></b></td><td data-label="severity"><%= alarm.severity %></td><td data-label="state"><%= alarm.state %></td><td data-label="value" class="number"><%= alarm.value %></td></tr><% } %>
+<% for (const alarm of it.alarms) { %><tr><td data-label="time" class="number"><%= alarm.time %></td><td data-label="alarm"><b><%= alarm.name %></b></td><td data-label="severity"><%= alarm.severity %></td><td data-label="state"><%= alarm.state %></td><td data-label="value" class="number"><%= alarm.value %></td></tr><% } %>
 </tbody></table><% } else { %><p class="soft small" style="margin-top:6px">No alarm fired.</p><% } %>
 <h3 style="margin-top:24px">Phases and events</h3><table style="margin-top:8px"><thead><tr><th>time</th><th>since start</th><th>kind</th><th>what</th></tr></thead><tbody>
-<% for (const event of it.events) { %><tr><td data-label="time" class="number"><%= event.time %></td><td data-label="since start" class="number"><%= event.offset %></td><td data-label="kind"><%= event.kind %></td><td data-label="what" class="loose"><%= event.message %></td></tr><% } %>
+<% for (const event of it.events) { %><tr><td data-label="time" class="number"><%= event.time %></td><td data-label="since start" class="number"><%= event.offset %></td><td data-label="kind"><%= event.kind %></td><td data-label="what"><%= event.message %></td></tr><% } %>
 </tbody></table><% if (it.moreEvents > 0) { %><p class="soft small" style="margin-top:10px"><%= it.moreEvents %> more events are in the journal.</p><% } %></div></section>`,
 
   "@again": `<section><h2>Run it again</h2><div class="card"><pre><%= it.command %></pre>
