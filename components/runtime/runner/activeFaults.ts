@@ -7,6 +7,9 @@ import type { JournalWriter } from "./journalWriter";
 /** Longest time that one call to a back end may take. */
 const callLimit = 60_000;
 
+/** Shorter for what an undo may have to wait for: a target that hangs ends the fault by itself meanwhile. */
+const shortLimit = 15_000;
+
 const stopAttempts = 3;
 const missedHeartbeats = 3;
 
@@ -71,7 +74,7 @@ export class ActiveFaults {
   /** Reads the proof; undefined when the target cannot give it any more. */
   async readEffect({ handle, fault }: ActiveFault): Promise<FaultEffect | undefined> {
     try {
-      return await within(callLimit, `reading the effect of fault "${handle.id}"`, this.driver.effect(handle));
+      return await within(shortLimit, `reading the effect of fault "${handle.id}"`, this.driver.effect(handle));
     } catch (error) {
       this.writer.event("effect-unreadable", `${fault.action}: ${(error as Error).message}`);
       return undefined;
@@ -105,7 +108,7 @@ export class ActiveFaults {
     let failure: unknown;
     for (let attempt = 1; attempt <= stopAttempts; attempt++) {
       try {
-        await within(callLimit, `undoing fault "${handle.id}"`, this.driver.stop(handle));
+        await within(shortLimit, `undoing fault "${handle.id}"`, this.driver.stop(handle));
         return;
       } catch (error) {
         failure = error;
@@ -135,7 +138,7 @@ export class ActiveFaults {
         return;
       }
       try {
-        await within(callLimit, `the heartbeat of fault "${handle.id}"`, this.driver.heartbeat(handle));
+        await within(shortLimit, `the heartbeat of fault "${handle.id}"`, this.driver.heartbeat(handle));
         missed = 0;
       } catch (error) {
         missed += 1;

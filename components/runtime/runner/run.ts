@@ -2,6 +2,7 @@ import { basename, resolve } from "node:path";
 
 import type { Experiment } from "../../experiment";
 import type { AlarmRule } from "../../monitor";
+import type { ExchangeSample } from "../gateway/exchange";
 import { ActiveFaults } from "./activeFaults";
 import { AlarmEngine } from "./alarms";
 import { type Clock, systemClock, within } from "./clock";
@@ -192,7 +193,7 @@ class Run {
 
   /** A sample that cannot be stored ends the run, because its verdict could not be checked any more. */
   private async sample(): Promise<void> {
-    const { driver, recent, control, stepSeconds } = this.context;
+    const { driver, recent, control, writer, stepSeconds } = this.context;
     const guarded =
       <T>(take: (values: T[]) => void) =>
       (values: T[]): void => {
@@ -206,10 +207,12 @@ class Run {
       recent.add(values);
       this.store.add(values);
     });
-    await driver.startSampling(
-      stepSeconds,
-      points,
-      guarded((samples) => this.store.addExchanges(samples)),
-    );
+    let keeping = true;
+    const exchanges = guarded((samples: ExchangeSample[]) => {
+      if (!keeping) return;
+      keeping = this.store.addExchanges(samples);
+      if (!keeping) writer.event("exchanges-limit", "no more raw exchanges are kept: their size has reached its limit");
+    });
+    await driver.startSampling(stepSeconds, points, exchanges);
   }
 }

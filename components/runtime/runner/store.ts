@@ -37,9 +37,15 @@ export interface SampleReader {
 export interface SampleStore extends SampleReader {
   /** Adds points; one for the same series and time replaces the earlier one. */
   add(points: SignalPoint[]): void;
-  /** Keeps raw exchanges, compressed, so that any analysis can be redone. */
-  addExchanges(samples: ExchangeSample[]): void;
+  /**
+   * Keeps raw exchanges, compressed, so that any analysis can be redone; says whether they were kept. Beyond the limit
+   * none are, so that a long run cannot fill the disk; the points go on.
+   */
+  addExchanges(samples: ExchangeSample[]): boolean;
 }
+
+/** About ten million exchanges. */
+const mostExchangeBytes = 512 * 1024 * 1024;
 
 const schema = `
 CREATE TABLE IF NOT EXISTS series (
@@ -53,21 +59,21 @@ CREATE TABLE IF NOT EXISTS exchanges (id INTEGER PRIMARY KEY, count INTEGER NOT 
 
 /**
  * Makes or opens a run's `samples.sqlite`. It is written ahead to a log, so that after a kill -9 everything that was
- * added before is there.
+ * added before is there. `limitBytes` is for the compressed raw exchanges and defaults to 512 MiB.
  */
-export function createStore(folder: string): SampleStore {
+export function createStore(folder: string, limitBytes = mostExchangeBytes): SampleStore {
   mkdirSync(folder, { recursive: true });
   const database = new DatabaseSync(join(folder, samplesFile));
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;");
   database.exec(schema);
-  return new SqliteStore(database, true);
+  return new SqliteStore(database, limitBytes);
 }
 
 /** Opens a run's samples for reading; throws when there are none. */
 export function openStore(folder: string): SampleReader {
   const file = join(folder, samplesFile);
   try {
-    return new SqliteStore(new DatabaseSync(file, { readOnly: true }), false);
+    return new SqliteStore(new DatabaseSync(file, { readOnly: true }));
   } catch (error) {
     throw new ShadownetError("no-samples", `no samples in ${file}: ${(error as Error).message}`);
   }
@@ -93,10 +99,12 @@ export async function loadRun(folder: string): Promise<RecordedRun> {
 
 class SqliteStore implements SampleStore {
   private readonly series = new Map<string, number>();
+  private exchangeBytes = 0;
 
   constructor(
     private readonly database: DatabaseSync,
-    private readonly writable: boolean,
+    /** Undefined for a store that is only read. */
+    private readonly limitBytes?: number,
   ) {}
 
   add(points: SignalPoint[]): void {
@@ -115,10 +123,13 @@ class SqliteStore implements SampleStore {
     }
   }
 
-  addExchanges(samples: ExchangeSample[]): void {
-    if (samples.length === 0) return;
+  addExchanges(samples: ExchangeSample[]): boolean {
+    if (samples.length === 0) return true;
     const lines = gzipSync(samples.map((sample) => JSON.stringify(sample)).join("\n"), { level: 1 });
+    if (this.exchangeBytes + lines.length > (this.limitBytes ?? 0)) return false;
+    this.exchangeBytes += lines.length;
     this.database.prepare("INSERT INTO exchanges (count, lines) VALUES (?, ?)").run(samples.length, lines);
+    return true;
   }
 
   points(filter: PointFilter = {}): SignalPoint[] {
@@ -142,7 +153,7 @@ class SqliteStore implements SampleStore {
 
   /** A store that was closed in good order is one file, which can be copied and opened anywhere. */
   close(): void {
-    if (this.writable) this.database.exec("PRAGMA journal_mode = DELETE");
+    if (this.limitBytes !== undefined) this.database.exec("PRAGMA journal_mode = DELETE");
     this.database.close();
   }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 
 import { ProblemsError, ShadownetError } from "../../../../components/internal/problems";
 import { halt, release } from "../../../../components/runtime/runner/halt";
@@ -205,7 +205,8 @@ describe("a run that must not go on", () => {
     assert.deepEqual(bench.driver.everStarted, []);
     assert.equal(journal.verdict, "inconclusive");
     assert.equal(journal.experiments[0]!.deviated, false);
-    assert.match(journal.sentence!, /did not hold before/);
+    const told = journal.events.find(({ kind }) => kind === "hypothesis-not-met")!;
+    assert.match(told.message, /nothing was broken, because the hypothesis does not hold: fast: median of app/);
   });
 
   it("fails when the hypothesis breaks", async () => {
@@ -280,6 +281,17 @@ describe("a run that must not go on", () => {
     assert.equal(bench.driver.calls.length, before, "a refused run does not touch the back end");
     assert.equal(await release(bench.stateFolder), true);
     assert.equal((await bench.run({ slow: slowApp() })).status, "completed");
+  });
+
+  it("ends, with every fault undone, when its journal cannot be written any more", async () => {
+    make();
+    const onProgress = ({ event }: { event?: { kind: string } }): void => {
+      if (event?.kind === "fault-started") rmSync(bench.folder, { recursive: true });
+    };
+    const journal = await bench.run({ slow: slowApp() }, { onProgress });
+    assert.equal(journal.status, "failed");
+    assert.match(journal.statusReason!, /the journal .* cannot be written/);
+    assert.equal(bench.driver.active.size, 0);
   });
 
   it("ends when the target loses its heartbeat", async () => {

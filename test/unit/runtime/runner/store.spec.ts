@@ -45,13 +45,31 @@ describe("the sample store", () => {
       shadow: { start: index },
       lagMilliseconds: 0.5,
     }));
-    store.addExchanges(exchanges.slice(0, 2));
+    assert.equal(store.addExchanges(exchanges.slice(0, 2)), true);
     store.addExchanges(exchanges.slice(2));
     store.close();
     assert.deepEqual(readdirSync(folder), ["samples.sqlite"]);
     const reader = openStore(folder);
     assert.deepEqual([...reader.exchanges()], exchanges);
     reader.close();
+  });
+
+  it("keeps raw exchanges only up to its limit, and points beyond it", () => {
+    const store = createStore(folder, 120);
+    const exchange: ExchangeSample = {
+      flow: "f",
+      index: 0,
+      protocol: "raw",
+      live: { start: 0 },
+      shadow: { start: 0 },
+      lagMilliseconds: 0,
+    };
+    assert.equal(store.addExchanges([exchange]), true);
+    assert.equal(store.addExchanges([exchange]), false);
+    store.add([point(1, 1)]);
+    assert.equal([...store.exchanges()].length, 1);
+    assert.equal(store.points().length, 1);
+    store.close();
   });
 
   it("says where it looked when there is nothing", () => {
