@@ -180,6 +180,8 @@ async function quiet(namespace: string, device: string): Promise<void> {
     `net.ipv6.conf.${device}.disable_ipv6=1`,
     `net.ipv4.conf.${device}.forwarding=0`,
     `net.ipv4.conf.${device}.rp_filter=0`,
+    // In the gateway every outside address counts as local, also the sender of the copies.
+    `net.ipv4.conf.${device}.accept_local=1`,
   ];
   await run(["nsenter", `--net=${namespacePath(namespace)}`, "sysctl", "-q", "-w", ...settings]);
 }
