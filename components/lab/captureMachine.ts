@@ -1,5 +1,5 @@
 import { readFile, readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 import { tryRun } from "../internal/exec";
 import type { Machine, MachineInterface } from "../topology";
@@ -136,14 +136,23 @@ async function dataFolderOf(network: string, machine: string, pid: number | unde
 async function listeningSockets(network: string, machine: string): Promise<ListeningSocket[]> {
   const namespace = namespacePath(machineNamespace(network, machine));
   const { stdout } = await tryRun(["nsenter", `--net=${namespace}`, "ss", "-Hlntup"]);
-  const sockets = stdout.split("\n").flatMap((line): ListeningSocket[] => {
+  const sockets = new Map<string, ListeningSocket>();
+  for (const line of stdout.split("\n")) {
     const [protocol, , , , local = ""] = line.trim().split(/\s+/);
     const [, address = "", port] = /^(.*):(\d+)$/.exec(local) ?? [];
-    if ((protocol !== "tcp" && protocol !== "udp") || Number(port) >= firstClientPort) return [];
-    if (/^(127\.|\[::1\]|\[::ffff:127\.)/.test(address)) return [];
-    const program = /users:\(\("([^"]+)"/.exec(line)?.[1];
-    return [{ protocol, port: Number(port), ...(program === undefined ? {} : { program }) }];
-  });
-  const unique = new Map(sockets.map((socket) => [`${socket.protocol} ${socket.port}`, socket]));
-  return [...unique.values()].sort((a, b) => a.port - b.port);
+    if ((protocol !== "tcp" && protocol !== "udp") || Number(port) >= firstClientPort) continue;
+    if (/^(127\.|\[::1\]|\[::ffff:127\.)/.test(address)) continue;
+    const program = await programOf(/pid=(\d+)/.exec(line)?.[1]);
+    const socket = { protocol, port: Number(port), ...(program === undefined ? {} : { program }) } as const;
+    sockets.set(`${protocol} ${port ?? ""}`, socket);
+  }
+  return [...sockets.values()].sort((a, b) => a.port - b.port);
+}
+
+/** The name that a process goes by in its command line; what `ss` shows is the name of one of its threads. */
+async function programOf(pid: string | undefined): Promise<string | undefined> {
+  if (pid === undefined) return undefined;
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  const name = basename(commandLine.split(/[\0 ]/)[0] ?? "").replace(/:$/, "");
+  return name === "" ? undefined : name;
 }

@@ -77,7 +77,18 @@ export function writtenMachine(network: string, machine: string): Promise<LabMac
 
 /** Everything in the machine's own namespace: addresses, routes, forwarding, filters. */
 function insideScript(spec: LabMachineSpec): string {
-  const settings = sysctls({ ...quietIpv6, "net/ipv4/conf/all/rp_filter": 0, ...forwardingSettings(spec) });
+  // The devices came before these settings, so the defaults for new ones do not reach them.
+  const devices = spec.interfaces.flatMap(({ name }) => [
+    [`net/ipv6/conf/${name}/accept_dad`, 0],
+    [`net/ipv6/conf/${name}/accept_ra`, 0],
+    [`net/ipv4/conf/${name}/rp_filter`, 0],
+  ]);
+  const settings = sysctls({
+    ...quietIpv6,
+    "net/ipv4/conf/all/rp_filter": 0,
+    ...(Object.fromEntries(devices) as Record<string, number>),
+    ...forwardingSettings(spec),
+  });
   const parts = [
     settings,
     feed("ip -batch -", ["link set lo up", ...spec.interfaces.flatMap(upLines), ...routeLines(spec)].join("\n")),
