@@ -33,7 +33,7 @@ function addressBytes(address: string): Buffer {
 
 function flagBits(flags: string): number {
   const bits: Record<string, number> = { F: 1, S: 2, R: 4, P: 8, A: 16 };
-  return [...flags].reduce((sum, flag) => sum | bits[flag]!, 0);
+  return Array.from(flags).reduce((sum, flag) => sum | bits[flag]!, 0);
 }
 
 /** An Ethernet frame around an IP packet. */

@@ -30,9 +30,9 @@ export class RecordingServer {
   ) {}
 
   /** `answer` gets the connection, what it said so far and how many bytes of it are new. */
-  static async start(answer: (socket: Socket, all: Buffer, fresh: Buffer) => void): Promise<RecordingServer> {
+  static async start(answer: (socket: Socket, all: Buffer, fresh: Buffer) => void, port = 0): Promise<RecordingServer> {
     const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
     const recording = new RecordingServer(server, (server.address() as { port: number }).port);
     server.on("connection", (socket) => {
       const index = recording.received.push(Buffer.alloc(0)) - 1;

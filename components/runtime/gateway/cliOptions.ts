@@ -113,6 +113,6 @@ function selectors(flag: string, given: string[] | undefined, problems: Problem[
       if (field === "sourcePorts" || field === "destinationPorts") selector[field] = value.split("+");
       else selector[field] = field === "payloadOffset" ? Number(value) : value;
     }
-    return selector as TrafficSelector;
+    return selector;
   });
 }

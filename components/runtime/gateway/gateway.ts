@@ -31,6 +31,8 @@ export interface RunningGateway {
   setOpen(open: boolean): void;
   /** Takes over percent, seed, sampleBy, include and exclude; flows that are open keep their choice. */
   reload(config: GatewayConfig): void;
+  /** Ends every flow that is open, as closing the intake does; later packets begin new ones. */
+  endFlows(): void;
   /** Stops the intake, waits a few seconds for answers, writes the last counters and returns them. */
   stop(): Promise<GatewayStats>;
 }
@@ -123,8 +125,12 @@ class Gateway implements RunningGateway {
   }
 
   setOpen(open: boolean): void {
-    if (this.stats.intake.open && !open) this.table.closeAll(now(), "intakeClosed");
+    if (this.stats.intake.open && !open) this.endFlows();
     this.stats.intake.open = open;
+  }
+
+  endFlows(): void {
+    this.table.closeAll(now(), "intakeClosed");
   }
 
   reload(config: GatewayConfig): void {

@@ -5,6 +5,8 @@ import type { Exchange, ExchangeLog } from "./exchangeLog";
 export interface ShadowReader {
   /** Exchanges sent on this connection that are not settled, oldest first. */
   readonly waiting: readonly Exchange[];
+  /** What came cannot be framed: the connection is of no use any more. */
+  readonly broken: boolean;
   add(exchange: Exchange): void;
   push(chunk: Buffer, time: number): void;
   /** The connection is over; what still waits gets this error. */

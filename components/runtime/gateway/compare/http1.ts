@@ -20,9 +20,9 @@ export type BodySink = (buffer: Buffer, from: number, to: number) => void;
 const maximumHead = 65_536;
 const maximumChunkLine = 4_096;
 const headEnd = Buffer.from("\r\n\r\n");
-const requestLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([^\s\x00-\x1f]+) HTTP\/1\.[01]$/;
-const statusLine = /^HTTP\/1\.[01] ([1-9]\d\d)(?: [^\x00-\x08\x0a-\x1f]*)?$/;
-const fieldLine = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00\r\n]*$/;
+const requestLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~\u0080-\u00ff]+) HTTP\/1\.[01]$/;
+const statusLine = /^HTTP\/1\.[01] ([1-9]\d\d)(?: [\t -~\u0080-\u00ff]*)?$/;
+const fieldLine = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\u0080-\u00ff]*$/;
 
 /** Frames one HTTP/1.x message after another out of a byte stream; it looks at bytes and keeps none but the head's. */
 export class Http1Framer {
@@ -197,7 +197,7 @@ export class Http1Framer {
       if (line === "") this.state = "done";
       else if (!fieldLine.test(line)) this.problem = "malformed";
     } else {
-      const match = /^([0-9a-fA-F]{1,12})[ \t]*(?:;[^\x00\r\n]*)?$/.exec(line);
+      const match = /^([0-9a-fA-F]{1,12})[ \t]*(?:;[\t -~\u0080-\u00ff]*)?$/.exec(line);
       if (match === null) {
         this.problem = "malformed";
         return;
@@ -225,7 +225,7 @@ export function couldBeRequest(buffer: Buffer, from: number, to: number): boolea
   return to - from < 32;
 }
 
-const wholeRequestLine = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^\s\x00-\x1f]+ HTTP\/1\.[01]$/;
+const wholeRequestLine = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~\u0080-\u00ff]+ HTTP\/1\.[01]$/;
 
 /** Whether a segment begins with a whole, well-formed HTTP/1.x request line: a place to begin in mid-stream. */
 export function beginsRequest(buffer: Buffer, from: number, to: number): boolean {

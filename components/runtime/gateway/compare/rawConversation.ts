@@ -89,7 +89,7 @@ export class RawConversation implements Conversation {
     this.finishAnswer(undefined);
   }
 
-  close(error: string, _cause: string): void {
+  close(error: string): void {
     if (this.turn !== undefined) this.finishTurn(this.turn);
     this.finishAnswer(this.liveOutstanding ? error : undefined);
   }

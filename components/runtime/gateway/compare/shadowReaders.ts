@@ -11,6 +11,7 @@ const pauseMilliseconds = 50;
 /** Reads a shadow connection by turns: the bytes between one message and the next are its answer. */
 export class RawShadowReader implements ShadowReader {
   readonly waiting: Exchange[] = [];
+  readonly broken = false;
   private lastByte = 0;
 
   constructor(
@@ -80,6 +81,10 @@ export class Http1ShadowReader implements ShadowReader {
     return this.responses.waiting.length > 0 ? this.responses.waiting : this.raw.waiting;
   }
 
+  get broken(): boolean {
+    return this.responses.broken;
+  }
+
   add(exchange: Exchange): void {
     if (exchange.protocol === "raw") this.raw.add(exchange);
     else this.responses.waiting.push(exchange);
@@ -87,8 +92,7 @@ export class Http1ShadowReader implements ShadowReader {
 
   push(chunk: Buffer, time: number): void {
     const at = this.responses.push(chunk, 0, chunk.length, time);
-    if (this.responses.broken) this.responses.failAll("malformed");
-    else if (at < chunk.length) this.raw.push(chunk.subarray(at), time);
+    if (this.responses.upgraded && at < chunk.length) this.raw.push(chunk.subarray(at), time);
   }
 
   ended(error: string, time: number): void {

@@ -107,7 +107,8 @@ export class ShadowConnection {
     socket.on("connect", () => this.takeConnected());
     socket.on("data", (chunk: Buffer) => {
       this.reader.push(chunk, now());
-      this.afterData();
+      if (this.reader.broken) this.conclude("malformed");
+      else this.afterData();
     });
     socket.on("end", () => this.conclude("closed"));
     socket.on("error", (error: NodeJS.ErrnoException) => this.failed(error));

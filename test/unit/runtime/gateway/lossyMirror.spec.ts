@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+
+import fc from "fast-check";
+
+import { TcpScript } from "../../../support/capture";
+import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
+
+const server = { address: "10.9.0.1", port: 80 };
+
+/** Request bodies that look like requests and answers that look like answers, to tempt a wrong boundary. */
+const bodies = fc.oneof(
+  fc.constant(""),
+  fc.integer({ min: 1, max: 4_000 }).map((length) => "b".repeat(length)),
+  fc.integer({ min: 1, max: 40 }).map((count) => "GET /wrong HTTP/1.1\r\nHost: w\r\n\r\n".repeat(count)),
+);
+const answers = fc.oneof(
+  fc.integer({ min: 0, max: 3_000 }).map((length) => "a".repeat(length)),
+  fc.integer({ min: 1, max: 20 }).map((count) => "HTTP/1.1 200 OK\r\n\r\n".repeat(count)),
+);
+const exchanges = fc.array(fc.record({ body: bodies, answer: answers, chunked: fc.boolean() }), {
+  minLength: 1,
+  maxLength: 8,
+});
+const damage = fc.record({
+  mss: fc.constantFrom(17, 31, 100, 536, 1460, 9000),
+  loss: fc.constantFrom(0, 0.02, 0.1, 0.3),
+  duplicate: fc.constantFrom(0, 0.1),
+  reorder: fc.constantFrom(0, 0.05, 0.2),
+  skip: fc.constantFrom(0, 0, 3, 5),
+  isn: fc.constantFrom(1, 0x7fffff00, 0xfffffe00),
+  seed: fc.integer(),
+});
+
+/** A small seeded generator of numbers in 0…1 (mulberry32). */
+function randomFrom(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let value = Math.imul(state ^ (state >>> 15), 1 | state);
+    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
+    return ((value ^ (value >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+function requestOf(id: string, body: string, chunked: boolean): string {
+  if (body === "") return `GET /${id} HTTP/1.1\r\nHost: x\r\n\r\n`;
+  if (!chunked) return `POST /${id} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  return `PUT /${id} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+}
+
+function damaged(frames: Buffer[], { loss, duplicate, reorder, skip, seed }: Record<string, number>): Buffer[] {
+  const random = randomFrom(seed!);
+  const result = frames.slice(skip).flatMap((frame) => {
+    if (random() < loss!) return [];
+    return random() < duplicate! ? [frame, frame] : [frame];
+  });
+  for (let at = 0; at + 3 < result.length; at++) {
+    if (random() >= reorder!) continue;
+    const other = at + 1 + Math.floor(random() * 3);
+    [result[at], result[other]] = [result[other]!, result[at]!];
+  }
+  return result;
+}
+
+/** Whether the list is made of members of the truth, in their order and none twice. */
+function isOrderedSubset(got: string[], truth: string[]): boolean {
+  let at = 0;
+  for (const item of got) {
+    while (at < truth.length && truth[at] !== item) at++;
+    if (at === truth.length) return false;
+    at++;
+  }
+  return true;
+}
+
+describe("gateway: a mirror that loses, repeats and reorders", () => {
+  it("replays whole true requests alone, in order, and every request is counted once", async function () {
+    this.timeout(240_000);
+    const shadow = await RecordingServer.start(() => undefined);
+    const harness = await GatewayHarness.start({
+      to: { "10.9.0.1:80": `127.0.0.1:${shadow.port}` },
+      limits: { holeTimeoutMilliseconds: 300 },
+    });
+    let port = 10_000;
+    try {
+      await fc.assert(
+        fc.asyncProperty(exchanges, damage, async (list, harm) => {
+          port++;
+          const flow = new TcpScript({ address: "10.8.0.1", port }, server, { mss: harm.mss, clientIsn: harm.isn });
+          flow.handshake();
+          const truth = list.map(({ body, chunked }, index) => requestOf(`${port}-${index}`, body, chunked));
+          list.forEach(({ answer }, index) => {
+            flow.say(true, truth[index]!).acknowledge(false);
+            flow.say(false, `HTTP/1.1 200 OK\r\nContent-Length: ${answer.length}\r\n\r\n${answer}`).acknowledge(true);
+          });
+          flow.close();
+          const before = { ...harness.gateway.snapshot().requests };
+          const connections = shadow.received.length;
+          await harness.send(damaged(flow.frames, harm));
+          harness.gateway.endFlows();
+          const after = harness.gateway.snapshot().requests;
+          const replayed = after.replayed - before.replayed;
+          const bytes = (): string => Buffer.concat(shadow.received.slice(connections)).toString("latin1");
+          const sent = (): string[] => truth.filter((request) => bytes().includes(request));
+          await until("what was replayed has arrived", () => sent().length >= replayed);
+          const got = sent();
+          assert.equal(bytes(), got.join(""), "nothing but whole requests");
+          assert.ok(isOrderedSubset(got, truth), "in their order");
+          assert.equal(got.length, replayed, "as many as were counted");
+          assert.ok(after.onWire - before.onWire <= truth.length, "never more than there were");
+          const clean = harm.loss === 0 && harm.reorder === 0 && harm.skip === 0;
+          if (clean) assert.deepEqual(got, truth, "all of them when nothing was lost");
+          if (harm.loss === 0 && harm.skip === 0 && harm.reorder === 0) {
+            assert.equal(after.onWire - before.onWire, truth.length);
+          }
+        }),
+        { numRuns: 250 },
+      );
+    } finally {
+      await harness.stop();
+      harness.remove();
+      await shadow.stop();
+    }
+  });
+});
