@@ -174,6 +174,7 @@ class Run {
       Math.min(...margins),
       () => (this.openedIntake = true),
     );
+    watch.expectSamples();
     this.mirrorAtStart = await within(60_000, "reading the mirror's state", driver.mirror());
   }
 

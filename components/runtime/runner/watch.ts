@@ -35,6 +35,7 @@ export class Watch {
   /** Expected seconds of everything after the present phase. */
   private later = 0;
   private faultDeadline = Infinity;
+  private measuring = false;
   private readonly unmeasured = new Set<StopCondition>();
   private readonly stopped = new AbortController();
   private looping: Promise<void> = Promise.resolve();
@@ -60,6 +61,11 @@ export class Watch {
     this.later = later;
     writer.beginPhase(name, this.experiment?.name);
     this.tell("phase");
+  }
+
+  /** From now on samples are expected, so that an alarm without any has no data. */
+  expectSamples(): void {
+    this.measuring = true;
   }
 
   beginExperiment(name: string, definition: Experiment, number: number): void {
@@ -121,7 +127,7 @@ export class Watch {
       control.end(new RunEnded("aborted", "faults lasted longer than the blast radius allows", "fail"));
     }
     for (const condition of this.experiment?.definition.stopConditions ?? []) this.checkStop(condition);
-    alarms.evaluate(clock.now());
+    if (this.measuring) alarms.evaluate(clock.now());
     writer.refresh();
     this.tell("step");
   }

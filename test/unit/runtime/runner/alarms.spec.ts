@@ -74,8 +74,6 @@ describe("alarms", () => {
       assert.deepEqual(
         journal.alarms.map(({ name, severity, state }) => [name, severity, state]),
         [
-          ["errors", "critical", "noData"],
-          ["errors", "critical", "resolved"],
           ["errors", "critical", "firing"],
           ["errors", "critical", "resolved"],
         ],
