@@ -121,17 +121,27 @@ async function hasLink(network: string): Promise<boolean> {
   );
 }
 
+/**
+ * Both ends know each other for good: a neighbour that is asked for on behalf of a client's address, which no device
+ * has, is not found over IPv6.
+ */
+const macs = { router: "02:64:00:00:00:01", gateway: "02:64:00:00:00:02" };
+
 async function makeNamespace(spec: LabGatewaySpec): Promise<void> {
   const router = applianceNamespace(spec.network, "router");
   const gateway = applianceNamespace(spec.network, "gateway");
   await ipBatch(undefined, [`netns add ${gateway}`]);
   await runScript(gateway, settings);
-  await ipBatch(router, [`link add dev ${routerDevice} type veth peer name ${ownDevice} netns ${gateway}`]);
+  await ipBatch(router, [
+    `link add dev ${routerDevice} address ${macs.router} type veth peer name ${ownDevice} address ${macs.gateway} netns ${gateway}`,
+  ]);
   await ipBatch(router, [
     `link set dev ${routerDevice} alias gateway`,
     `address add ${link4.router}/${link4.length} dev ${routerDevice}`,
     `address add ${link6.router}/${link6.length} dev ${routerDevice} nodad`,
     `link set dev ${routerDevice} up`,
+    `neighbour replace ${link4.gateway} lladdr ${macs.gateway} dev ${routerDevice} nud permanent`,
+    `neighbour replace ${link6.gateway} lladdr ${macs.gateway} dev ${routerDevice} nud permanent`,
   ]);
   await runScript(gateway, `${filterScript(spec)}\n${addressScript}`);
   await replaceShadowRoutes(gateway, [], spec.shadowCidrs);
@@ -158,6 +168,8 @@ ip address add ${mirror.gateway}/32 dev lo
 ip address add ${link4.gateway}/${link4.length} dev ${ownDevice}
 ip address add ${link6.gateway}/${link6.length} dev ${ownDevice} nodad
 ip link set dev ${ownDevice} alias gateway up
+ip neighbour replace ${link4.router} lladdr ${macs.router} dev ${ownDevice} nud permanent
+ip neighbour replace ${link6.router} lladdr ${macs.router} dev ${ownDevice} nud permanent
 for address in ${link4.gateway} ${mirror.gateway}; do ip -4 rule add pref 400 to $address lookup local; done
 ip -6 rule add pref 400 to ${link6.gateway} lookup local
 ip -4 rule add pref 500 to ${link4.router} lookup main
