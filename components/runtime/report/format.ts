@@ -30,7 +30,7 @@ const verdictStyles: Record<VerdictStyle["key"], VerdictStyle> = {
     meaning: "the measurements do not carry a verdict",
   },
   noData: { key: "noData", mark: "∅", word: "no data", meaning: "a series that the verdict needs is missing" },
-  cut: { key: "cut", mark: "…", word: "no verdict", meaning: "the run ended before its analysis" },
+  cut: { key: "cut", mark: "…", word: "no verdict", meaning: "nothing was analysed" },
 };
 
 /** Mark, word and meaning of a verdict; of a missing one, that there is none. */
@@ -209,7 +209,8 @@ export function spaced(name: string): string {
 
 /** What an experiment is called for people. */
 export function experimentTitle({ name, definition }: JournalExperiment): string {
-  return definition.title ?? name;
+  const { title } = definition;
+  return title === undefined ? name : `${title.charAt(0).toUpperCase()}${title.slice(1)}`;
 }
 
 /** `asked 80 ms, measured 80.4 ms`, or what the counters say where a fault has no strength. */

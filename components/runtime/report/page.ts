@@ -86,8 +86,11 @@ function noticesOf(journal: Journal): { tone: string; text: string }[] {
   if (wasCut(journal)) {
     const reason = journal.statusReason ?? "no reason was recorded";
     const after = formatSeconds((endOf(journal) - Date.parse(journal.startedAt)) / 1000);
-    const word = journal.status === "running" ? "is not finished" : `was cut short (${journal.status}) after ${after}`;
-    notices.push({ tone: "cut", text: `This run ${word}: ${reason}. What was measured until then is below.` });
+    const text =
+      journal.status === "running"
+        ? "This run is still going on. What was measured until now is below."
+        : `This run was cut short (${journal.status}) after ${after}: ${reason}. What was measured until then is below.`;
+    notices.push({ tone: "cut", text });
   }
   return notices;
 }

@@ -114,7 +114,7 @@ describe("the report page", function () {
       shadow: undefined,
       endedAt: undefined,
     };
-    assert.match(renderHtml({ journal: { ...bare, status: "running" }, points: [] }), /is not finished/);
+    assert.match(renderHtml({ journal: { ...bare, status: "running" }, points: [] }), /still going on/);
   });
 
   it("warns of an invalid run", () => {
