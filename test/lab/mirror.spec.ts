@@ -166,12 +166,12 @@ describe("the lab's mirror", function () {
     };
     const before = await retransmitted();
     let changes = 0;
-    let loading = true;
+    const load = { running: true };
     const changing = (async () => {
-      while (loading) await updateMirror(spec({ percent: changes++ % 2 === 0 ? 100 : 10 }));
+      while (load.running) await updateMirror(spec({ percent: changes++ % 2 === 0 ? 100 : 10 }));
     })();
     assert.equal(await connections(300), 300);
-    loading = false;
+    load.running = false;
     await changing;
     assert.ok(changes >= 3, `only ${changes} changes happened under load`);
     assert.equal(await retransmitted(), before);
