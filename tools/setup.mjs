@@ -14,6 +14,9 @@ const usage = `usage: node tools/setup.mjs [--tests] [--bench] [--quiet] [--dry-
   --quiet    no lines for what is ready
   --dry-run  say what would be done and do nothing
 
+Example:
+  node tools/setup.mjs --dry-run
+
 Exit codes: 0 ready, 1 a step failed, 2 bad usage, 3 not possible on this machine.`;
 
 const known = ["--tests", "--bench", "--quiet", "--dry-run", "--help"];

@@ -9,16 +9,21 @@ const { requiredPackages, programDependencies } = require("./packages.cjs");
 const sdkMissing = (folder) =>
   `the Pulumi SDK (@pulumi/pulumi) is not installed where ${folder} can find it; run npm install there`;
 
-/** A module of the program's own SDK, so that host and program speak the same protocol version. */
-function fromSdk(name) {
+/** The folder of the program's own SDK, so that host and program speak the same protocol version. */
+function sdkFolder() {
   const folders = [process.cwd(), process.env.SHADOWNET_ROOT, __dirname].filter(Boolean);
   try {
-    return require(require.resolve(name, { paths: folders }));
+    return path.dirname(require.resolve("@pulumi/pulumi/package.json", { paths: folders }));
   } catch {
     console.error(sdkMissing(process.cwd()));
     process.exit(1);
   }
 }
+
+const sdk = sdkFolder();
+
+/** A module of the SDK, or one that the SDK itself depends on. */
+const fromSdk = (name) => require(require.resolve(name, { paths: [sdk] }));
 
 const grpc = fromSdk("@grpc/grpc-js");
 const messages = fromSdk("@pulumi/pulumi/proto/language_pb.js");

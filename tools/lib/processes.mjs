@@ -21,9 +21,10 @@ export function capture(program, args, options = {}) {
 export function foreground(program, args, options = {}) {
   return new Promise((resolve) => {
     const child = spawn(program, args, { stdio: "inherit", ...options });
-    // Ctrl-C reaches the child by itself, because it is in the same process group: this process only waits for it.
+    // Ctrl-C in a terminal reaches the child by itself, because it is in the same process group: handing it on as well
+    // would look like a second Ctrl-C.
     const handlers = new Map([
-      ["SIGINT", () => undefined],
+      ["SIGINT", () => process.stdin.isTTY || child.kill("SIGINT")],
       ["SIGTERM", () => child.kill("SIGTERM")],
       ["SIGHUP", () => child.kill("SIGHUP")],
     ]);
