@@ -50,7 +50,7 @@ export function inRouter(network: string, argv: string[]): Promise<CommandResult
 
 /** Whether a machine gets an answer to ICMP echo. */
 export async function pings(network: string, machine: string, address: string): Promise<boolean> {
-  return (await inMachine(network, machine, ["ping", "-c", "1", "-W", "1", address])).code === 0;
+  return (await inMachine(network, machine, ["ping", "-c", "3", "-i", "0.3", "-W", "1", address])).code === 0;
 }
 
 /** What becomes of a TCP connection: it is answered, it is refused, or nothing comes back. */

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readdir, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -150,9 +150,20 @@ async function tryRemove(folder: string): Promise<boolean> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return true;
-    if (code === "EBUSY") return false;
-    throw error;
+    if (code !== "EBUSY") throw error;
+    return removeChildren(folder);
   }
+}
+
+/** Groups that something made inside the machine's; false, because the machine's own is still to be removed. */
+async function removeChildren(folder: string): Promise<false> {
+  for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
+    if (!entry.isDirectory()) continue;
+    const child = join(folder, entry.name);
+    for (const pid of (await readText(child, "cgroup.procs")).split("\n")) if (pid !== "") killNow(Number(pid));
+    await tryRemove(child);
+  }
+  return false;
 }
 
 /** Removes the folders that hold the control groups of a network's machines, when they are empty. */

@@ -27,15 +27,23 @@ export const subnetAlias = "subnet:";
 /** What this process last did to route what comes in from each subnet: tables that stay the same are left alone. */
 const routed = new Map<string, string>();
 
-/** Makes a subnet: its bridge on the switch and the router's device in it, with routes and ACL. */
+/**
+ * Makes a subnet: its bridge on the switch and the router's device in it, with routes and ACL. What was left half-made
+ * under its name is removed first; when it cannot be made, nothing of it is left.
+ */
 export async function createSubnet(spec: LabSubnetSpec): Promise<void> {
   const { network, subnet } = spec;
   await inOrder(network, async () => {
-    await removeDevices(network, subnet);
-    await ipBatch(applianceNamespace(network, "switch"), switchLines(spec));
-    await runScript(applianceNamespace(network, "router"), routerScript(spec));
-    await writeAtomically(subnetFile(network, subnet), `${JSON.stringify(spec, undefined, 2)}\n`);
-    await routeAgain(network);
+    if ((await writtenSubnet(network, subnet)) !== undefined) await removeDevices(network, subnet);
+    await writeSubnet(spec);
+    try {
+      await ipBatch(applianceNamespace(network, "switch"), switchLines(spec));
+      await configureRouter(spec, true);
+    } catch (error) {
+      await removeDevices(network, subnet);
+      await rm(subnetFile(network, subnet), { force: true });
+      throw error;
+    }
   });
 }
 
@@ -44,14 +52,15 @@ export async function updateSubnet(old: LabSubnetSpec, spec: LabSubnetSpec): Pro
   const { network, subnet } = spec;
   const device = routerDevice(subnet);
   await inOrder(network, async () => {
-    const gone = routerAddresses(old).filter((address) => !routerAddresses(spec).includes(address));
-    await ipBatchForced(
-      applianceNamespace(network, "router"),
-      gone.map((address) => `addr del ${address} dev ${device}`),
-    );
-    await runScript(applianceNamespace(network, "router"), routerScript(spec));
-    await writeAtomically(subnetFile(network, subnet), `${JSON.stringify(spec, undefined, 2)}\n`);
-    await routeAgain(network);
+    const [addresses, routes] = [routerAddresses(spec), localRoutes(spec)];
+    await ipBatchForced(applianceNamespace(network, "router"), [
+      ...routerAddresses(old).flatMap((address) =>
+        addresses.includes(address) ? [] : [`addr del ${address} dev ${device}`],
+      ),
+      ...localRoutes(old).flatMap((route) => (routes.includes(route) ? [] : [route.replace("replace", "del")])),
+    ]);
+    await writeSubnet(spec);
+    await configureRouter(spec, false);
   });
 }
 
@@ -97,8 +106,22 @@ function routerAddresses({ cidr, ipv6Cidr, gatewayAddresses }: LabSubnetSpec): s
   });
 }
 
-/** Everything on the router's side except routes by way of machines; may run again on a subnet that has it all. */
-function routerScript(spec: LabSubnetSpec): string {
+/**
+ * Everything on the router's side: addresses, routes, ACL; then the tables of other subnets that can now reach machines
+ * in this one. May run again on a subnet that has it all.
+ */
+async function configureRouter(spec: LabSubnetSpec, isNew: boolean): Promise<void> {
+  const { network, subnet } = spec;
+  const specs = await readSubnetFiles(network);
+  const tables = specs
+    .map((each) => ({ each, key: `${network}/${each.subnet}`, routes: ingressLines(each, specs) }))
+    .filter(({ key, routes }) => routed.get(key) !== JSON.stringify(routes));
+  const scripts = tables.map(({ each, routes }) => ingressScript(each, routes, isNew && each.subnet === subnet));
+  await runScript(applianceNamespace(network, "router"), ["set -e", routerScript(spec, isNew), ...scripts].join("\n"));
+  for (const { key, routes } of tables) routed.set(key, JSON.stringify(routes));
+}
+
+function routerScript(spec: LabSubnetSpec, isNew: boolean): string {
   const device = routerDevice(spec.subnet);
   const alias = spec.boundary === undefined ? `${subnetAlias}${spec.subnet}` : `${boundaryAlias}${spec.boundary}`;
   const lines = [
@@ -110,7 +133,8 @@ function routerScript(spec: LabSubnetSpec): string {
   ];
   const hasAcl = spec.acl.length > 0 || spec.aclName !== undefined;
   const acl = hasAcl ? { name: spec.aclName ?? spec.subnet, rules: spec.acl } : undefined;
-  return `set -e\n${feed("ip -batch -", lines.join("\n"))}\n${feed("nft -f -", renderAcl(device, acl))}`;
+  const rules = isNew && !hasAcl ? [] : [feed("nft -f -", renderAcl(device, acl))];
+  return [feed("ip -batch -", lines.join("\n")), ...rules].join("\n");
 }
 
 function localRoutes(spec: LabSubnetSpec): string[] {
@@ -134,38 +158,35 @@ function localCidrs({ boundary, localCidrs: given, cidr, ipv6Cidr }: LabSubnetSp
   return given ?? (ipv6Cidr === undefined ? [cidr] : [cidr, ipv6Cidr]);
 }
 
-/** Routes of every subnet once more: a route by way of a machine needs that machine's subnet, which may come later. */
-async function routeAgain(network: string): Promise<void> {
-  const specs = await readSubnetFiles(network);
-  const scripts = specs.map((spec) => ({
-    key: `${network}/${spec.subnet}`,
-    text: (["4", "6"] as const).map((family) => ingressScript(spec, specs, family)).join("\n"),
-  }));
-  const changed = scripts.filter(({ key, text }) => routed.get(key) !== text);
-  if (changed.length === 0) return;
-  await runScript(applianceNamespace(network, "router"), ["set -e", ...changed.map(({ text }) => text)].join("\n"));
-  for (const { key, text } of changed) routed.set(key, text);
-}
-
-function ingressScript(spec: LabSubnetSpec, all: LabSubnetSpec[], family: "4" | "6"): string {
-  if (spec.boundary !== undefined && spec.routes.length === 0) return "";
-  const device = routerDevice(spec.subnet);
+/** The table that routes what comes in from a subnet, by family; undefined when it has none of its own. */
+function ingressLines(spec: LabSubnetSpec, all: LabSubnetSpec[]): Record<"4" | "6", string[]> | undefined {
+  if (spec.boundary !== undefined && spec.routes.length === 0) return undefined;
   const table = tableOf(spec.subnet);
-  const own = (cidr: string): boolean => cidr.includes(":") === (family === "6");
   const locals = localCidrs(spec).filter((cidr) => !spec.routes.some(({ destination }) => destination === cidr));
   const lines = [
-    ...locals.filter(own).map((cidr) => `route replace throw ${cidr} table ${table}`),
-    ...spec.routes
-      .filter(({ destination }) => own(destination))
-      .flatMap((route) => routeLines(route, all).map((line) => `route replace ${line} table ${table}`)),
-    `route replace unreachable ${defaultRoute(family === "4" ? 4 : 6)} metric ${lastMetric} table ${table}`,
-  ];
+    ...locals.map((cidr) => `throw ${cidr}`),
+    // A route by way of a machine waits for that machine's subnet, which may come later.
+    ...spec.routes.flatMap((route) => routeLines(route, all)),
+    ...([4, 6] as const).map((family) => `unreachable ${defaultRoute(family)} metric ${lastMetric}`),
+  ].map((line) => `route replace ${line} table ${table}`);
+  return { "4": lines.filter((line) => !line.includes(":")), "6": lines.filter((line) => line.includes(":")) };
+}
+
+function ingressScript(spec: LabSubnetSpec, lines: ReturnType<typeof ingressLines>, isNew: boolean): string {
+  const device = routerDevice(spec.subnet);
+  const table = tableOf(spec.subnet);
   const rule = `pref ${ingressPriority} iif ${device} lookup ${table}`;
-  return [
-    `ip -${family} route flush table ${table} 2>/dev/null || :`,
-    feed(`ip -${family} -batch -`, lines.join("\n")),
-    `ip -${family} rule show pref ${ingressPriority} | grep -q 'iif ${device} ' || ip -${family} rule add ${rule}`,
-  ].join("\n");
+  return (["4", "6"] as const)
+    .flatMap((family) => {
+      const clear = [
+        `ip -${family} rule del ${rule} 2>/dev/null || :`,
+        `ip -${family} route flush table ${table} 2>/dev/null || :`,
+      ];
+      const fill =
+        lines === undefined ? [] : [feed(`ip -${family} -batch -`, [...lines[family], `rule add ${rule}`].join("\n"))];
+      return [...(isNew ? [] : clear), ...fill];
+    })
+    .join("\n");
 }
 
 function routeLines({ destination, via, blackhole }: Route, all: LabSubnetSpec[]): string[] {
@@ -183,6 +204,10 @@ export function tableOf(subnet: string): number {
 /** The spec that a subnet was last made or changed with; undefined when there is none. */
 export function writtenSubnet(network: string, subnet: string): Promise<LabSubnetSpec | undefined> {
   return readJson<LabSubnetSpec>(subnetFile(network, subnet));
+}
+
+async function writeSubnet(spec: LabSubnetSpec): Promise<void> {
+  await writeAtomically(subnetFile(spec.network, spec.subnet), `${JSON.stringify(spec, undefined, 2)}\n`);
 }
 
 function subnetsFolder(network: string): string {
