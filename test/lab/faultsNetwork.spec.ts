@@ -140,7 +140,7 @@ describe("network faults on a real kernel", function () {
         const { server, ended } = await bed.bytes(family, 7003, 4_000_000);
         assert.deepEqual([server.bytes, server.wrong, ended], [4_000_000, 0, "closed"]);
         const times = await bed.roundTrips(family, 7001, 500, 500);
-        assert.ok(times.p01 < 10, `${times.p01} ms at least`);
+        assert.ok(times.p01 >= 0 && times.p01 < 20, `${times.p01} ms at least`);
         assert.ok(times.p95 > 12, `${times.p01} to ${times.p95} ms`);
         await fault.stop();
       });

@@ -1,7 +1,7 @@
 import { shell, words } from "./commands";
 import type { CompileContext, CompiledKind } from "./context";
 import type { EffectCounter, PlanCommand, ResolvedMachine } from "./plan";
-import { endProcess } from "./relayPlan";
+import { endProcess, waitFor } from "./relayPlan";
 
 type Steps = Record<"apply" | "verify" | "undo" | "undone", PlanCommand[]> & { effect: EffectCounter[] };
 type Controller = "cpu" | "memory" | "freezer" | "blkio";
@@ -19,7 +19,7 @@ export function compileHang(context: CompileContext): CompiledKind {
       apply: [
         shell(`${notFrozen} || { echo "${machine.name} is frozen already" >&2; exit 1; }\necho ${frozen} >${file}`),
       ],
-      verify: [shell(untilTrue(isFrozen, `${machine.name} did not freeze`))],
+      verify: [shell(waitFor(isFrozen, `${machine.name} did not freeze`))],
       undo: [shell(`[ ! -e ${file} ] || echo ${thawed} >${file}`)],
       undone: [shell(notFrozen)],
       effect: [number("frozen", `if ${isFrozen}; then echo 1; else echo 0; fi`)],
@@ -47,9 +47,9 @@ export function compileCpu(context: CompileContext): CompiledKind {
             `quota=$((quota * ${left} / 1000))\n[ "$quota" -ge 1000 ] || quota=1000\necho ${value} >${file}`,
         ),
       ],
-      verify: [shell(`! cmp -s ${old} ${file}`)],
+      verify: [shell(`! ${same(old, file)}`)],
       undo: [shell(`[ ! -s ${old} ] || [ ! -e ${file} ] || cat ${old} >${file}`)],
-      undone: [shell(`[ ! -s ${old} ] || [ ! -e ${file} ] || cmp -s ${old} ${file}`)],
+      undone: [shell(`[ ! -s ${old} ] || [ ! -e ${file} ] || ${same(old, file)}`)],
       effect: [number("throttled", `echo $(($(${throttled}) - $(cat ${old}.throttled)))`)],
     };
   });
@@ -105,11 +105,16 @@ function lowerLimit(
 done 2>/dev/null`;
   return {
     apply: [shell(`cat ${limit} >${old} || exit 1\n${count}\n${total}\nwanted=$((total / 1000 * ${left}))\n${lower}`)],
-    verify: [shell(`! cmp -s ${old} ${limit}`)],
+    verify: [shell(`! ${same(old, limit)}`)],
     undo: [shell(`[ ! -s ${old} ] || [ ! -e ${limit} ] || ${restoreLimit(old, limit)}`)],
-    undone: [shell(`[ ! -s ${old} ] || [ ! -e ${limit} ] || cmp -s ${old} ${limit}`)],
-    effect: [...effect, number("limited", `if cmp -s ${old} ${limit}; then echo 0; else echo 1; fi`)],
+    undone: [shell(`[ ! -s ${old} ] || [ ! -e ${limit} ] || ${same(old, limit)}`)],
+    effect: [...effect, number("limited", `if ${same(old, limit)}; then echo 0; else echo 1; fi`)],
   };
+}
+
+/** Files of the kernel have no size, so their text is compared. */
+function same(a: string, b: string): string {
+  return `[ "$(cat ${a})" = "$(cat ${b})" ]`;
 }
 
 /** "No limit" in cgroup v1 reads as a number that it does not take back. */
@@ -138,9 +143,9 @@ function holdMemory(folder: string, { index, left, total, count, effect }: Memor
       shell(count),
       { argv: ["tee", `{state}/pressure${index}.sh`], stdin: script },
       { argv: ["sh", `{state}/pressure${index}.sh`], background: { pidFile } },
-      shell(`sleep 0.3; kill -0 "$(cat ${pidFile})"`),
+      shell(waitFor(`[ -p {state}/hold${index} ]`, "the process that holds memory did not start")),
     ],
-    verify: [shell(`kill -0 "$(cat ${pidFile})"`)],
+    verify: [shell(`tr '\\0' ' ' <"/proc/$(cat ${pidFile})/cmdline" | grep -q '{state}'`)],
     undo: [shell(endProcess(pidFile))],
     undone: [
       shell(`[ ! -s ${pidFile} ] || ! tr '\\0' ' ' <"/proc/$(cat ${pidFile})/cmdline" 2>/dev/null | grep -q '{state}'`),
@@ -187,11 +192,4 @@ export function gathered(parts: Steps[], notes: string[], mechanism = "cgroup"):
 /** A counter that a shell text prints. */
 export function number(name: string, text: string): EffectCounter {
   return { name, argv: ["sh", "-c", text], parse: { kind: "number" } };
-}
-
-function untilTrue(condition: string, otherwise: string): string {
-  return `tries=0\nuntil ${condition}; do
-  tries=$((tries + 1))
-  [ "$tries" -lt 100 ] || { echo "${otherwise}" >&2; exit 1; }
-  sleep 0.05\ndone`;
 }

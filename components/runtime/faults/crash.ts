@@ -1,6 +1,7 @@
 import { shell, words } from "./commands";
 import type { CompileContext, CompiledKind } from "./context";
 import type { PlanCommand, ResolvedMachine } from "./plan";
+import { waitFor } from "./relayPlan";
 
 /** Kills everything on the machines at once and starts them again when the fault ends. */
 export function compileCrash(context: CompileContext): CompiledKind {
@@ -45,7 +46,7 @@ function crashMachine(
     apply: shell(
       `${alive(machine)} || { echo "${name} is not running" >&2; exit 1; }\n: >${mark}\n${words(crashCommand)} >/dev/null`,
     ),
-    verify: shell(`! ${alive(machine)}`),
+    verify: shell(waitFor(`! ${alive(machine)}`, `${name} is still running`)),
     undo: shell(`[ ! -e ${mark} ] || ${alive(machine)} || ${words(restartCommand)} >/dev/null 2>&1`),
     undone: shell(`[ ! -e ${mark} ] || ${alive(machine)}`),
   };

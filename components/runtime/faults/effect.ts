@@ -8,7 +8,8 @@ import { burstLoss, countedShare } from "./share";
 export function interpretEffect(plan: FaultPlan, counters: Record<string, number>): FaultEffect {
   const read = (name: string): number => counters[name] ?? 0;
   const notProven = (why: string): FaultEffect => ({ counters, proven: false, why });
-  if (plan.effect.some(({ name }) => name === "matched") && read("matched") === 0) {
+  const countsPackets = plan.effect.some(({ name }) => name === "matched");
+  if (countsPackets && read("matched") === 0 && read("hidden") === 0) {
     return notProven("no packet matched: the target sent and got nothing that the fault could hit");
   }
   if (read("overflowed") > 0) {

@@ -89,8 +89,13 @@ reason_to_end() {
   fi
   for FILE in "$STATE"/*.pid; do
     [ -s "$FILE" ] || continue
-    kill -0 "$(cat "$FILE")" 2>/dev/null || REASON=process
+    runs "$(cat "$FILE")" || REASON=process
   done
+}
+
+# Whether a process of this fault runs; a dead one that nobody has asked about yet has no command line.
+runs() {
+  tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -q "$STATE"
 }
 
 watch() {
@@ -144,7 +149,7 @@ fail() {
 # The watcher sleeps between its looks; ending it here leaves no process behind.
 leave() {
   number_in "$STATE/watcher"
-  if [ "$NUMBER" -gt 1 ] && tr '\0' ' ' <"/proc/$NUMBER/cmdline" 2>/dev/null | grep -q "$STATE/fault.sh watch"; then
+  if [ "$NUMBER" -gt 1 ] && runs "$NUMBER"; then
     kill -9 "-$NUMBER" 2>/dev/null || kill -9 "$NUMBER" 2>/dev/null
   fi
   rm -rf "$STATE"
