@@ -24,6 +24,8 @@ export interface FakeBehaviour {
   coverage?: number;
   /** The shadow fails this share of its requests even when nothing is broken. Defaults to 0. */
   shadowErrors?: number;
+  /** Share of the replayed requests that the shadow never answers. Defaults to 0. */
+  silent?: number;
   /** How many times slower than live the shadow is. Defaults to 1.2. */
   slowness?: number;
   /** Requests per second on live. Defaults to 100. */
@@ -149,7 +151,8 @@ export class FakeDriver implements Driver {
       problems: this.behaviour.problems ?? [],
       onWire: this.onWire,
       replayed: this.replayed,
-      answered: this.replayed,
+      answered: Math.round(this.replayed * (1 - (this.behaviour.silent ?? 0))),
+      failed: { timeout: Math.round(this.replayed * (this.behaviour.silent ?? 0)) },
       coverage: this.onWire === 0 ? 1 : this.replayed / this.onWire,
       lostByMirror: this.onWire - this.replayed,
     }));

@@ -55,6 +55,8 @@ export interface MirrorState {
   coverage: number;
   /** Requests in selected flows that the mirror lost. Defaults to not known. */
   lostByMirror?: number;
+  /** Replayed requests that the shadow did not answer, by what went wrong. Defaults to not known. */
+  failed?: Record<string, number>;
   /** Requests that could not be replayed, by reason. Defaults to not known. */
   unusable?: Record<string, number>;
   /** Requests shed because of overload, by reason. Defaults to not known. */

@@ -25,7 +25,12 @@ const latencyAllowanceMilliseconds = 20;
  * this a verdict would compare live with a shadow that was ill or idle from the start.
  */
 export function fidelityProblems(recent: RecentPoints, window: FidelityWindow): string[] {
-  const problems = [coverageProblem(window), errorProblem(recent, window), latencyProblem(recent, window)];
+  const problems = [
+    coverageProblem(window),
+    answerProblem(recent, window),
+    errorProblem(recent, window),
+    latencyProblem(recent, window),
+  ];
   return problems.filter((problem) => problem !== undefined);
 }
 
@@ -37,6 +42,25 @@ function coverageProblem({ before, after }: FidelityWindow): string | undefined 
   if (coverage >= leastCoverage) return undefined;
   const share = `${(100 * coverage).toFixed(1)} % of ${onWire} requests`;
   return `coverage: only ${share} were replayed, at least ${100 * leastCoverage} % are needed for the claimed load`;
+}
+
+/** A request that will time out has no sample yet, but it is missing among the answers at once. */
+function answerProblem(
+  recent: RecentPoints,
+  { from, to, before, after, marginPercent }: FidelityWindow,
+): string | undefined {
+  const replayed = after.replayed - before.replayed;
+  const answered = after.answered - before.answered;
+  const allowed = (mean(recent.values("app.errors", wholeService, "live", from, to)) ?? 0) + marginPercent / 100;
+  if (replayed <= 0 || 1 - answered / replayed <= allowed) return undefined;
+  const share = `${((100 * answered) / replayed).toFixed(1)} % of ${replayed} replayed requests`;
+  return `answers: the shadow answered only ${share}${describeFailures(before.failed, after.failed)}`;
+}
+
+function describeFailures(before: Record<string, number> = {}, after: Record<string, number> = {}): string {
+  const grown = Object.entries(after).map(([name, count]): [string, number] => [name, count - (before[name] ?? 0)]);
+  const list = grown.filter(([, count]) => count > 0).map(([name, count]) => `${count} ${name}`);
+  return list.length === 0 ? "" : ` (${list.join(", ")})`;
 }
 
 function errorProblem(recent: RecentPoints, { from, to, marginPercent }: FidelityWindow): string | undefined {

@@ -1,5 +1,5 @@
 import type { SignalSide } from "../../experiment";
-import { type RecentPoints, wholeService } from "./recent";
+import { type RecentPoints, type TimedValue, wholeService } from "./recent";
 
 /** A threshold on one series, as stop conditions and alarms have it. */
 export interface Threshold {
@@ -17,12 +17,16 @@ export interface ThresholdState {
   value?: number;
 }
 
-/** A series without a sample for so long has no data. */
-const staleMilliseconds = 15_000;
+/**
+ * A series without a sample for so long has no data, and a breach counts for so long after it was seen. A request that
+ * times out is known to have failed only when its time is up; until then the newest steps look better than they are,
+ * and must not hide what is already known of those before.
+ */
+const memoryMilliseconds = 15_000;
 
 /**
- * Checks a threshold against the newest samples. Up to a fifth of the samples of the window may be missing; one sample
- * on the right side of the threshold ends a breach.
+ * Checks a threshold against the newest samples. It is breached when within the last seconds every sample of a stretch of
+ * `forSeconds` was beyond it; up to a fifth of the stretch's samples may be missing.
  */
 export function checkThreshold(
   recent: RecentPoints,
@@ -32,15 +36,18 @@ export function checkThreshold(
   now: number,
 ): ThresholdState {
   const { signal, target = wholeService, side = "shadow" } = threshold;
-  const values = recent.values(signal, target, side, now - forSeconds * 1000 - staleMilliseconds, now + 1);
+  const values = recent.values(signal, target, side, now - forSeconds * 1000 - memoryMilliseconds, now + 1);
   const newest = values.at(-1);
-  if (newest === undefined || newest.time < now - staleMilliseconds) return { state: "noData" };
-  const window = values.filter(({ time }) => time > newest.time - forSeconds * 1000 || time === newest.time);
+  if (newest === undefined || newest.time < now - memoryMilliseconds) return { state: "noData" };
   const needed = Math.max(1, Math.floor((0.8 * forSeconds) / stepSeconds));
-  const oldest = window[0]!.time;
-  const long = window.length >= needed && oldest <= newest.time - (forSeconds - 1.5 * stepSeconds) * 1000;
-  const beyond = long && window.every(({ value }) => isBeyond(threshold, value));
-  return { state: beyond ? "breached" : "kept", value: newest.value };
+  let stretch: TimedValue[] = [];
+  for (const sample of values) {
+    stretch = isBeyond(threshold, sample.value) ? [...stretch, sample] : [];
+    const seconds = (sample.time - (stretch[0]?.time ?? sample.time)) / 1000 + 1.5 * stepSeconds;
+    const holds = stretch.length >= needed && seconds >= forSeconds && sample.time >= now - memoryMilliseconds;
+    if (holds) return { state: "breached", value: sample.value };
+  }
+  return { state: "kept", value: newest.value };
 }
 
 function isBeyond({ above, below }: Threshold, value: number): boolean {

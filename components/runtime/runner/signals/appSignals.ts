@@ -17,6 +17,9 @@ export interface AppSignalsSettings {
 /** Answers that come later than this change nothing any more; longer than any gateway waits for one. */
 const keepMilliseconds = 60_000;
 
+/** A step is emitted so long after its end, because most answers to its last requests come within that time. */
+const holdMilliseconds = 1000;
+
 /** Latencies kept per step, target and side; beyond it a random choice of as many represents all. */
 const mostLatencies = 20_000;
 
@@ -95,7 +98,7 @@ export class AppSignals {
     const points: SignalPoint[] = [];
     for (const time of [...this.steps.keys()].sort((a, b) => a - b)) {
       const step = this.steps.get(time)!;
-      if (time + this.step > now) continue;
+      if (time + this.step + holdMilliseconds > now) continue;
       if (step.changed) {
         points.push(...this.quietSteps(time));
         for (const [target, tally] of step.targets) points.push(...this.pointsOf(target, time, tally));

@@ -29,15 +29,32 @@ describe("alarms", () => {
     return { seen, engine };
   }
 
-  it("fire only after the threshold held for its time, and resolve when it does not hold any more", () => {
-    const { seen } = watch([0, 0.5, 0.5, 0, 0.5, 0.5, 0.5, 0.5, 0]);
-    assert.deepEqual(seen, ["7 errors firing", "9 errors resolved"]);
+  const times = (count: number, value: number | undefined): (number | undefined)[] =>
+    Array.from({ length: count }, () => value);
+
+  it("fire only after the threshold held for its time, and resolve when it has not held for a while", () => {
+    const { seen } = watch([0, 0.5, 0.5, 0, ...times(4, 0.5), ...times(20, 0)]);
+    assert.deepEqual(seen, ["7 errors firing", "23 errors resolved"]);
+  });
+
+  it("fire although the newest steps look well because their failures are not known yet", () => {
+    const recent = new RecentPoints();
+    const seen: string[] = [];
+    const engine = new AlarmEngine([rule], recent, 1, ({ state, time }) => seen.push(`${time / 1000} ${state}`));
+    const add = (time: number, value: number): void =>
+      recent.add([{ signal: "app.errors", target: "service", side: "shadow", time, value }]);
+    for (let time = 0; time < 20_000; time += 1000) {
+      add(time, 0);
+      if (time >= 8000) add(time - 8000, 0.5);
+      engine.evaluate(time + 1000);
+    }
+    assert.deepEqual(seen, ["11 firing"]);
   });
 
   it("have no data when nothing is measured, which is not the same as all right", () => {
     assert.deepEqual(watch([undefined]).seen, ["1 errors noData"]);
-    const silence = Array.from({ length: 20 }, () => undefined);
-    assert.deepEqual(watch([0.5, 0.5, 0.5, ...silence]).seen, ["3 errors firing", "18 errors noData"]);
+    const { seen } = watch([...times(3, 0.5), ...times(20, undefined)]);
+    assert.deepEqual(seen, ["3 errors firing", "18 errors noData"]);
   });
 
   it("can be acknowledged once, while they fire", () => {

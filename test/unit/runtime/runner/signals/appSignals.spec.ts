@@ -56,12 +56,12 @@ describe("signals of the application", () => {
   it("puts every exchange into the step in which live got its request, and corrects it when an answer comes late", async () => {
     const signals = await follow();
     writeFileSync(file, exchange(100, ok(100, 20), { ...ok(101, 30), start: epoch + 101 }));
-    assert.deepEqual(await signals.collect(epoch + 900), [], "the step is not over");
-    const early = await signals.collect(epoch + second);
+    assert.deepEqual(await signals.collect(epoch + 1900), [], "the step's last answers may be on their way");
+    const early = await signals.collect(epoch + 2 * second);
     assert.equal(value(early, "app.latency.p50", "live", 0), 20);
     assert.equal(value(early, "app.latency.p50", "shadow", 0), 30);
     assert.equal(value(early, "app.errors", "shadow", 0), 0);
-    assert.deepEqual(await signals.collect(epoch + 2 * second), [], "nothing changed");
+    assert.deepEqual(await signals.collect(epoch + 3 * second), [], "nothing changed");
     appendFileSync(file, exchange(200, ok(200, 20), { error: "timeout" }));
     const late = await signals.collect(epoch + 12 * second);
     assert.equal(value(late, "app.errors", "shadow", 0), 0.5);
@@ -77,7 +77,7 @@ describe("signals of the application", () => {
         exchange(1, {}, ok(1, 40), {}) +
         exchange(2, { end: epoch + 12, status: 404 }, ok(2, 20), { equal: true }),
     );
-    const points = await signals.collect(epoch + second);
+    const points = await signals.collect(epoch + 2 * second);
     assert.equal(value(points, "app.requests", "live", 0), 2);
     assert.equal(value(points, "app.errors", "live", 0), 0);
     assert.equal(value(points, "app.errors", "shadow", 0), 1 / 3);
@@ -94,7 +94,7 @@ describe("signals of the application", () => {
     const signals = await follow({ machineByAddress });
     const six = { flow: "tcp [2001:db8::7]:40123>[2001:db8::11]:80" };
     writeFileSync(file, exchange(0, ok(0, 10), ok(0, 10)) + exchange(0, ok(0, 30), ok(0, 30), six));
-    const points = await signals.collect(epoch + second);
+    const points = await signals.collect(epoch + 2 * second);
     assert.equal(value(points, "app.latency.p50", "live", 0, "web-1"), 10);
     assert.equal(value(points, "app.latency.p50", "live", 0, "web-2"), 30);
     assert.equal(value(points, "app.requests", "live", 0), 2);
@@ -133,7 +133,7 @@ describe("signals of the application", () => {
   it("begins at the end of a file that is already there", async () => {
     writeFileSync(file, exchange(0, ok(0, 1), ok(0, 1)));
     const signals = await follow();
-    assert.deepEqual(await signals.collect(epoch + second), []);
+    assert.deepEqual(await signals.collect(epoch + 2 * second), []);
     await signals.stop();
   });
 });
