@@ -2,7 +2,7 @@ import { formGap, type Gap } from "./calibration";
 import { estimateCounts, type Events } from "./countEstimate";
 import { mean, median, rankCorrelation } from "./descriptive";
 import { minimumDetectableEffect, minimumDetectablePulse } from "./detectable";
-import { autocorrelatedRankTest, cliffsDelta, effectiveDegrees, effectiveSampleFactor, hodgesLehmann } from "./ranks";
+import { autocorrelatedRankTest, cliffsDelta, effectiveDegrees, spikeRobustSampleFactor, hodgesLehmann } from "./ranks";
 import { area, onset, recovery, type Recovery } from "./recovery";
 import { cellsIn, present, type AlignedPair, type Window } from "./series";
 import type { PairSettings } from "./settings";
@@ -168,10 +168,10 @@ function rankEstimate(question: Question, gap: Gap, baselineCells: number[]): De
 function rankComparison(gap: Scales, baselineCells: number[], cells: number[]): Design {
   const [a, b] = [present(gap.test, baselineCells), present(gap.test, cells)];
   const [ua, ub] = [present(gap.unit, baselineCells), present(gap.unit, cells)];
-  const tau = effectiveSampleFactor(baselineCells.map((cell) => gap.test[cell]!));
-  const unitTau = effectiveSampleFactor(baselineCells.map((cell) => gap.unit[cell]!));
+  const tau = spikeRobustSampleFactor(baselineCells.map((cell) => gap.test[cell]!));
+  const unitTau = spikeRobustSampleFactor(baselineCells.map((cell) => gap.unit[cell]!));
   const test = autocorrelatedRankTest(a, b, tau);
-  const spread = brownForsythe(a, b, effectiveSampleFactor(absoluteDeviations(a)));
+  const spread = brownForsythe(a, b, spikeRobustSampleFactor(absoluteDeviations(a)));
   return {
     method: "rank",
     ...hodgesLehmann(ua, ub, { tau: unitTau, df: effectiveDegrees(ua.length, ub.length, unitTau) }),
@@ -220,7 +220,8 @@ interface PulseDifference {
 
 /**
  * Per pulse the mean of the gap while on, less its mean as long before and after: samples count as on by the share of
- * their step that lies inside the pulse; off are those wholly outside every pulse, within one pulse's length but at least two steps.
+ * their step that lies inside the pulse; off are those wholly outside every pulse, within one pulse's length but at least two
+ * steps, each counted for the nearest pulse alone: shared ones would make neighbouring pulses dependent.
  */
 function pulseDifferences({ pair, windows, settings }: Question, gap: Scales): PulseDifference[] {
   const size = pair.shadow.length;
@@ -241,7 +242,7 @@ function pulseDifferences({ pair, windows, settings }: Question, gap: Scales): P
       if (Number.isNaN(gap.test[cell]!)) continue;
       const share = overlap(pair, cell, active);
       if (share >= 0.5) add(on, share, gap, cell);
-      else if (inside[cell]! < 1e-6) add(off, 1, gap, cell);
+      else if (inside[cell]! < 1e-6 && nearest(pair, cell, windows) === window) add(off, 1, gap, cell);
     }
     if (on.weight === 0 || off.weight === 0) continue;
     differences.push({
@@ -250,6 +251,17 @@ function pulseDifferences({ pair, windows, settings }: Question, gap: Scales): P
     });
   }
   return differences;
+}
+
+/** The window that is nearest to the middle of a cell; of two at the same distance the later one. */
+function nearest(pair: AlignedPair, cell: number, windows: readonly Window[]): Window | undefined {
+  const middle = pair.start + (cell + 0.5) * pair.step;
+  let best: { window: Window; distance: number } | undefined;
+  for (const window of windows) {
+    const distance = Math.max(window.start - middle, middle - window.end, 0);
+    if (best === undefined || distance <= best.distance + 1e-6) best = { window, distance };
+  }
+  return best?.window;
 }
 
 function add(sum: { weight: number; test: number; unit: number }, weight: number, gap: Scales, cell: number): void {
@@ -304,7 +316,7 @@ function preTrend(question: Question, gap: Gap, baselineCells: number[]): string
   const times = cells.map((cell) => cell * question.pair.step);
   const line = theilSen(times, values, 1, 150);
   const residuals = values.map((value, i) => value - line.slope * times[i]!);
-  const tau = effectiveSampleFactor(residuals);
+  const tau = spikeRobustSampleFactor(residuals);
   // Spearman's rho of value and time, with the sample size that is left after autocorrelation.
   const rho = rankCorrelation(times, values);
   const df = Math.max(2, cells.length / tau - 2);

@@ -16,6 +16,7 @@ export {
   effectiveSampleFactor,
   hodgesLehmann,
   mannWhitney,
+  spikeRobustSampleFactor,
   type RankTest,
   type SampleFactor,
   type ShiftInterval,
