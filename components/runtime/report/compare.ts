@@ -22,7 +22,7 @@ export interface RunComparison {
 }
 
 /** One of the two runs. */
-export interface ComparedRun {
+interface ComparedRun {
   id: string;
   startedAt: string;
   /** Null when the run has none. */
@@ -31,7 +31,7 @@ export interface ComparedRun {
 }
 
 /** One experiment in both runs; it is missing from the run whose verdict is undefined. */
-export interface ComparedExperiment {
+interface ComparedExperiment {
   name: string;
   change: Change;
   before?: Verdict | null;
@@ -40,7 +40,7 @@ export interface ComparedExperiment {
 }
 
 /** One effect in both runs. */
-export interface ComparedEffect {
+interface ComparedEffect {
   fault: string;
   signal: string;
   target: string;
@@ -54,7 +54,7 @@ export interface ComparedEffect {
  * and a missing one carry none); `larger` and `smaller` when the verdict is the same but the intervals of the effects
  * do not overlap; `same` when nothing of this holds; `new` and `gone` when only one run has it.
  */
-export const Change = {
+const Change = {
   Worse: "worse",
   Unclear: "unclear",
   Larger: "larger",
@@ -64,7 +64,7 @@ export const Change = {
   Better: "better",
   Same: "same",
 } as const;
-export type Change = (typeof Change)[keyof typeof Change];
+type Change = (typeof Change)[keyof typeof Change];
 
 const changeMarks: Record<Change, string> = {
   worse: "▼ worse",

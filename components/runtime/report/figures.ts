@@ -14,7 +14,7 @@ import {
 } from "./series";
 
 /** One drawing with its words. */
-export interface Figure {
+interface Figure {
   title: string;
   /** What it shows, in one sentence. */
   caption: string;
@@ -192,7 +192,7 @@ function size({ delta }: Effect): number {
 }
 
 /** Machines that a fault touches, also by one of their links. */
-export function machinesTouched({ machines, links }: { machines: string[]; links: string[] }): string[] {
+function machinesTouched({ machines, links }: { machines: string[]; links: string[] }): string[] {
   return [...machines, ...links.filter((link) => link.includes("/")).map((link) => link.split("/")[0]!)];
 }
 

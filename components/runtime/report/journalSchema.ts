@@ -107,7 +107,7 @@ const experiment = z.looseObject({
  * The format of `journal.json`, version 1. Fields that it does not know are kept, so that a later version's additions
  * do not make a journal unreadable.
  */
-export const journalSchema = z.looseObject({
+const journalSchema = z.looseObject({
   version: z.literal(1),
   id: z.string(),
   network: z.string(),

@@ -34,7 +34,7 @@ export interface RunReport {
 }
 
 /** One experiment in `report.json`. */
-export interface ExperimentReport {
+interface ExperimentReport {
   name: string;
   title?: string;
   verdict: Verdict | null;

@@ -48,7 +48,7 @@ export function pageOf(run: RecordedRun): Record<string, unknown> {
     version: journal.versions["shadownet"] ?? "",
     when: `${formatInstant(journal.startedAt)}, ${formatSeconds((endOf(journal) - startedAt) / 1000)}`,
     verdict: verdictStyle(verdict),
-    sentence: runSentence(journal),
+    sentence: asSentence(runSentence(journal)),
     notices: noticesOf(journal),
     facts: factsOf(journal),
     overview: figures.overview,
@@ -85,11 +85,12 @@ function noticesOf(journal: Journal): { tone: string; text: string }[] {
   }
   if (wasCut(journal)) {
     const reason = journal.statusReason ?? "no reason was recorded";
+    const because = runSentence(journal).includes(reason) ? "" : `: ${reason}`;
     const after = formatSeconds((endOf(journal) - Date.parse(journal.startedAt)) / 1000);
     const text =
       journal.status === "running"
         ? "This run is still going on. What was measured until now is below."
-        : `This run was cut short (${journal.status}) after ${after}: ${reason}. What was measured until then is below.`;
+        : `This run was cut short (${journal.status}) after ${after}${because}. What was measured until then is below.`;
     notices.push({ tone: "cut", text });
   }
   return notices;
@@ -161,7 +162,7 @@ function experimentOf(
     anchor: `experiment-${index + 1}`,
     title: experimentTitle(experiment),
     verdict: style,
-    sentence: experiment.sentence ?? `${style.meaning.charAt(0).toUpperCase()}${style.meaning.slice(1)}.`,
+    sentence: asSentence(experiment.sentence ?? style.meaning),
     broke: faults.map((fault) => brokeLine(fault, startedAt, figures)).join("; "),
     faults: faults.map((fault) => faultRow(fault, startedAt, figures)),
     hypothesis: title === undefined ? "" : `: ${title}`,
@@ -266,6 +267,12 @@ function effectRow(effect: Effect, letter: string): Record<string, unknown> {
     verdict: verdictStyle(verdict),
     why,
   };
+}
+
+/** Text as a sentence: a capital letter in front, a full stop at the end. */
+function asSentence(text: string): string {
+  const end = /[.!?]$/.test(text.trimEnd()) ? "" : ".";
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${end}`;
 }
 
 /** Keeps a number and its unit on one line. */

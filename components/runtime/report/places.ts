@@ -16,7 +16,7 @@ export interface Tier {
 }
 
 /** One machine in the picture. */
-export interface Place {
+interface Place {
   name: string;
   faults: PlaceFault[];
 }
