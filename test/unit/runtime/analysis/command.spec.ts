@@ -6,7 +6,9 @@ import { Command } from "commander";
 
 import { register } from "../../../../components/runtime/cli/analyse";
 import { ProblemsError } from "../../../../components/internal/problems";
+import type { SignalPoint } from "../../../../components/runtime/runner/driver";
 import type { Effect } from "../../../../components/runtime/runner/journal";
+import { createStore } from "../../../../components/runtime/runner/store";
 import type { Sample } from "../../../../components/runtime/analysis";
 import { simulate } from "./simulation";
 
@@ -103,6 +105,38 @@ describe("shadownet analyse", () => {
     const { effects } = JSON.parse(text) as { effects: Effect[] };
     assert.equal(effects.length, 1);
     assert.equal(effects[0]!.effectiveSamples, 8);
+  });
+
+  it("analyses a recorded run again", async () => {
+    const start = 1_700_000_000_000;
+    const { live, shadow } = simulate(3, { samples: 90, phi: 0, effect: 40, during: (second) => second >= 60 });
+    const store = createStore(folder);
+    const points = (side: "live" | "shadow", samples: Sample[]): SignalPoint[] =>
+      samples.map(({ time, value }) => {
+        return { signal: "app.latency.p95", target: "service", side, time: start + 1000 * time, value };
+      });
+    store.add([...points("live", live), ...points("shadow", shadow)]);
+    store.close();
+    const fault = {
+      action: "delay",
+      windows: [{ start: start + 60_000, end: start + 90_000 }],
+      effect: { counters: {}, proven: true, why: "counted" },
+    };
+    const experiment = { name: "slow", definition: { actions: {} }, faults: [fault], probes: [], commands: [] };
+    const phases = [{ name: "baseline", startedAt: start, endedAt: start + 60_000 }];
+    const journal = {
+      version: 1,
+      id: "r1",
+      status: "completed",
+      phases,
+      events: [],
+      alarms: [],
+      experiments: [experiment],
+    };
+    await writeFile(join(folder, "journal.json"), JSON.stringify(journal));
+    const { code, text } = await run("--journal", folder);
+    assert.equal(code, 1);
+    assert.match(text, /run r1: degraded: slow: "delay": app\.latency\.p95 of service changed by \+/);
   });
 
   it("refuses bad input with every problem at once", async () => {
