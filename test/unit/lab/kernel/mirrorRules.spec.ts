@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+
+import { mirrorRuleset, mirrorTable } from "../../../../components/lab/kernel/mirrorRules";
+import type { LabMirrorSpec } from "../../../../components/lab/kernel/specs";
+
+const devices = { boundaries: ["s1"], tunnel: "v1" };
+const spec = (changes: Partial<LabMirrorSpec> = {}): LabMirrorSpec => ({
+  network: "shop-dev",
+  production: "production",
+  vni: 7,
+  percent: 25,
+  seed: 9,
+  sampleBy: "flow",
+  include: [],
+  exclude: [],
+  services: [{ addresses: ["10.0.0.1", "fd00::1"], port: 80, protocol: "tcp" }],
+  ...changes,
+});
+
+describe("the mirror's rules", () => {
+  it("hash in client-to-server order in both directions", () => {
+    const rules = mirrorRuleset(spec(), devices);
+    assert.ok(rules.includes("jhash ip saddr . tcp sport . ip daddr . tcp dport mod 1000000 seed 9 < 250000"));
+    assert.ok(rules.includes("jhash ip daddr . tcp dport . ip saddr . tcp sport mod 1000000 seed 9 < 250000"));
+    assert.ok(rules.includes("jhash ip6 saddr . tcp sport . ip6 daddr . tcp dport"));
+  });
+
+  it("have no hash at 100 percent and no copy at 0", () => {
+    const all = mirrorRuleset(spec({ percent: 100 }), devices);
+    assert.ok(!all.includes("jhash") && all.includes('dup to "v1"'));
+    const none = mirrorRuleset(spec({ percent: 0 }), devices);
+    assert.ok(!none.includes("dup to"));
+  });
+
+  it("hash the client's address alone, and leave headers to the gateway", () => {
+    const client = mirrorRuleset(spec({ sampleBy: "client" }), devices);
+    assert.ok(client.includes("jhash ip saddr mod") && client.includes("jhash ip daddr mod"));
+    assert.ok(!mirrorRuleset(spec({ sampleBy: "header" }), devices).includes("jhash"));
+  });
+
+  it("let excluded packets go before anything is counted, but not those that only the payload tells", () => {
+    const rules = mirrorRuleset(
+      spec({ exclude: [{ sourceCidr: "192.0.2.0/24", protocol: "tcp" }, { application: "dns" }] }),
+      devices,
+    );
+    const chain = rules.slice(rules.indexOf("chain clientToServer {"));
+    assert.ok(chain.indexOf("ip saddr 192.0.2.0/24 accept") < chain.indexOf("counter name seen_clientToServer"));
+    assert.equal(rules.match(/ accept\n/g)?.length, 2, "one exclusion in each direction");
+  });
+
+  it("carry the shadow's name, so that several shadows of one production coexist", () => {
+    assert.equal(mirrorTable("shop-dev"), "shadownet_shop_dev");
+    assert.notEqual(mirrorTable("shop-dev"), mirrorTable("shop-other"));
+  });
+});
