@@ -29,6 +29,6 @@ export const defaults: PairSettings = {
   minimumCorrelation: 0.3,
   maximumMissing: 0.2,
   minimumBaseline: 20,
-  minimumFault: 10,
+  minimumFault: 8,
   alpha: 0.05,
 };
