@@ -8,7 +8,7 @@ import type { Journal, JournalEvent, JournalPhase } from "./journal";
 import { isAlive } from "./processes";
 
 /** File of the journal in a run's folder. */
-export const journalFile = "journal.json";
+const journalFile = "journal.json";
 
 const writeInterval = 500;
 
@@ -86,7 +86,7 @@ export async function readJournal(folder: string): Promise<Journal> {
 }
 
 /** True when the journal's run ended without closing it. */
-export function isCut(journal: Journal): boolean {
+function isCut(journal: Journal): boolean {
   return journal.status === "running" && (journal.process === undefined || !isAlive(journal.process));
 }
 

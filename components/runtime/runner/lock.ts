@@ -1,11 +1,11 @@
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { ExitCode, ShadownetError } from "../../internal/problems";
 import { type ProcessIdentity, isAlive, ownIdentity } from "./processes";
 
 /** Who holds a shadow. */
-export interface LockRecord extends ProcessIdentity {
+interface LockRecord extends ProcessIdentity {
   run: string;
   /** ISO 8601. */
   since: string;
@@ -27,7 +27,7 @@ export function lockShadow(stateFolder: string, network: string, run: string): (
       if (linked(temporary, file)) return () => giveBack(file, run);
       const holder = readLock(file);
       if (holder !== undefined && isAlive(holder)) throw alreadyRunning(network, holder);
-      rmSync(file, { force: true });
+      removeStale(file, holder);
     }
     throw new ShadownetError("lock-failed", `cannot take the lock ${file}; others take it all the time`);
   } finally {
@@ -44,6 +44,19 @@ function linked(temporary: string, file: string): boolean {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
     throw error;
   }
+}
+
+/** Taken aside before it is removed, and put back when another run has taken the shadow since it was read. */
+function removeStale(file: string, holder: LockRecord | undefined): void {
+  const aside = `${file}.${process.pid}.stale`;
+  try {
+    renameSync(file, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  if (readLock(aside)?.run !== holder?.run) linked(aside, file);
+  rmSync(aside, { force: true });
 }
 
 function readLock(file: string): LockRecord | undefined {

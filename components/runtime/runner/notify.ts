@@ -40,7 +40,7 @@ export interface AlertmanagerMessage {
 }
 
 /** The message for one change of an alarm. An alarm without data is one that fires, with the reason in its labels. */
-export function alertmanagerMessage(network: string, { rule, ...alarm }: AlarmTransition): AlertmanagerMessage {
+function alertmanagerMessage(network: string, { rule, ...alarm }: AlarmTransition): AlertmanagerMessage {
   const status = alarm.state === "resolved" ? "resolved" : "firing";
   const place = { signal: rule.signal, target: rule.target ?? wholeService, side: rule.side ?? "shadow" };
   const reason: Record<string, string> = alarm.state === "noData" ? { reason: "noData" } : {};

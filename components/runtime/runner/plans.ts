@@ -106,7 +106,7 @@ export function journalExperiment({ name, definition }: PlannedExperiment): Jour
 }
 
 /** The exact commands of a plan, one line each, with what they read from standard input. */
-export function planCommands(plan: FaultPlan): string[] {
+function planCommands(plan: FaultPlan): string[] {
   const lines = (step: string, commands: PlanCommand[]): string[] =>
     commands.map(({ argv, stdin }) => {
       const input = stdin === undefined ? "" : ` <<< ${shellQuoted(stdin)}`;

@@ -27,7 +27,6 @@ import { createStore } from "./store";
 import { Watch } from "./watch";
 import type { Capabilities } from "../faults/plan";
 
-export { newRunId } from "./runId";
 export type { RunProgress } from "./progress";
 
 /** How far a dry run goes: check the files, also read from the shadow, also print every command. */

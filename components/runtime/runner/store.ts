@@ -11,10 +11,10 @@ import type { RecordedRun } from "./journal";
 import { readJournal } from "./journalWriter";
 
 /** File of the samples in a run's folder. */
-export const samplesFile = "samples.sqlite";
+const samplesFile = "samples.sqlite";
 
 /** Which points are wanted; a field that is left out matches everything. */
-export interface PointFilter {
+interface PointFilter {
   signal?: string;
   target?: string;
   side?: SignalSide;

@@ -194,7 +194,7 @@ function keep(values: number[], value: number, seen: number): void {
 }
 
 /** The smallest value that at least so many percent of the values do not exceed (nearest rank). */
-export function percentile(sorted: Float64Array, percent: number): number {
+function percentile(sorted: Float64Array, percent: number): number {
   return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)]!;
 }
 
