@@ -22,9 +22,9 @@ const shadow = new LabShadowEnvironment("shop", {
       hypothesis: {
         probes: [{ name: "most requests succeed", signal: "app.errors", tolerance: { maximum: 0.05 } }],
       },
-      actions: { cut: { fault: "linkDown", target: { link: "data-1/eth0" }, durationSeconds: 10 } },
+      actions: { cut: { fault: "linkDown", target: { link: "data-1/eth0" }, durationSeconds: 15 } },
       blastRadius: { machines: 1, links: 1, durationSeconds: 30 },
-      analysis: { baselineSeconds: 20, recoverySeconds: 10 },
+      analysis: { baselineSeconds: 25, recoverySeconds: 10 },
     },
     slowStore: {
       title: "80 ms on the way from one app machine to the store",
@@ -41,14 +41,14 @@ const shadow = new LabShadowEnvironment("shop", {
         },
       },
       blastRadius: { links: 1, durationSeconds: 60 },
-      analysis: { baselineSeconds: 20, recoverySeconds: 10 },
+      analysis: { baselineSeconds: 25, recoverySeconds: 10 },
     },
     appCrash: {
       title: "one of two app machines crashes and comes back",
-      actions: { crash: { fault: "machineCrash", target: { machine: "app-2" }, durationSeconds: 10 } },
+      actions: { crash: { fault: "machineCrash", target: { machine: "app-2" }, durationSeconds: 15 } },
       stopConditions: [{ signal: "app.errors", above: 0.9, forSeconds: 8 }],
       blastRadius: { machines: 1, durationSeconds: 30 },
-      analysis: { baselineSeconds: 20, recoverySeconds: 10 },
+      analysis: { baselineSeconds: 25, recoverySeconds: 10 },
     },
   },
   monitor: {

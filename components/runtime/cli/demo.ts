@@ -105,11 +105,10 @@ function everyFaultProven(journal: Journal): boolean {
 
 function shortfall(journal: Journal): string {
   if (journal.status !== "completed") return `the run ended as ${journal.status}; ${journal.statusReason ?? ""}`;
-  if (journal.invalid === true) return journal.sentence ?? "the run is invalid";
   const unproven = journal.experiments.flatMap(({ name, faults }) =>
     faults
       .filter(({ effect }) => effect?.proven !== true)
-      .map(({ action, effect }) => `${name}/${action}: ${effect?.why ?? "no proof"}`),
+      .map(({ action, effect }) => `fault ${name}/${action} is not proven: ${effect?.why ?? "it was not carried out"}`),
   );
-  return unproven.join("; ");
+  return unproven.length > 0 ? unproven.join("; ") : (journal.sentence ?? "the run is invalid");
 }

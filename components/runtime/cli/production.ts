@@ -49,11 +49,11 @@ export async function productionUp(
 ): Promise<{ network: string; machines: number; reused: boolean }> {
   requireLab();
   const { parseTopology } = await import("../../topologySchema.js");
-  const { buildProduction } = await import("../../lab/production.js");
+  const { buildProduction, isRunningProduction } = await import("../../lab/production.js");
   const raw = await readJson<unknown>(resolve(file));
   if (raw === undefined) throw new ShadownetError("no-such-file", `there is no file ${file}`, ExitCode.BadInput);
   const topology: Topology = parseTopology(raw, file);
-  if (await isRunning(topology, name)) {
+  if (await isRunningProduction(topology, name)) {
     terminal.say(`production "${name}" is running already`);
     return { network: name, machines: topology.machines.length, reused: true };
   }
@@ -64,13 +64,4 @@ export async function productionUp(
   };
   await step(terminal, `build production "${name}" from ${file}`, () => buildProduction(topology, name, settings));
   return { network: name, machines: topology.machines.length, reused: false };
-}
-
-/** Whether every machine of the topology is there and running under this name. */
-async function isRunning(topology: Topology, name: string): Promise<boolean> {
-  const { readNetwork } = await import("../../lab/kernel/network.js");
-  const { machineStatus } = await import("../../lab/kernel/machine.js");
-  if ((await readNetwork(name))?.role !== "production") return false;
-  const states = await Promise.all(topology.machines.map((machine) => machineStatus(name, machine.name)));
-  return states.every((state) => state?.running === true);
 }

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 
 import { ExitCode, ShadownetError } from "../../internal/problems";
-import { compareRuns, renderComparison } from "../report/compare";
+import { compareRuns, renderComparison, renderComparisonMarkdown } from "../report/compare";
 import { renderMarkdown } from "../report/markdown";
 import { renderTable } from "../report/table";
 import { loadRun } from "../runner/store";
@@ -37,7 +37,8 @@ export function register(program: Command): void {
       if (options.compare === true) {
         const [before, after] = await Promise.all(folders.map((folder) => loadRun(folder)));
         const comparison = compareRuns(before!, after!);
-        terminal.result(comparison, renderComparison(comparison));
+        const render = options.markdown === true ? renderComparisonMarkdown : renderComparison;
+        terminal.result(comparison, render(comparison));
         return;
       }
       const run = await loadRun(folders[0]!);

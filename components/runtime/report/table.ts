@@ -74,15 +74,41 @@ function effectTable(effects: Effect[]): string {
     head: ["fault", "what", "effect", "95 % interval", "q", "recovery", "verdict"],
     style: { head: ["dim"], border: ["dim"], compact: true },
   });
-  const sorted = [...effects].sort((a, b) => verdictRank(a.verdict) - verdictRank(b.verdict));
-  for (const effect of sorted) {
+  const shown = mostTelling(effects);
+  for (const effect of shown) {
     const { fault, signal, target, q, verdict } = effect;
     const numbers = [effectSize(effect), effectInterval(effect), formatProbability(q), effectRecovery(effect)].map(
       printable,
     );
     table.push([printable(fault), printable(seriesName(signal, target)), ...numbers, terminalVerdict(verdict)]);
   }
-  return table.toString();
+  const left = effects.length - shown.length;
+  return left === 0
+    ? table.toString()
+    : `${table.toString()}\n${colours.dim(`  and ${left} more in the report: ${tally(effects, shown)}`)}`;
+}
+
+/** Rows beyond which a table for the terminal is read by nobody. */
+const mostRows = 12;
+
+/** The service as a whole first, then what got worse, the surest first; in the order of the verdicts. */
+function mostTelling(effects: Effect[]): Effect[] {
+  const rank = ({ target, verdict }: Effect): number =>
+    target === "service" ? 0 : verdict === "fail" || verdict === "degraded" ? 1 : 2;
+  return [...effects]
+    .sort((a, b) => rank(a) - rank(b) || (a.q ?? 2) - (b.q ?? 2))
+    .filter((effect, index) => index < mostRows && rank(effect) < 2)
+    .sort((a, b) => verdictRank(a.verdict) - verdictRank(b.verdict));
+}
+
+/** What the verdicts of the effects that are not shown are. */
+function tally(effects: Effect[], shown: Effect[]): string {
+  const counts = new Map<string, number>();
+  for (const { verdict } of effects.filter((effect) => !shown.includes(effect))) {
+    const { word } = verdictStyle(verdict);
+    counts.set(word, (counts.get(word) ?? 0) + 1);
+  }
+  return [...counts].map(([word, count]) => `${count} ${word}`).join(", ");
 }
 
 function coverageLine({ onWire, replayed, coverage }: NonNullable<RecordedRun["journal"]["coverage"]>): string {
