@@ -94,7 +94,6 @@ describe("the lab through the real engine", function () {
     await write(settings());
     const made = done(await project.up()).steps.filter(({ operation }) => operation === "create");
     assert.deepEqual(made.map((step) => step.name.slice(name.length)).sort(), [
-      "",
       "-experiment-dbLink",
       "-experiment-dbLink-definition",
       "-mirror",
