@@ -27,6 +27,9 @@ describe("machine faults on a real kernel", function () {
     await tryRun(["umount", join(bed.folder, "disk")]);
     await bed.close();
     for (const group of groups.splice(0)) {
+      for (const pid of (await readFile(join(group, "cgroup.procs"), "utf8")).split("\n").filter(Boolean)) {
+        process.kill(Number(pid), "SIGKILL");
+      }
       await eventually(
         async () =>
           (await rmdir(group).then(

@@ -104,7 +104,7 @@ function lowerLimit(
   [ "$wanted" -lt "$total" ] || exit 1
 done 2>/dev/null`;
   return {
-    apply: [shell(`cat ${limit} >${old} || exit 1\n${count}\n${total}\nwanted=$((total / 1000 * ${left}))\n${lower}`)],
+    apply: [shell(`cat ${limit} >${old} || exit 1\n${count}\n${total}\nwanted=$((total * ${left} / 1000))\n${lower}`)],
     verify: [shell(`! ${same(old, limit)}`)],
     undo: [shell(`[ ! -s ${old} ] || [ ! -e ${limit} ] || ${restoreLimit(old, limit)}`)],
     undone: [shell(`[ ! -s ${old} ] || [ ! -e ${limit} ] || ${same(old, limit)}`)],
@@ -129,7 +129,7 @@ function holdMemory(folder: string, { index, left, total, count, effect }: Memor
     "trap 'exit 0' TERM",
     `echo "$$" >${folder}/cgroup.procs || exit 1`,
     total,
-    `size=$((total / 1000 * ${1000 - left}))`,
+    `size=$((total * ${1000 - left} / 1000))`,
     `mkfifo {state}/hold${index}`,
     `dd if=/dev/zero bs="$size" count=1 of={state}/hold${index} 2>/dev/null &`,
     "holder=$!",

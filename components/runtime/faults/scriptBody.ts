@@ -4,6 +4,7 @@ LC_ALL=C
 export LC_ALL
 PATH=$PATH:/usr/sbin:/sbin:/usr/bin:/bin
 STEP=
+APPLYING=3000 # hundredths of a second that applying may take
 
 # Hundredths of a second since the machine started: a clock that nobody sets.
 clock() {
@@ -80,6 +81,11 @@ reason_to_end() {
   REASON=
   [ -e "$STATE/deadline" ] || { REASON=lost; return; }
   if [ -s "$STATE/ended" ]; then REASON=ended; return; fi
+  if [ ! -e "$STATE/applied" ]; then
+    number_in "$STATE/starter"
+    runs "$NUMBER" start || { [ -e "$STATE/applied" ] || REASON=killed; }
+    [ -z "$REASON" ] || return
+  fi
   clock
   number_in "$STATE/deadline"
   if [ "$NOW" -ge "$NUMBER" ] && [ "$STAYS" -eq 0 ]; then REASON=timer; return; fi
@@ -89,13 +95,13 @@ reason_to_end() {
   fi
   for FILE in "$STATE"/*.pid; do
     [ -s "$FILE" ] || continue
-    runs "$(cat "$FILE")" || REASON=process
+    runs "$(cat "$FILE")" "$STATE" || REASON=process
   done
 }
 
 # Whether a process of this fault runs; a dead one that nobody has asked about yet has no command line.
 runs() {
-  tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -q "$STATE"
+  { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null | grep -q "$2"
 }
 
 watch() {
@@ -149,7 +155,7 @@ fail() {
 # The watcher sleeps between its looks; ending it here leaves no process behind.
 leave() {
   number_in "$STATE/watcher"
-  if [ "$NUMBER" -gt 1 ] && runs "$NUMBER"; then
+  if [ "$NUMBER" -gt 1 ] && runs "$NUMBER" "$STATE/fault.sh watch"; then
     kill -9 "-$NUMBER" 2>/dev/null || kill -9 "$NUMBER" 2>/dev/null
   fi
   rm -rf "$STATE"
@@ -166,9 +172,11 @@ start() {
     exit 1
   fi
   clock
-  echo "$NOW" >"$STATE/heartbeat"
+  echo "$$" >"$STATE/starter"
   echo "$WINDOW" >"$STATE/window"
-  echo "$((NOW + DURATION))" >"$STATE/deadline"
+  # Applying may take a while on a busy host; the real time starts when it is done.
+  echo "$((NOW + APPLYING))" >"$STATE/heartbeat"
+  echo "$((NOW + APPLYING + DURATION))" >"$STATE/deadline"
   mv "$STATE/fault.sh.new" "$STATE/fault.sh"
   arm_timer || {
     say failed step "arm the timer" message "nothing was applied"

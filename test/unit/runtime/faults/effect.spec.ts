@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+
+import type { FaultKind, FaultParameters } from "../../../../components/experiment";
+import { compile } from "../../../../components/runtime/faults/compile";
+import { interpretEffect } from "../../../../components/runtime/faults/effect";
+import { capabilitySets, targetOf } from "./scenarios";
+
+function effectOf(kind: FaultKind, parameters: FaultParameters, counters: Record<string, number>, set = "relay") {
+  const fault = { kind, id: "x", durationSeconds: 10, ...parameters };
+  const capabilities = capabilitySets[set]!;
+  return interpretEffect(compile(fault, targetOf("machine", "network", capabilities.cgroup), capabilities), counters);
+}
+
+describe("interpretEffect", () => {
+  const cases: [string, FaultKind, FaultParameters, Record<string, number>, boolean, RegExp][] = [
+    [
+      "loss near what was asked",
+      "packetLoss",
+      { percent: 5 },
+      { matched: 20_000, dropped: 1013 },
+      true,
+      /asked 5 %, measured 5.07 %/,
+    ],
+    [
+      "loss far from it",
+      "packetLoss",
+      { percent: 5 },
+      { matched: 20_000, dropped: 1300 },
+      false,
+      /further off than chance/,
+    ],
+    ["nothing matched", "packetLoss", { percent: 5 }, { matched: 0, dropped: 0 }, false, /no packet matched/],
+    ["too few packets", "packetLoss", { percent: 5 }, { matched: 4, dropped: 0 }, false, /too few packets/],
+    ["bursts", "packetLoss", { burstP: 0.05, burstR: 0.25 }, { matched: 3000, dropped: 560 }, true, /asked 16.7 %/],
+    ["a black hole", "blackhole", {}, { matched: 7, dropped: 7 }, true, /7 of 7/],
+    [
+      "payload counted by what carries some",
+      "payloadCorruption",
+      { percent: 10 },
+      { matched: 4000, carrying: 1000, corrupted: 101 },
+      true,
+      /101 of 1000/,
+    ],
+    [
+      "every fifth held back",
+      "reorder",
+      { gap: 5 },
+      { matched: 1000, reordered: 200, overflowed: 0 },
+      true,
+      /asked 20 %/,
+    ],
+    [
+      "delay",
+      "latency",
+      { delayMilliseconds: 5 },
+      { matched: 10, delayed: 10, overflowed: 0, late: 0 },
+      true,
+      /10 of 10/,
+    ],
+    [
+      "a relay that sent nothing on",
+      "latency",
+      { delayMilliseconds: 5 },
+      { matched: 10, delayed: 0 },
+      false,
+      /none was held/,
+    ],
+    [
+      "an overflow",
+      "latency",
+      { delayMilliseconds: 5 },
+      { matched: 10, delayed: 8, overflowed: 2 },
+      false,
+      /overflowed and lost 2/,
+    ],
+    [
+      "a host too busy to be in time",
+      "latency",
+      { delayMilliseconds: 5 },
+      { matched: 100, delayed: 100, late: 30 },
+      false,
+      /too busy/,
+    ],
+    [
+      "a limit that was reached",
+      "bandwidth",
+      { bitsPerSecond: 1e6 },
+      { matched: 10, limited: 4, passedBytes: 125_000, dropped: 1, milliseconds: 1000 },
+      true,
+      /1000000 bit\/s passed/,
+    ],
+    [
+      "a limit that was never reached",
+      "bandwidth",
+      { bitsPerSecond: 1e6 },
+      { matched: 10, limited: 0 },
+      false,
+      /never reached/,
+    ],
+    ["a link that is down", "linkDown", {}, { down: 1 }, true, /1 of 1 link seen down/],
+    ["a link that is not", "linkDown", {}, { down: 0 }, false, /0 of 1/],
+    ["a machine that is dead", "machineCrash", {}, { killed: 1 }, true, /seen dead/],
+    [
+      "a machine that was never throttled",
+      "cpuExhaustion",
+      { sharePercent: 50 },
+      { throttled: 0 },
+      false,
+      /never used/,
+    ],
+    [
+      "a name in a hosts file",
+      "dnsFailure",
+      { names: ["db"] },
+      { matched: 0, failed: 0, hidden: 1 },
+      true,
+      /1 messages or hosts files/,
+    ],
+  ];
+
+  for (const [what, kind, parameters, counters, proven, why] of cases) {
+    it(`${proven ? "proves" : "does not prove"} ${what}`, () => {
+      const effect = effectOf(kind, parameters, { ...counters });
+      assert.equal(effect.proven, proven, effect.why);
+      assert.match(effect.why, why);
+      assert.deepEqual(effect.counters, counters);
+    });
+  }
+
+  it("trusts netem's own queue", () => {
+    const good = effectOf("latency", { delayMilliseconds: 5 }, { matched: 5, overflowed: 0 }, "netem");
+    assert.deepEqual([good.proven, good.asked, good.unit], [true, 5, "ms"]);
+    assert.equal(effectOf("latency", { delayMilliseconds: 5 }, { matched: 5, overflowed: 1 }, "netem").proven, false);
+  });
+});
