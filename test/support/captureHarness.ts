@@ -75,12 +75,12 @@ export class GatewayHarness {
   /** Sends frames one after another and waits until the gateway has taken them all. */
   async send(frames: readonly Buffer[]): Promise<void> {
     const [address, port] = this.gateway.intakeAddress.split(":");
-    const before = this.gateway.snapshot().intake;
+    const before = { ...this.gateway.snapshot().intake };
     const goal = before.packets + before.refusedWhileClosed + frames.length;
     const socket = createSocket("udp4");
     const taken = (): boolean => {
-      const { packets, refusedWhileClosed } = this.gateway.snapshot().intake;
-      return packets + refusedWhileClosed >= goal;
+      const { packets, refusedWhileClosed, kernelDrops } = this.gateway.snapshot().intake;
+      return packets + refusedWhileClosed + (kernelDrops ?? 0) - (before.kernelDrops ?? 0) >= goal;
     };
     for (let at = 0; at < frames.length; at += 200) {
       const batch = frames.slice(at, at + 200);

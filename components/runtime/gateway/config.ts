@@ -56,6 +56,12 @@ export interface GatewayConfig {
   /** A shadow response that has not ended after this is a timeout. Defaults to 10. */
   responseTimeoutSeconds?: number;
   limits?: GatewayLimits;
+  /** File that gets the packets of selected flows as pcapng; `fromFile` reads it. Defaults to none. */
+  record?: string;
+  /** `address:port` that serves the counters for Prometheus at `/metrics`. Defaults to none. */
+  metrics?: string;
+  /** Threads that carry flows; one is all there is today. Defaults to 1. */
+  workers?: number;
 }
 
 const sampleByNames = Object.values(SampleBy).filter((name) => name !== SampleBy.Header);
@@ -78,6 +84,9 @@ const schema = z.strictObject({
   control: z.string().min(1).optional(),
   startClosed: z.boolean().optional(),
   responseTimeoutSeconds: positive.max(3600).optional(),
+  record: z.string().min(1).optional(),
+  metrics: z.string().optional(),
+  workers: z.literal(1, "only 1 is possible; start a second gateway process for more").optional(),
   limits: z
     .strictObject({
       flows: z.int().positive().max(1_000_000).optional(),
@@ -99,6 +108,9 @@ export function checkConfig(value: unknown): GatewayConfig {
   if (parsed.success) {
     const config = value as GatewayConfig;
     problems.push(...intakeProblems(config), ...targetProblems(config.to ?? {}));
+    if (config.metrics !== undefined && parseEndpoint(config.metrics, 0) === undefined) {
+      problems.push({ path: "metrics", reason: `"${config.metrics}" is no ADDRESS:PORT such as 127.0.0.1:9464` });
+    }
     problems.push(...selectorProblems("include", config.include ?? []));
     problems.push(...selectorProblems("exclude", config.exclude ?? []));
   }

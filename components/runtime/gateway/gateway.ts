@@ -6,11 +6,14 @@ import { writeAtomically } from "../../internal/files";
 import { ExchangeLog } from "./compare/exchangeLog";
 import { checkConfig, parseEndpoint, parseIntake, type GatewayConfig } from "./config";
 import { serveControl } from "./control";
+import { serveMetrics } from "./metrics";
+import { CaptureWriter } from "./intake/captureFile";
+import { playRecording } from "./intake/recording";
 import type { FlowShared } from "./flows/flowShared";
 import { Selection } from "./flows/selectors";
 import { endpointKey, FlowTable, type FlowChoice } from "./flows/table";
 import { InnerFrame, unwrapGeneve, unwrapVxlan } from "./intake/encapsulation";
-import { decodeEthernet, Packet } from "./intake/packet";
+import { decodeEthernet, decodeIp, Packet, type DecodeOutcome } from "./intake/packet";
 import { openTcp, openUdp, type IntakeSource } from "./intake/sources";
 import type { Endpoint } from "./replay/shadowConnection";
 import { SamplesFile } from "./samplesFile";
@@ -19,6 +22,9 @@ import { now } from "./time";
 
 const drainMilliseconds = 4_000;
 const tickMilliseconds = 100;
+const vxlanPort = 4789;
+/** Exchanges under way beyond which a recording waits. */
+const maximumUnderWay = 4_096;
 
 /** A gateway that runs in this process. */
 export interface RunningGateway {
@@ -57,12 +63,15 @@ class Gateway implements RunningGateway {
   private readonly frame = new InnerFrame();
   private source: IntakeSource | undefined;
   private control: Server | undefined;
+  private metrics: Server | undefined;
+  private readonly recorder: CaptureWriter | undefined;
   private timers: NodeJS.Timeout[] = [];
   private writing: Promise<void> = Promise.resolve();
   private stopping: Promise<GatewayStats> | undefined;
 
   constructor(private config: GatewayConfig) {
     this.samples = new SamplesFile(config.samples);
+    this.recorder = config.record === undefined ? undefined : new CaptureWriter(config.record);
     const timeout = (config.responseTimeoutSeconds ?? 10) * 1000;
     this.log = new ExchangeLog(
       this.stats,
@@ -89,13 +98,19 @@ class Gateway implements RunningGateway {
   }
 
   async start(): Promise<void> {
-    const at = parseIntake(this.config.intake ?? "");
-    if (at === undefined) return;
-    this.stats.intake.open = this.config.startClosed !== true;
-    const open = at.kind === "tcp" ? openTcp : openUdp;
-    this.source = await open(at, this.handlerFor(at.kind), this.stats);
-    this.intakeAddress = this.source.address;
-    if (this.config.control !== undefined) this.control = await serveControl(this.config.control, this);
+    const { config, stats } = this;
+    const at = parseIntake(config.intake ?? "");
+    stats.intake.open = config.startClosed !== true;
+    if (at !== undefined) {
+      const open = at.kind === "tcp" ? openTcp : openUdp;
+      this.source = await open(at, this.handlerFor(at.kind), stats);
+      this.intakeAddress = this.source.address;
+    }
+    if (config.control !== undefined) this.control = await serveControl(config.control, this);
+    const metrics = config.metrics === undefined ? undefined : parseEndpoint(config.metrics, 0);
+    if (metrics !== undefined) {
+      this.metrics = await serveMetrics(metrics.address, metrics.port, () => this.snapshot());
+    }
     await this.writeStats();
     this.timers = [
       setInterval(() => this.tick(), tickMilliseconds),
@@ -104,6 +119,7 @@ class Gateway implements RunningGateway {
         void this.writeStats();
       }, 1_000),
     ];
+    if (config.fromFile !== undefined) this.finished = this.play(config.fromFile, config.speed ?? 1);
   }
 
   snapshot(): GatewayStats {
@@ -160,11 +176,42 @@ class Gateway implements RunningGateway {
     this.table.abort();
     this.log.close();
     this.samples.close();
+    await this.recorder?.close();
+    this.metrics?.close();
+    this.metrics?.closeAllConnections();
     this.stats.intake.open = false;
     this.control?.close();
     this.control?.closeAllConnections();
     await this.writeStats();
     return this.stats;
+  }
+
+  private async play(path: string, speed: number): Promise<void> {
+    const { stats, log } = this;
+    const busy = (): boolean =>
+      log.size > maximumUnderWay || this.shared.memory.used > this.shared.limits.totalBytes / 2;
+    await playRecording(path, speed, {
+      frame: (data, linkType, time) => {
+        stats.intake.packets++;
+        stats.intake.bytes += data.length;
+        this.takeRecorded(data, linkType, time);
+      },
+      busy,
+      stopped: () => this.stopping !== undefined,
+    });
+    this.table.closeAll(now(), "incomplete");
+    while (log.size > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  /** A recording holds plain frames, or mirrored ones that are still in their VXLAN packets. */
+  private takeRecorded(data: Buffer, linkType: number, time: number): void {
+    const { packet, frame } = this;
+    const ip = linkType !== 1;
+    const outcome = ip ? decodeIp(data, 0, data.length, packet) : decodeEthernet(data, 0, data.length, packet);
+    const tunnel = outcome === "ok" && packet.protocol === 17 && packet.destinationPort === vxlanPort;
+    if (tunnel && unwrapVxlan(data, packet.payloadStart, packet.payloadEnd, frame)) {
+      this.takeFrame(data, frame.start, packet.payloadEnd, frame.vni, time);
+    } else this.takePacket(outcome, data, 0, data.length, 0, time);
   }
 
   private tick(): void {
@@ -201,15 +248,25 @@ class Gateway implements RunningGateway {
   }
 
   private takeFrame(buffer: Buffer, start: number, end: number, vni: number, time: number): void {
+    this.takePacket(decodeEthernet(buffer, start, end, this.packet), buffer, start, end, vni, time);
+  }
+
+  private takePacket(
+    outcome: DecodeOutcome,
+    buffer: Buffer,
+    start: number,
+    end: number,
+    vni: number,
+    time: number,
+  ): void {
     const { intake } = this.stats;
     const { packet } = this;
-    const outcome = decodeEthernet(buffer, start, end, packet);
     packet.time = time;
     packet.vni = vni;
-    if (outcome === "ok") this.table.handle(packet, false);
-    else if (outcome === "truncated") {
-      intake.truncated++;
-      this.table.handle(packet, true);
+    if (outcome === "ok" || outcome === "truncated") {
+      if (outcome === "truncated") intake.truncated++;
+      const carried = this.table.handle(packet, outcome === "truncated");
+      if (carried && this.recorder !== undefined) this.recorder.write(buffer.subarray(start, end), time);
     } else if (outcome === "cut") intake.truncated++;
     else if (outcome === "notIp" || outcome === "notTcpOrUdp") intake.ignored++;
     else bump(intake.malformed, outcome);

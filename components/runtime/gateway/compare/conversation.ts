@@ -33,6 +33,8 @@ export interface FlowContext {
   readonly shedCause: string | undefined;
   /** True when the first packet seen was not the connection's first. */
   readonly midStream: boolean;
+  /** True when the server's stream was seen from its first byte on. */
+  readonly serverFromStart: boolean;
   /** How far the client has acknowledged the server's stream. */
   clientAcknowledged(): number;
   /** How far the server's stream has been read in order. */
@@ -65,7 +67,8 @@ export interface Conversation {
     peerOffset: number,
     segmentStart: boolean,
   ): void;
-  clientHole(): void;
+  /** The mirror lost `length` bytes of the client. A single one may have been no byte but its FIN. */
+  clientHole(length: number): void;
   serverHole(): void;
   clientEnd(time: number): void;
   serverEnd(time: number): void;

@@ -27,10 +27,13 @@ export class Http1Conversation implements Conversation {
   /** A response was read without knowing its request, so its framing may be wrong (HEAD). */
   private serverUncertain = false;
   private skippedMidStream = false;
+  /** One byte is missing between two requests: the client's FIN, unless more follows. */
+  private perhapsEnded = false;
 
   constructor(private readonly flow: FlowContext) {
     this.live = new Http1Responses("live", flow.log);
-    this.clientInSync = this.serverInSync = this.serverGapless = !flow.midStream;
+    this.clientInSync = !flow.midStream;
+    this.serverInSync = this.serverGapless = !flow.midStream && flow.serverFromStart;
   }
 
   get heldBytes(): number {
@@ -50,6 +53,7 @@ export class Http1Conversation implements Conversation {
     peerOffset: number,
     segmentStart: boolean,
   ): void {
+    if (this.perhapsEnded) this.clientHole(1);
     if (!this.clientInSync) {
       if (!segmentStart || !this.isBoundary(peerOffset) || !beginsRequest(chunk, from, to)) {
         this.skip(peerOffset);
@@ -87,7 +91,12 @@ export class Http1Conversation implements Conversation {
     if (stopped < to) raw.serverData(chunk, stopped, to, time);
   }
 
-  clientHole(): void {
+  clientHole(length: number): void {
+    if (this.clientInSync && this.current === undefined && length === 1 && !this.perhapsEnded) {
+      this.perhapsEnded = true;
+      return;
+    }
+    this.perhapsEnded = false;
     if (this.clientInSync) {
       if (this.current === undefined) this.counted++;
       this.current = undefined;

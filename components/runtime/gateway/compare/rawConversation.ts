@@ -22,6 +22,8 @@ export class RawConversation implements Conversation {
   private serverSpokeFirst = false;
   private dead = false;
   private deadTurn = false;
+  /** One byte is missing between two turns: the client's FIN, unless more follows. */
+  private perhapsEnded = false;
   private index: number;
 
   constructor(
@@ -36,6 +38,7 @@ export class RawConversation implements Conversation {
   }
 
   clientData(chunk: Buffer, from: number, to: number, time: number): void {
+    if (this.perhapsEnded) this.clientHole(1);
     if (this.dead) {
       if (!this.deadTurn) this.count("noBoundary");
       this.deadTurn = true;
@@ -66,8 +69,12 @@ export class RawConversation implements Conversation {
     answering.live.body.add(chunk, from, to);
   }
 
-  clientHole(): void {
+  clientHole(length: number): void {
     if (this.dead) return;
+    if (length === 1 && this.turn === undefined && !this.perhapsEnded) {
+      this.perhapsEnded = true;
+      return;
+    }
     this.turn = undefined;
     if (this.flow.shedCause === undefined) this.flow.stats.requests.lostByMirror++;
     else bump(this.flow.stats.requests.shed, this.flow.shedCause);

@@ -52,15 +52,15 @@ export class FlowTable {
     return this.carried.size;
   }
 
-  /** Takes one decoded packet. */
-  handle(packet: Packet, truncated: boolean): void {
+  /** Takes one decoded packet; true when its flow is carried. */
+  handle(packet: Packet, truncated: boolean): boolean {
     const key = packetKey(packet);
     let entry = this.buckets.get(key);
     while (entry !== undefined && !matches(entry, packet)) entry = entry.next;
     const opens = packet.protocol === tcp && (packet.flags & (Flag.Syn | Flag.Ack | Flag.Rst)) === Flag.Syn;
     if (entry === undefined) {
       const silent = packet.protocol === tcp && packet.payloadLength === 0 && (packet.flags & Flag.Syn) === 0;
-      if (silent) return;
+      if (silent) return false;
       entry = this.add(key, packet, opens);
     } else if (opens && entry.synSequence !== packet.sequence) {
       this.renew(entry, packet);
@@ -69,11 +69,12 @@ export class FlowTable {
     const { flow } = entry;
     if (flow === undefined) {
       if (entry.shedCause !== undefined) this.countShed(entry, packet);
-      return;
+      return false;
     }
     this.shared.stats.selection.packetsSelected++;
     flow.handle(packet, isFromClient(entry.tuple, packet), truncated);
     if (this.shared.memory.used > this.shared.limits.totalBytes) this.shedNewest();
+    return true;
   }
 
   /** Ends what is over or idle; called about ten times a second. */

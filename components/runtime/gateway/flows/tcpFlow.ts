@@ -13,6 +13,10 @@ import { recognise } from "./signatures";
 /** First bytes that are looked at to recognise an application. */
 const openingBytes = 256;
 
+/** How late and how far behind a SYN may be that the mirror has reordered; a new connection's number is further away. */
+const lateSynMilliseconds = 1_000;
+const lateSynBytes = 65_536;
+
 type Event = (conversation: Conversation) => void;
 
 /** One live TCP connection: both byte streams, the conversation on them, and the shadow's side. */
@@ -24,6 +28,7 @@ export class TcpFlow implements FlowContext {
   memory = 0;
   /** Set when nothing more will come of this flow. */
   over = false;
+  serverFromStart = false;
   private readonly client: StreamReassembler;
   private readonly server: StreamReassembler;
   private conversation: Conversation | undefined;
@@ -85,7 +90,9 @@ export class TcpFlow implements FlowContext {
 
   /** Whether a SYN that arrives late is the one that opened this connection. */
   awaitsSyn(packet: Packet): boolean {
-    return this.client.started && this.client.offsetOf(packet.sequence + 1) === 0 && this.client.position < 2 ** 20;
+    if (!this.client.started || packet.time - this.lastSeen > lateSynMilliseconds) return false;
+    const offset = this.client.offsetOf(packet.sequence + 1);
+    return offset <= 0 && offset > -lateSynBytes;
   }
 
   /** A packet of this flow; `truncated` says that its payload is not whole. */
@@ -101,7 +108,10 @@ export class TcpFlow implements FlowContext {
     }
     const syn = (flags & Flag.Syn) !== 0;
     const sequence = syn ? (packet.sequence + 1) >>> 0 : packet.sequence;
-    if (!mine.started) mine.start(sequence);
+    if (!mine.started) {
+      mine.start(sequence);
+      if (!fromClient) this.serverFromStart = syn;
+    }
     if ((flags & Flag.Ack) !== 0) this.takeAcknowledgement(packet, fromClient, peer);
     const peerOffset = (flags & Flag.Ack) !== 0 && peer.started ? peer.offsetOf(packet.acknowledgement) : 0;
     const offset = mine.offsetOf(sequence);
@@ -155,6 +165,7 @@ export class TcpFlow implements FlowContext {
   private takeAcknowledgement(packet: Packet, fromClient: boolean, peer: StreamReassembler): void {
     if (!peer.started) {
       peer.start(packet.acknowledgement);
+      if (fromClient) this.serverFromStart = !this.midStream && this.client.offsetOf(packet.sequence) === 0;
       return;
     }
     const offset = peer.offsetOf(packet.acknowledgement);
@@ -188,9 +199,9 @@ export class TcpFlow implements FlowContext {
         });
         this.decide(false);
       },
-      hole: () => {
+      hole: (_offset, length) => {
         if (fromClient && this.opening !== undefined) this.holeInOpening = true;
-        this.dispatch((conversation) => (fromClient ? conversation.clientHole() : conversation.serverHole()));
+        this.dispatch((conversation) => (fromClient ? conversation.clientHole(length) : conversation.serverHole()));
       },
       end: (time) => {
         this.dispatch((conversation) =>

@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+
+import fc from "fast-check";
+
+import { InnerFrame, unwrapGeneve, unwrapVxlan } from "../../../../components/runtime/gateway/intake/encapsulation";
+import { decodeEthernet, Packet } from "../../../../components/runtime/gateway/intake/packet";
+import { tcpFrame, TcpScript, udpFrame, vxlan } from "../../../support/capture";
+import { GatewayHarness, RecordingServer } from "../../../support/captureHarness";
+
+const client = { address: "10.8.0.1", port: 40_000 };
+const server = { address: "10.9.0.1", port: 80 };
+const segment = { from: client, to: server, sequence: 7, acknowledgement: 9, flags: "PA" };
+
+describe("gateway: packets of every shape, and hostile ones", () => {
+  it("reads IPv4 options, IPv6 extension headers and VLAN tags", () => {
+    const payload = Buffer.from("payload");
+    const six = { from: { address: "fd00::1", port: 1 }, to: { address: "fd00::2", port: 2 } };
+    const shapes = [
+      { ...segment, ipOptions: 10, payload },
+      { ...segment, vlan: 5, payload },
+      { ...segment, ...six, extensionHeaders: 3, payload },
+    ];
+    for (const shape of shapes) {
+      const frame = tcpFrame(shape);
+      const packet = new Packet();
+      assert.equal(decodeEthernet(frame, 0, frame.length, packet), "ok");
+      assert.equal(packet.buffer.toString("latin1", packet.payloadStart, packet.payloadEnd), "payload");
+      assert.equal(packet.sourcePort, shape.from.port);
+    }
+  });
+
+  it("does not take the padding of short frames for payload", () => {
+    const frame = Buffer.concat([tcpFrame({ ...segment, flags: "A" }), Buffer.alloc(6, 65)]);
+    const packet = new Packet();
+    assert.equal(decodeEthernet(frame, 0, frame.length, packet), "ok");
+    assert.equal(packet.payloadEnd - packet.payloadStart, 0);
+  });
+
+  it("recognises a copy that was cut short, wherever it was cut", () => {
+    const whole = tcpFrame({ ...segment, payload: Buffer.alloc(500, 65) });
+    const packet = new Packet();
+    for (let length = 0; length < whole.length; length++) {
+      const outcome = decodeEthernet(whole, 0, length, packet);
+      assert.ok(["truncated", "cut", "shortFrame"].includes(outcome), `${outcome} at ${length}`);
+      assert.ok(packet.payloadEnd <= whole.length);
+    }
+  });
+
+  it("unwraps GENEVE with options, around Ethernet and around an AWS VXLAN packet", () => {
+    const inner = tcpFrame(segment);
+    const outer = udpFrame({ address: "10.0.0.1", port: 9 }, { address: "10.0.0.2", port: 4789 }, vxlan(inner, 77));
+    const header = (type: number): Buffer => {
+      const bytes = Buffer.alloc(8 + 32);
+      bytes[0] = 8;
+      bytes.writeUInt16BE(type, 2);
+      return bytes;
+    };
+    const frame = new InnerFrame();
+    const plain = Buffer.concat([header(0x6558), inner]);
+    assert.ok(unwrapGeneve(plain, 0, plain.length, frame));
+    assert.deepEqual(plain.subarray(frame.start), inner);
+    const aws = Buffer.concat([header(0x0800), outer.subarray(14)]);
+    assert.ok(unwrapGeneve(aws, 0, aws.length, frame));
+    assert.deepEqual(aws.subarray(frame.start), inner);
+    assert.equal(frame.vni, 77);
+  });
+
+  it("never reads outside a packet, whatever its bytes are", () => {
+    const templates = [tcpFrame({ ...segment, payload: Buffer.alloc(64) }), tcpFrame({ ...segment, ipOptions: 3 })];
+    templates.push(udpFrame({ address: "fd00::1", port: 1 }, { address: "fd00::2", port: 2 }, Buffer.alloc(30)));
+    const change = fc.array(fc.tuple(fc.nat(120), fc.nat(255)), { maxLength: 12 });
+    fc.assert(
+      fc.property(fc.constantFrom(...templates), change, fc.nat(150), (template, changes, length) => {
+        const bytes = Buffer.from(template);
+        for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
+        const end = Math.min(length, bytes.length);
+        const packet = new Packet();
+        const frame = new InnerFrame();
+        if (decodeEthernet(bytes, 0, end, packet) === "ok") assert.ok(packet.payloadEnd <= end);
+        assert.ok(packet.payloadStart <= packet.payloadEnd);
+        if (unwrapVxlan(bytes, 0, end, frame)) assert.ok(frame.start <= end);
+        if (unwrapGeneve(bytes, 0, end, frame)) assert.ok(frame.start <= end);
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  it("takes mutated packets for a bounded time and carries honest flows after them", async function () {
+    this.timeout(60_000);
+    const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    const shadow = await RecordingServer.start((socket) => socket.write(ok));
+    const harness = await GatewayHarness.start({
+      to: { "10.9.0.1:80": `127.0.0.1:${shadow.port}` },
+      limits: { totalBytes: 2 ** 20, flows: 100 },
+    });
+    const frames: Buffer[] = [];
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(80), fc.nat(255)), { maxLength: 4 }), fc.nat(9), (changes, which) => {
+        const script = new TcpScript({ ...client, port: 30_000 + which }, server).handshake();
+        script.say(true, "PUT /x HTTP/1.1\r\nContent-Length: 9\r\n\r\n123456789").say(false, ok).close();
+        for (const frame of script.frames) {
+          for (const [at, value] of changes) if (at < frame.length) frame[at] = value;
+          frames.push(frame);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+    await harness.send(frames);
+    const honest = new TcpScript({ address: "10.8.0.9", port: 1234 }, server).handshake();
+    harness.gateway.endFlows();
+    const before = harness.gateway.snapshot().requests.replayed;
+    await harness.send(honest.say(true, "GET /honest HTTP/1.1\r\n\r\n").say(false, ok).close().frames);
+    const stats = await harness.stop();
+    assert.equal(stats.requests.replayed, before + 1);
+    assert.ok(shadow.received.some((bytes) => bytes.toString() === "GET /honest HTTP/1.1\r\n\r\n"));
+    harness.remove();
+    await shadow.stop();
+  });
+});

@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+import { Command } from "commander";
+
+import { addGatewayOptions, gatewayConfig } from "../../../../components/runtime/gateway/cliOptions";
+import { runGateway } from "../../../../components/runtime/gateway/gateway";
+import { CaptureWriter } from "../../../../components/runtime/gateway/intake/captureFile";
+import { gatewayStatsSchema } from "../../../../components/runtime/gateway/stats";
+import { TcpScript, vxlan } from "../../../support/capture";
+import { RecordingServer, until } from "../../../support/captureHarness";
+
+const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+const main = resolve(__dirname, "../../../../components/runtime/gateway/main.ts");
+
+function flow(port: number): Buffer[] {
+  const script = new TcpScript({ address: "10.8.0.1", port }, { address: "10.9.0.1", port: 80 }).handshake();
+  return script.say(true, `GET /${port} HTTP/1.1\r\n\r\n`).say(false, ok).close().frames;
+}
+
+function put(socketPath: string, body: string): Promise<number | undefined> {
+  return new Promise((done, failed) => {
+    const call = request({ socketPath, path: "/intake", method: "PUT" }, (response) => {
+      response.resume();
+      response.on("end", () => done(response.statusCode));
+    });
+    call.on("error", failed);
+    call.end(body);
+  });
+}
+
+describe("gateway: as a process", () => {
+  let folder: string;
+  let shadow: RecordingServer;
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), "gateway-process-"));
+    shadow = await RecordingServer.start((socket) => socket.write(ok));
+  });
+
+  afterEach(async () => {
+    rmSync(folder, { recursive: true, force: true });
+    await shadow.stop();
+  });
+
+  it("opens on command, reloads on SIGHUP, drains on SIGTERM and leaves its last counters", async function () {
+    this.timeout(60_000);
+    const probe = createSocket("udp4");
+    await new Promise<void>((done) => probe.bind(0, "127.0.0.1", done));
+    const { port } = probe.address();
+    probe.close();
+    const config = {
+      intake: `vxlan:127.0.0.1:${port}`,
+      to: { "10.9.0.1:80": `127.0.0.1:${shadow.port}` },
+      stats: join(folder, "stats.json"),
+      samples: join(folder, "samples.ndjson"),
+      control: join(folder, "control.sock"),
+      startClosed: true,
+    };
+    const file = join(folder, "config.json");
+    writeFileSync(file, JSON.stringify(config));
+    const child = spawn(process.execPath, ["--import", "tsx", main, file], { stdio: "inherit" });
+    const ended = new Promise<number | null>((done) => child.on("exit", done));
+    try {
+      await until("the control socket is there", () => existsSync(config.control));
+      await until("statistics are there", () => existsSync(config.stats));
+      assert.equal(await put(config.control, "nonsense"), 400);
+      assert.equal(await put(config.control, '{"open":true}'), 200);
+      const sender = createSocket("udp4");
+      const send = async (frames: Buffer[]): Promise<void> => {
+        for (const frame of frames) {
+          await new Promise((done) => sender.send(vxlan(frame), port, "127.0.0.1", done));
+        }
+      };
+      await send(flow(1111));
+      await until("the first request arrived", () => shadow.received.length === 1);
+      writeFileSync(file, JSON.stringify({ ...config, percent: 0 }));
+      child.kill("SIGHUP");
+      let tried = 2000;
+      const stats = (): ReturnType<typeof gatewayStatsSchema.parse> =>
+        gatewayStatsSchema.parse(JSON.parse(readFileSync(config.stats, "utf8")));
+      while (stats().selection.flowsSampledOut === 0) {
+        await send(flow(tried++));
+        await new Promise((done) => setTimeout(done, 100));
+      }
+      sender.close();
+      child.kill("SIGTERM");
+      assert.equal(await ended, 0);
+      const last = stats();
+      assert.equal(last.intake.open, false);
+      assert.equal(last.requests.onWire, last.requests.replayed);
+      assert.equal(last.requests.answered, shadow.received.length);
+      assert.equal(readFileSync(config.samples, "utf8").trim().split("\n").length, last.requests.replayed);
+    } finally {
+      child.kill("SIGKILL");
+    }
+  });
+
+  it("replays a recording to its end, keeps one of its own, and that one replays the same", async function () {
+    this.timeout(30_000);
+    const writer = new CaptureWriter(join(folder, "in.pcapng"));
+    [...flow(1), ...flow(2), ...flow(3)].forEach((frame, index) => writer.write(frame, 1_700_000_000_000 + index * 2));
+    await writer.close();
+    const base = {
+      to: { "10.9.0.1:80": `127.0.0.1:${shadow.port}` },
+      stats: join(folder, "stats.json"),
+      samples: join(folder, "samples.ndjson"),
+    };
+    const first = await runGateway({
+      ...base,
+      fromFile: join(folder, "in.pcapng"),
+      record: join(folder, "out.pcapng"),
+    });
+    await first.finished;
+    assert.equal((await first.stop()).requests.answered, 3);
+    const second = await runGateway({ ...base, fromFile: join(folder, "out.pcapng"), speed: 0 });
+    await second.finished;
+    assert.equal((await second.stop()).requests.answered, 3);
+    const heads = shadow.received.map((bytes) => bytes.toString("latin1").split(" ")[1]).sort();
+    assert.deepEqual(heads, ["/1", "/1", "/2", "/2", "/3", "/3"]);
+  });
+
+  it("reads its options and names everything that is wrong with them at once", () => {
+    const read = (...args: string[]): unknown => {
+      const command = addGatewayOptions(new Command()).exitOverride();
+      command.parse(args, { from: "user" });
+      return gatewayConfig(command.opts());
+    };
+    const line =
+      "--intake vxlan:127.0.0.1:4789 --to 10.0.0.5:80=127.0.0.1:90 --percent 12.5 --seed 7 --sample-by client";
+    assert.deepEqual(read(...line.split(" "), "--include", "destination=10.0.0.0/8,dport=80+8000-8010,protocol=tcp"), {
+      intake: "vxlan:127.0.0.1:4789",
+      to: { "10.0.0.5:80": "127.0.0.1:90" },
+      percent: 12.5,
+      seed: 7,
+      sampleBy: "client",
+      include: [{ destinationCidr: "10.0.0.0/8", destinationPorts: ["80", "8000-8010"], protocol: "tcp" }],
+      stats: "stats.json",
+      samples: "samples.ndjson",
+    });
+    assert.throws(() => read("--percent", "abc", "--to", "x"), /--to: "x" is not[^]*--percent: "abc" is no number/);
+    assert.throws(() => read("--intake", "foo:1", "--percent", "101"), /percent[^]*100/);
+    assert.throws(() => read("--intake", "foo:1", "--include", "application=redsi"), /intake[^]*did you mean "redis"/);
+  });
+});
