@@ -48,8 +48,13 @@ async function probeIn(scratch: string): Promise<Capabilities> {
   };
   const relay = relayCommand();
   const relayable = capabilities.vxlan && capabilities.mirred === true && capabilities.ethtool;
-  return relayable && relay !== undefined ? { ...capabilities, relay } : capabilities;
+  if (!relayable || relay === undefined) return capabilities;
+  const first = (await hasTool("chrt")) && (await works(...realTime, "true")) ? realTime : [];
+  return { ...capabilities, relay: [...first, ...relay] };
 }
+
+/** The relay goes before ordinary programs: niceness alone does not, where each session has a share of its own. */
+const realTime = ["chrt", "--rr", "1"];
 
 async function mirredWorks(scratch: string, works: (...argv: string[]) => Promise<boolean>): Promise<boolean> {
   const filter = [
