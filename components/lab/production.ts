@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 
 import type { Topology } from "../topology";
 import { createMachine, machineStatus, writtenMachine } from "./kernel/machine";
+import { deleteMirror } from "./kernel/mirror";
 import { createNetwork, deleteNetwork, machineNames, readNetwork } from "./kernel/network";
 import type { LabMachineSpec } from "./kernel/specs";
 import { createSubnet, writtenSubnet } from "./kernel/subnet";
@@ -76,7 +77,8 @@ async function allOrFirstError(tasks: Promise<void>[]): Promise<void> {
   for (const result of await Promise.allSettled(tasks)) if (result.status === "rejected") throw result.reason;
 }
 
-/** Removes a lab network, production or shadow, built or half-built; nothing of it is left. */
+/** Removes a lab network, production or shadow, built or half-built; nothing of it is left, in production neither. */
 export async function destroyNetwork(name: string): Promise<void> {
+  await deleteMirror(name);
   await deleteNetwork(name);
 }

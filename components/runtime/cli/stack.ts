@@ -51,11 +51,26 @@ export function register(program: Command): void {
   });
 }
 
-/** Brings the stack up through the real engine and reads its outputs. */
-export async function stackUp(terminal: Terminal, stack: string, cwd = "."): Promise<StackResult> {
+/** Brings the stack up through the real engine, with configuration beside what it has, and reads its outputs. */
+export async function stackUp(
+  terminal: Terminal,
+  stack: string,
+  cwd = ".",
+  config: Record<string, string> = {},
+): Promise<StackResult> {
   const started = Date.now();
   await selectStack(stack, cwd);
-  const args = ["up", "--stack", stack, "--yes", "--skip-preview", "--non-interactive", "--suppress-outputs"];
+  const settings = Object.entries(config).flatMap(([key, value]) => ["--config", `${key}=${value}`]);
+  const args = [
+    "up",
+    "--stack",
+    stack,
+    "--yes",
+    "--skip-preview",
+    "--non-interactive",
+    "--suppress-outputs",
+    ...settings,
+  ];
   await step(terminal, `pulumi up of stack "${stack}"`, () => pulumi(args, cwd, { show: !terminal.json }));
   const outputs = await pulumi(["stack", "output", "--stack", stack, "--json"], cwd);
   const seconds = (Date.now() - started) / 1000;
