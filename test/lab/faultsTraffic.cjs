@@ -17,6 +17,7 @@ function socket() {
 function message(sequence) {
   const buffer = Buffer.alloc(Number(size), sequence & 0xff);
   buffer.writeUInt32BE(sequence, 0);
+  buffer.writeUInt32BE(sequence, buffer.length - 4);
   return buffer;
 }
 
@@ -29,7 +30,8 @@ function receive() {
     .on("message", (buffer) => {
       const sequence = buffer.readUInt32BE(0);
       counts.received++;
-      if (!buffer.subarray(4).every((byte) => byte === (sequence & 0xff))) counts.wrong++;
+      const last = buffer.readUInt32BE(buffer.length - 4);
+      if (!buffer.subarray(4, -4).every((byte) => byte === (last & 0xff)) || sequence !== last) counts.wrong++;
       if (seen.has(sequence)) counts.duplicates++;
       else if (sequence < highest) counts.overtaken++;
       seen.add(sequence);
@@ -108,7 +110,7 @@ async function roundTrips() {
       sent.push(performance.now());
       sender.send(message(sequence), Number(port), address);
     }
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setTimeout(resolve, 1));
   }
   const end = performance.now() + 3000;
   while (times.length < Number(count) && performance.now() < end)

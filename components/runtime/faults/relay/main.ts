@@ -42,12 +42,20 @@ function writeReport(config: RelayConfig, relay: Relay): void {
   }
 }
 
-/** A busy host must not add to the delay; without the right to it the counter of late packets tells. */
+/**
+ * A busy host must not add to the delay; without the right to it the counter of late packets tells. Where the kernel
+ * groups processes by session, the priority of the group counts as well.
+ */
 function goFirst(): void {
-  try {
-    setPriority(constants.priority.PRIORITY_HIGHEST);
-  } catch {
-    return;
+  for (const raise of [
+    () => setPriority(constants.priority.PRIORITY_HIGHEST),
+    () => writeFileSync("/proc/self/autogroup", `${constants.priority.PRIORITY_HIGHEST}`),
+  ]) {
+    try {
+      raise();
+    } catch {
+      continue;
+    }
   }
 }
 
