@@ -145,6 +145,6 @@ describe("gateway: as a process", () => {
     });
     assert.throws(() => read("--percent", "abc", "--to", "x"), /--to: "x" is not[^]*--percent: "abc" is no number/);
     assert.throws(() => read("--intake", "foo:1", "--percent", "101"), /percent[^]*100/);
-    assert.throws(() => read("--intake", "foo:1", "--include", "application=redsi"), /intake[^]*did you mean "redis"/);
+    assert.throws(() => read("--intake", "foo:1", "--include", "application=reds"), /intake[^]*did you mean "redis"/);
   });
 });
