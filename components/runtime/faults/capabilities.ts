@@ -88,10 +88,15 @@ function cgroupVersion(): Capabilities["cgroup"] {
   return controllers.length === 3 ? "v1" : "none";
 }
 
-/** The relay as it was built; beside the sources, the built one of the same checkout. */
+/** The relay as it was built; in a checkout that was never built, its source with what runs TypeScript there. */
 function relayCommand(): string[] | undefined {
-  const beside = join(__dirname, "relay", "main.js");
   const built = join(__dirname, "..", "..", "..", "dist", "components", "runtime", "faults", "relay", "main.js");
-  const program = [beside, built].find((path) => existsSync(path));
-  return program === undefined ? undefined : [process.execPath, program];
+  const program = [join(__dirname, "relay", "main.js"), built].find((path) => existsSync(path));
+  if (program !== undefined) return [process.execPath, program];
+  const source = join(__dirname, "relay", "main.ts");
+  try {
+    return existsSync(source) ? [process.execPath, "--import", require.resolve("tsx"), source] : undefined;
+  } catch {
+    return undefined;
+  }
 }
