@@ -5,7 +5,7 @@ import type { GatewayStats } from "./stats";
 /** The counters in Prometheus' text format: `shadownet_gateway_requests_replayed 12`; causes become a label. */
 export function metricsText(stats: GatewayStats): string {
   const lines: string[] = [];
-  walk("shadownet_gateway", stats as unknown as Record<string, unknown>, lines);
+  walk("shadownet_gateway", stats, lines);
   return `${lines.join("\n")}\n`;
 }
 
@@ -23,12 +23,18 @@ function snake(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-/** Serves `GET /metrics`; throws when the address cannot be listened on. */
+function answer(path: string, stats: GatewayStats): [number, string] {
+  if (path === "/metrics") return [200, metricsText(stats)];
+  if (path === "/health") return stats.intake.open ? [200, "open\n"] : [503, "closed\n"];
+  return [404, "there is /metrics and /health\n"];
+}
+
+/** Serves `/metrics`, and `/health` for load balancers: 200 while the intake is open, else 503. Throws when the address cannot be listened on. */
 export async function serveMetrics(address: string, port: number, read: () => GatewayStats): Promise<Server> {
   const server = createServer((request, response) => {
-    const found = request.method === "GET" && request.url === "/metrics";
-    response.writeHead(found ? 200 : 404, { "content-type": "text/plain; version=0.0.4" });
-    response.end(found ? metricsText(read()) : "there is GET /metrics\n");
+    const [status, text] = answer(request.url ?? "", read());
+    response.writeHead(status, { "content-type": "text/plain; version=0.0.4" });
+    response.end(text);
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
