@@ -32,11 +32,6 @@ export function quote(text: string): string {
   return /^[A-Za-z0-9_@%+=:,./{}-]+$/.test(text) && !text.includes("{}") ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** The same command, allowed to fail. */
-export function lenient(command: PlanCommand): PlanCommand {
-  return { ...command, ignoreFailure: true };
-}
-
 /** Name of everything that a fault creates, from its id: a letter first, then letters, digits and underscores. */
 export function tag(id: string): string {
   return /^[A-Za-z0-9_]{1,40}$/.test(id) ? `sn_${id}` : `sn_${hash(id)}`;

@@ -110,7 +110,7 @@ watch() {
     reason_to_end
     case $REASON in
       '') ;;
-      lost) exit 0 ;;
+      lost) undo lost; rm -rf "$STATE"; exit 0 ;;
       ended) [ -e "$STATE/clean" ] && exit 0; undo "$REASON" ;;
       *) undo "$REASON" && exit 0 ;;
     esac
