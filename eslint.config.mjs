@@ -47,6 +47,7 @@ export default tseslint.config(
           "AbortSignal",
           "AbortController",
           "setImmediate",
+          "performance",
         ].map((name) => [name, "readonly"]),
       ),
     },

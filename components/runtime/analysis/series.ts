@@ -1,5 +1,4 @@
 import { median } from "./descriptive";
-import type { EvenSeries } from "./recovery";
 
 /** One sample: seconds and value. */
 export interface Sample {
@@ -70,9 +69,4 @@ export function cellsIn(series: { start: number; step: number }, size: number, w
 /** Values of the cells that are not missing. */
 export function present(values: readonly number[], cells: readonly number[]): number[] {
   return cells.map((cell) => values[cell]!).filter((value) => !Number.isNaN(value));
-}
-
-/** The series as onset and recovery take it. */
-export function evenSeries(pair: AlignedPair, values: readonly number[]): EvenSeries {
-  return { start: pair.start, step: pair.step, values };
 }
