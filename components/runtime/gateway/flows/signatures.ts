@@ -18,13 +18,15 @@ function bytewise(length: number, test: (bytes: Buffer) => boolean): Test {
   return (bytes) => (bytes.length < length ? "maybe" : test(bytes) ? "yes" : "no");
 }
 
+const preface = "PRI * HTTP/2.0";
 const http1Methods = /^[A-Za-z_-]{1,31} [^\s]/;
 
 /** Signatures in what the client says first. */
 const clientTests: Record<string, Test> = {
   http2: prefix(Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")),
   http1: (bytes) => {
-    if (bytes.subarray(0, 6).toString("latin1") === "PRI * ") return "no";
+    const text = bytes.toString("latin1", 0, 14);
+    if (preface.startsWith(text)) return text.length === 14 ? "no" : "maybe";
     if (http1Methods.test(bytes.toString("latin1", 0, 34))) return "yes";
     return couldBeRequest(bytes, 0, bytes.length) ? "maybe" : "no";
   },

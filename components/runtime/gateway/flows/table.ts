@@ -82,7 +82,10 @@ export class FlowTable {
     for (const flow of this.carried) {
       flow.tick(now);
       if (!flow.over && now - flow.lastSeen > this.shared.limits.idleTimeoutMilliseconds) this.end(flow, now);
-      if (flow.over && (flow instanceof UdpFlow || flow.link.idle)) this.carried.delete(flow);
+      if (flow.over && (flow instanceof UdpFlow || flow.link.idle)) {
+        this.carried.delete(flow);
+        this.shared.memory.used -= flow.memory;
+      }
     }
     this.shared.stats.flows.open = this.carried.size;
     this.shared.stats.flows.heldBytes = this.shared.memory.used;

@@ -17,6 +17,9 @@ export interface ReplayDependencies {
   log: ExchangeLog;
 }
 
+/** How long a shadow server may leave a finished connection open. */
+const lingerMilliseconds = 5_000;
+
 /** The name that a socket's error has in samples and counters. */
 function errorName(error: NodeJS.ErrnoException): string {
   switch (error.code) {
@@ -161,15 +164,23 @@ export class ShadowConnection {
     this.progressed();
   }
 
+  private get busy(): boolean {
+    return this.unsent.length > 0 || this.reader.waiting.some((exchange) => !exchange.shadow.settled);
+  }
+
   private endWhenIdle(): void {
-    const busy = this.unsent.length > 0 || this.reader.waiting.some((exchange) => !exchange.shadow.settled);
-    if (busy) return;
+    if (this.busy) return;
     if (this.retired) this.conclude("closed");
     else this.endWritable();
   }
 
   private endWritable(): void {
-    if (this.connected) this.socket?.end();
+    const { socket } = this;
+    if (this.connected && socket?.writableEnded === false) {
+      socket.end();
+      socket.on("timeout", () => (this.busy ? socket.setTimeout(lingerMilliseconds) : this.conclude("closed")));
+      socket.setTimeout(lingerMilliseconds);
+    } else if (this.connected) return;
     else if (this.unsent.length === 0) this.conclude("closed");
   }
 

@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { createSocket } from "node:dgram";
+
+import { recognise } from "../../../../components/runtime/gateway/flows/signatures";
+import { TcpScript, udpFrame } from "../../../support/capture";
+import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
+
+const client = { address: "10.8.0.1", port: 40_000 };
+const server = { address: "10.9.0.1", port: 6379 };
+
+describe("gateway: protocols other than HTTP/1", () => {
+  it("goes by turns, and a turn waits for the shadow's answer to the one before", async () => {
+    const seen: string[] = [];
+    const shadow = await RecordingServer.start((socket, _all, fresh) => {
+      seen.push(fresh.toString());
+      setTimeout(() => socket.write("+OK\r\n"), 30);
+    });
+    const harness = await GatewayHarness.start({ to: { "10.9.0.1:6379": `127.0.0.1:${shadow.port}` } });
+    const script = new TcpScript(client, server).handshake();
+    const turns = ["*1\r\n$4\r\nPING\r\n", "*2\r\n$3\r\nGET\r\n$1\r\na\r\n", "*1\r\n$4\r\nQUIT\r\n"];
+    for (const turn of turns) script.say(true, turn).say(false, "+OK\r\n").acknowledge(true);
+    await harness.send(script.close().frames);
+    await until("all are paired", () => harness.gateway.snapshot().compare.equal === 3);
+    assert.deepEqual(seen, turns);
+    assert.equal((await harness.stop()).requests.coverage, 1);
+    harness.remove();
+    await shadow.stop();
+  });
+
+  it("carries such a flow no further after a hole, and counts what came after it", async () => {
+    const shadow = await RecordingServer.start((socket) => socket.write("+OK\r\n"));
+    const harness = await GatewayHarness.start({ to: { "10.9.0.1:6379": `127.0.0.1:${shadow.port}` } });
+    const script = new TcpScript(client, server).handshake();
+    for (const name of ["a", "b", "c", "d"]) {
+      script.say(true, `*2\r\n$3\r\nGET\r\n$1\r\n${name}\r\n`).say(false, "+OK\r\n").acknowledge(true);
+    }
+    await harness.send(script.close().frames.filter((_, index) => index !== 6));
+    const { requests, flows } = await harness.stop();
+    assert.equal(requests.onWire, 4);
+    assert.equal(requests.replayed, 1);
+    assert.equal(requests.lostByMirror, 1);
+    assert.deepEqual(requests.unusable, { noBoundary: 2 });
+    assert.equal(flows.uncovered, 1);
+    harness.remove();
+    await shadow.stop();
+  });
+
+  it("forwards datagrams and pairs their answers", async () => {
+    const shadow = createSocket("udp4");
+    shadow.on("message", (message, { port, address }) => shadow.send(`re:${message.toString()}`, port, address));
+    await new Promise<void>((done) => shadow.bind(0, "127.0.0.1", done));
+    const target = `127.0.0.1:${shadow.address().port}`;
+    const harness = await GatewayHarness.start({ to: { "10.9.0.1:6379": target } });
+    const frames = ["one", "two"].flatMap((text) => [
+      udpFrame(client, server, Buffer.from(text)),
+      udpFrame(server, client, Buffer.from(`re:${text}`)),
+    ]);
+    await harness.send(frames);
+    await until("both are paired", () => harness.gateway.snapshot().compare.paired === 2);
+    assert.equal((await harness.stop()).compare.equal, 2);
+    harness.remove();
+    shadow.close();
+  });
+
+  it("keeps and drops flows whole by the application they turn out to be", async () => {
+    const shadow = await RecordingServer.start((socket) => socket.write("+OK\r\n"));
+    const to = { "10.9.0.1:6379": `127.0.0.1:${shadow.port}` };
+    const harness = await GatewayHarness.start({ to, include: [{ application: "redis" }] });
+    const ping = "*1\r\n$4\r\nPING\r\n";
+    const flow = (port: number, text: string): Buffer[] => {
+      const script = new TcpScript({ ...client, port }, server, { mss: 3 }).handshake();
+      return script.say(true, text).say(false, "+OK\r\n").close().frames;
+    };
+    await harness.send([...flow(1, ping), ...flow(2, "GET / HTTP/1.1\r\n\r\n")]);
+    await until("one is replayed", () => shadow.received.some((bytes) => bytes.toString() === ping));
+    const { selection } = await harness.stop();
+    assert.deepEqual([selection.flowsSeen, selection.flowsSelected, selection.flowsExcluded], [2, 1, 1]);
+    assert.equal(shadow.received.length, 1);
+    harness.remove();
+    await shadow.stop();
+  });
+
+  it("recognises applications by their first bytes", () => {
+    const bytes = (text: string, encoding: BufferEncoding = "latin1"): Buffer => Buffer.from(text, encoding);
+    const none = Buffer.alloc(0);
+    const clients: [string, Buffer][] = [
+      ["http1", bytes("GET / HTTP/1.1\r\n")],
+      ["http2", bytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")],
+      ["tls", bytes("160301020001000001fc0303", "hex")],
+      ["postgres", bytes("0000002700030000757365720061", "hex")],
+      ["postgres", bytes("0000000804d2162f", "hex")],
+      ["redis", bytes("*1\r\n$4\r\nPING\r\n")],
+      ["ssh", bytes("SSH-2.0-x\r\n")],
+      ["mongodb", bytes("3a0000000100000000000000d40700000000000061", "hex")],
+      ["amqp", bytes("AMQP\0\0\x09\x01")],
+      ["dns", bytes("001d1234010000010000000000000377777700", "hex")],
+    ];
+    for (const [name, first] of clients) {
+      assert.equal(recognise(first, none, false), name);
+      for (let length = 1; length < first.length; length++) {
+        assert.ok(
+          ["maybe", name].includes(recognise(first.subarray(0, length), none, false) ?? "none"),
+          `${name} ${length}`,
+        );
+      }
+    }
+    assert.equal(recognise(none, bytes("4a0000000a382e302e3336", "hex"), false), "mysql");
+    assert.equal(recognise(bytes("\x01\x02\x03 nothing known at all, surely not"), none, false), undefined);
+  });
+});
