@@ -116,6 +116,7 @@ function resolvedMachine(network: string, machine: Machine): ResolvedMachine {
     namespace,
     cgroups: machineCgroups(network, machine.name),
     dataFolder: join(folder, "data"),
+    hostsFile: join(folder, "hosts"),
     crashCommand: script("crash.sh"),
     restartCommand: script("start.sh"),
     aliveCommand: script("alive.sh"),

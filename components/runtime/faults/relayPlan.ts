@@ -62,7 +62,7 @@ export function relayDetours(id: string, taps: Tap[], settings: RelaySettings): 
         { argv: ["!", ...ipIn(tap.namespace, "link", "show", "dev", device)] },
         ...(last ? [home, underlay].map((name) => shell(`! ip netns list | grep -q '^${name}\\b'`)) : []),
       ],
-      effect: last ? (["delayed", "overflowed", "late"] as const).map(relayCounter) : [],
+      effect: last ? (["delayed", "overflowed", "late", "heldMicroseconds"] as const).map(relayCounter) : [],
     };
   });
 }

@@ -31,8 +31,11 @@ export interface RelayReport {
   delayed: number;
   overflowed: number;
   held: number;
-  /** Packets that left more than 1 ms after their time, and the worst case. */
+  /** Packets that left more than 1 ms after their time. */
   late: number;
+  /** How long the packets that left were held, all together. */
+  heldMicroseconds: number;
+  /** The worst of them. */
   worstLateMilliseconds: number;
 }
 

@@ -1,6 +1,8 @@
 /** One packet that waits for its time. */
 export interface Held {
   frame: Buffer;
+  /** When it came and when it is to leave, milliseconds of the process's clock. */
+  arrived: number;
   due: number;
   /** Arrival order; decides between equal times. */
   order: number;

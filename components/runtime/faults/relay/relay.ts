@@ -25,6 +25,7 @@ export class Relay {
     overflowed: 0,
     held: 0,
     late: 0,
+    heldMicroseconds: 0,
     worstLateMilliseconds: 0,
   };
   private readonly socket: Socket;
@@ -69,10 +70,11 @@ export class Relay {
       this.report.overflowed++;
       return;
     }
-    const drawn = performance.now() + tap.next();
+    const arrived = performance.now();
+    const drawn = arrived + tap.next();
     const due = this.config.model.keepOrder ? Math.max(drawn, tap.last) : drawn;
     tap.last = due;
-    this.queue.push({ frame, due, order: this.report.received });
+    this.queue.push({ frame, arrived, due, order: this.report.received });
     this.schedule();
   }
 
@@ -102,6 +104,7 @@ export class Relay {
       if (late > 1) this.report.late++;
       if (late > this.report.worstLateMilliseconds) this.report.worstLateMilliseconds = late;
       this.report.delayed++;
+      this.report.heldMicroseconds += Math.round((now - first.arrived) * 1000);
       this.send(first.frame);
     }
     this.report.held = this.queue.size;
