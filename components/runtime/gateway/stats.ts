@@ -61,6 +61,8 @@ export const gatewayStatsSchema = z.object({
     /** Sent to the shadow whole, or tried to: each has a sample that says how it ended. */
     replayed: count,
     lostByMirror: count,
+    /** The part of `lostByMirror` that is not counted but estimated from bytes: both directions had holes at once. */
+    lostEstimated: count,
     unusable: byCause,
     shed: byCause,
     /** Replayed requests to which the shadow gave a complete response. */
@@ -132,6 +134,7 @@ export function newStats(startedAt: number): GatewayStats {
       onWire: 0,
       replayed: 0,
       lostByMirror: 0,
+      lostEstimated: 0,
       unusable: {},
       shed: {},
       answered: 0,

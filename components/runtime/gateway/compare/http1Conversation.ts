@@ -3,6 +3,7 @@ import type { Conversation, FlowContext, ShadowReader } from "./conversation";
 import { Exchange } from "./exchangeLog";
 import { beginsRequest, beginsResponse, Http1Framer } from "./http1";
 import { Http1Responses } from "./responses";
+import { LossEstimate } from "./lossEstimate";
 import { RawConversation } from "./rawConversation";
 import { Http1ShadowReader } from "./shadowReaders";
 
@@ -27,6 +28,8 @@ export class Http1Conversation implements Conversation {
   /** A response was read without knowing its request, so its framing may be wrong (HEAD). */
   private serverUncertain = false;
   private skippedMidStream = false;
+  private readonly estimate = new LossEstimate();
+  private requestStart = 0;
   /** One byte is missing between two requests: the client's FIN, unless more follows. */
   private perhapsEnded = false;
 
@@ -49,7 +52,7 @@ export class Http1Conversation implements Conversation {
     from: number,
     to: number,
     time: number,
-    _offset: number,
+    offset: number,
     peerOffset: number,
     segmentStart: boolean,
   ): void {
@@ -59,7 +62,7 @@ export class Http1Conversation implements Conversation {
         this.skip(peerOffset);
         return;
       }
-      this.resume(peerOffset);
+      this.resume(offset, peerOffset);
     }
     let at = from;
     while (at < to) {
@@ -67,6 +70,7 @@ export class Http1Conversation implements Conversation {
         while (at < to && (chunk[at] === 13 || chunk[at] === 10)) at++;
         if (at === to) return;
         this.current = this.begin(time, peerOffset);
+        this.requestStart = offset + at - from;
       }
       const next = this.framer.push(chunk, at, to, "");
       if (this.framer.problem !== undefined) {
@@ -75,7 +79,9 @@ export class Http1Conversation implements Conversation {
       }
       this.keep(chunk, at, next);
       at = next;
-      if (this.framer.state === "done") this.complete(this.current, time);
+      if (this.framer.state !== "done") continue;
+      this.estimate.note(this.requestStart, offset + at - from, this.current.peerOffset);
+      this.complete(this.current, time);
     }
   }
 
@@ -187,10 +193,11 @@ export class Http1Conversation implements Conversation {
     return this.live.atBoundary && peerOffset === this.flow.serverPosition();
   }
 
-  private resume(peerOffset: number): void {
+  private resume(offset: number, peerOffset: number): void {
     if (this.flow.midStream && this.index === 0) this.flow.stats.flows.pickedUpMidStream++;
     if (this.lost) this.flow.stats.flows.resumedAfterLoss++;
     this.live.failAll("lost");
+    if (this.lost && !this.serverGapless) this.estimateLoss(offset, peerOffset);
     this.reconcile();
     this.clientInSync = true;
     this.serverInSync = this.serverGapless = peerOffset === this.flow.serverPosition();
@@ -206,7 +213,15 @@ export class Http1Conversation implements Conversation {
     this.live.finals = 0;
   }
 
+  /** Holes in both directions: what went by can only be judged by its bytes. */
+  private estimateLoss(offset: number, peerOffset: number): void {
+    const unseen = this.estimate.between(offset, peerOffset) - 1;
+    this.countLost(unseen);
+    if (this.flow.shedCause === undefined) this.flow.stats.requests.lostEstimated += unseen;
+  }
+
   private countLost(count: number): void {
+    if (count === 0) return;
     if (this.flow.shedCause !== undefined) bump(this.flow.stats.requests.shed, this.flow.shedCause, count);
     else this.flow.stats.requests.lostByMirror += count;
   }
