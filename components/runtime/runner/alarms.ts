@@ -23,15 +23,17 @@ export class AlarmEngine {
     private readonly onTransition: (transition: AlarmTransition) => void,
   ) {}
 
-  /** Checks every rule and reports what changed. */
+  /** Reports what changed: an alarm fires when its threshold was passed for its time, and resolves when kept for as long. */
   evaluate(now: number): void {
     for (const rule of this.rules) {
-      const { state, value } = checkThreshold(this.recent, rule, rule.forSeconds ?? 10, this.stepSeconds, now);
+      const forSeconds = rule.forSeconds ?? 10;
+      const { state, value, lastBeyond } = checkThreshold(this.recent, rule, forSeconds, this.stepSeconds, now);
+      const isGood = lastBeyond === undefined || now - lastBeyond > forSeconds * 1000;
       const before = this.standing.get(rule.name) ?? { state: "ok" as const, since: now };
       const wasFiring = before.state === "firing" || before.state === "acknowledged";
       if (state === "breached" && !wasFiring) this.change(rule, "firing", now, now, value);
       else if (state === "noData" && before.state !== "noData") this.change(rule, "noData", now, now, undefined);
-      else if (state === "kept" && before.state !== "ok") this.change(rule, "ok", now, before.since, value);
+      else if (state === "kept" && before.state !== "ok" && isGood) this.change(rule, "ok", now, before.since, value);
     }
   }
 

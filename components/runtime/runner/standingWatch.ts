@@ -5,7 +5,7 @@ import type { Driver } from "./driver";
 import { AlarmNotifier, type NotifySettings } from "./notify";
 import { RecentPoints } from "./recent";
 
-/** What {@link watchAlarms} needs. */
+/** What {@link StandingWatch} needs. */
 export interface StandingWatchOptions {
   driver: Driver;
   rules: AlarmRule[];
@@ -25,43 +25,64 @@ export interface StandingWatchOptions {
 /** Seconds of traffic after which the usual gap between live and shadow is taken, for alarms on the gap. */
 const calibrationSeconds = 60;
 
-/**
- * Watches alarms while traffic flows without a run, until told to end. The gap is taken against the first minute, so it
- * means: since the watch began. It samples by itself; a run on the same shadow watches its alarms on its own.
- */
-export async function watchAlarms(options: StandingWatchOptions): Promise<void> {
-  const { driver, rules, signal, clock = systemClock, stepSeconds = 1 } = options;
-  const { network } = await driver.describe();
-  const notifier = new AlarmNotifier(network, options.notify ?? {}, (problem) => options.onProblem?.(problem));
-  const recent = new RecentPoints();
-  const onTransition = (transition: AlarmTransition): void => {
-    notifier.tell(transition);
-    options.onTransition?.(transition);
-  };
-  const isOnGap = ({ side }: AlarmRule): boolean => side === "gap";
-  const ofSides = new AlarmEngine(
-    rules.filter((rule) => !isOnGap(rule)),
-    recent,
-    stepSeconds,
-    onTransition,
-  );
-  const ofGap = new AlarmEngine(rules.filter(isOnGap), recent, stepSeconds, onTransition);
-  const start = clock.now();
-  let calibrated = false;
-  await driver.startSampling(stepSeconds, (points) => recent.add(points));
-  try {
-    while (!signal.aborted) {
-      await clock.sleep(stepSeconds * 1000, signal).catch(() => undefined);
-      const now = clock.now();
-      if (!calibrated && now - start >= calibrationSeconds * 1000) {
-        recent.calibrate(start, now);
-        calibrated = true;
+/** Watches alarms while traffic flows, with or without a run, and keeps the last quarter of an hour of every signal. */
+export class StandingWatch {
+  readonly recent = new RecentPoints();
+  private readonly ofSides: AlarmEngine;
+  private readonly ofGap: AlarmEngine;
+  private readonly clock: Clock;
+  private notifier?: AlarmNotifier;
+
+  constructor(private readonly options: StandingWatchOptions) {
+    const { rules, stepSeconds = 1, clock = systemClock } = options;
+    const onTransition = (transition: AlarmTransition): void => {
+      this.notifier?.tell(transition);
+      options.onTransition?.(transition);
+    };
+    const isOnGap = ({ side }: AlarmRule): boolean => side === "gap";
+    const engine = (chosen: AlarmRule[]): AlarmEngine =>
+      new AlarmEngine(chosen, this.recent, stepSeconds, onTransition);
+    this.ofSides = engine(rules.filter((rule) => !isOnGap(rule)));
+    this.ofGap = engine(rules.filter(isOnGap));
+    this.clock = clock;
+  }
+
+  /** Says that somebody has seen a firing alarm; says whether there was one. */
+  acknowledge(name: string): boolean {
+    const now = this.clock.now();
+    return this.ofSides.acknowledge(name, now) || this.ofGap.acknowledge(name, now);
+  }
+
+  /**
+   * Watches until told to end. The gap is taken against the first minute with traffic, so it means: since then; until it
+   * is known, alarms on the gap have no data.
+   */
+  async run(): Promise<void> {
+    const { driver, signal, stepSeconds = 1 } = this.options;
+    const { network } = await driver.describe();
+    this.notifier = new AlarmNotifier(network, this.options.notify ?? {}, (problem) =>
+      this.options.onProblem?.(problem),
+    );
+    let firstTraffic: number | undefined;
+    await driver.startSampling(stepSeconds, (points) => {
+      firstTraffic ??= points.find(({ side, signal: name }) => side === "live" && name === "app.requests")?.time;
+      this.recent.add(points);
+    });
+    let calibrated = false;
+    try {
+      while (!signal.aborted) {
+        await this.clock.sleep(stepSeconds * 1000, signal).catch(() => undefined);
+        const now = this.clock.now();
+        if (!calibrated && firstTraffic !== undefined && now - firstTraffic >= calibrationSeconds * 1000) {
+          this.recent.calibrate(firstTraffic, now);
+          calibrated = true;
+        }
+        this.ofSides.evaluate(now);
+        if (calibrated) this.ofGap.evaluate(now);
       }
-      ofSides.evaluate(now);
-      if (calibrated) ofGap.evaluate(now);
+    } finally {
+      await driver.stopSampling();
+      await this.notifier.drain();
     }
-  } finally {
-    await driver.stopSampling();
-    await notifier.drain();
   }
 }

@@ -15,6 +15,8 @@ export interface ThresholdState {
   /** `breached` when every sample of the last `forSeconds` is beyond; `noData` is never the same as `kept`. */
   state: "kept" | "breached" | "noData";
   value?: number;
+  /** Time of the newest sample beyond it, where `kept`; milliseconds since 1970. */
+  lastBeyond?: number;
 }
 
 /**
@@ -47,7 +49,8 @@ export function checkThreshold(
     const holds = stretch.length >= needed && seconds >= forSeconds && sample.time >= now - memoryMilliseconds;
     if (holds) return { state: "breached", value: sample.value };
   }
-  return { state: "kept", value: newest.value };
+  const lastBeyond = values.findLast(({ value }) => isBeyond(threshold, value))?.time;
+  return { state: "kept", value: newest.value, lastBeyond };
 }
 
 function isBeyond({ above, below }: Threshold, value: number): boolean {

@@ -37,6 +37,18 @@ describe("alarms", () => {
     assert.deepEqual(seen, ["7 errors firing", "23 errors resolved"]);
   });
 
+  it("with a long time fire once while errors come and go, and resolve when it was good for as long", () => {
+    const long = { ...rule, forSeconds: 30 };
+    const alternating = Array.from({ length: 60 }, (_, index) => (index % 2 === 0 ? 0.5 : 0));
+    const { seen } = watch(
+      [...alternating, ...times(40, 0.5), ...times(20, 0), ...times(5, 0.5), ...times(60, 0)],
+      [long],
+    );
+    assert.equal(seen.length, 2);
+    assert.match(seen[0]!, /^(8[5-9]|9\d) errors firing$/);
+    assert.match(seen[1]!, /^1[3-5]\d errors resolved$/);
+  });
+
   it("fire although the newest steps look well because their failures are not known yet", () => {
     const recent = new RecentPoints();
     const seen: string[] = [];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 
 import type { AlarmRule } from "../../../../components/monitor";
-import { watchAlarms } from "../../../../components/runtime/runner/standingWatch";
+import { StandingWatch } from "../../../../components/runtime/runner/standingWatch";
 import { FakeDriver } from "../../../support/fakeDriver";
 import { VirtualClock } from "../../../support/virtualClock";
 
@@ -23,7 +23,7 @@ describe("watching alarms without a run", () => {
     const seen: [string, string, number][] = [];
     const onTransition = ({ name, state, time }: { name: string; state: string; time: number }): void =>
       void seen.push([name, state, (time - start) / 1000]);
-    await watchAlarms({ driver, rules, signal: controller.signal, clock, onTransition });
+    await new StandingWatch({ driver, rules, signal: controller.signal, clock, onTransition }).run();
     const fired = seen.filter(([, state]) => state === "firing");
     assert.deepEqual(fired.map(([name]) => name).sort(), ["errors", "slow"]);
     assert.ok(fired.every(([, , at]) => at >= 93 && at <= 100));
