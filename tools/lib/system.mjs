@@ -22,12 +22,13 @@ export const testPrograms = {
   wrk: "wrk",
   tshark: "tshark",
   chromium: "chromium",
+  prometheus: "prometheus",
 };
 
 /** The same for the tool that the benchmarks compare with. */
 export const benchPrograms = { mininet: "mn" };
 
-const services = ["nginx", "redis-server"];
+const services = ["nginx", "redis-server", "prometheus"];
 const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 const policyFile = "/usr/sbin/policy-rc.d";
 
