@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { InnerFrame, unwrapGeneve, unwrapVxlan } from "../../../../components/runtime/gateway/intake/encapsulation";
 import { decodeEthernet, Packet } from "../../../../components/runtime/gateway/intake/packet";
 import { tcpFrame, TcpScript, udpFrame, vxlan } from "../../../support/capture";
-import { GatewayHarness, RecordingServer } from "../../../support/captureHarness";
+import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
 
 const client = { address: "10.8.0.1", port: 40_000 };
 const server = { address: "10.9.0.1", port: 80 };
@@ -108,6 +108,7 @@ describe("gateway: packets of every shape, and hostile ones", () => {
     await harness.send(frames);
     const honest = new TcpScript({ address: "10.8.0.9", port: 1234 }, server).handshake();
     harness.gateway.endFlows();
+    await until("there is room for another flow", () => harness.gateway.snapshot().flows.open === 0);
     const before = harness.gateway.snapshot().requests.replayed;
     await harness.send(honest.say(true, "GET /honest HTTP/1.1\r\n\r\n").say(false, ok).close().frames);
     const stats = await harness.stop();
