@@ -21,7 +21,8 @@ async function runSuite(suite, folder) {
   const mocha = join(root, "node_modules", "mocha", "bin", "mocha.js");
   const reporter = join(root, "tools", "lib", "mocha-reporter.cjs");
   const strict = process.env.CI ? ["--forbid-pending"] : [];
-  const args = [mocha, "--reporter", reporter, ...strict, `test/${suite}/**/*.spec.{ts,mjs}`];
+  // A failed test may leave a server behind; it must not keep the other suites from running.
+  const args = [mocha, "--exit", "--reporter", reporter, ...strict, `test/${suite}/**/*.spec.{ts,mjs}`];
   const begun = Date.now();
   console.log(`\n== ${suite} ==`);
   const env = { ...process.env, PATH: pathWith(toolFolders()), SHADOWNET_TEST_COUNTS: file };
