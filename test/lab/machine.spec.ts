@@ -49,7 +49,9 @@ describe("lab: machine", function () {
     assert.equal(await inside("cat /srv/greeting"), "from production");
     assert.equal(await inside("cat /proc/sys/kernel/hostname"), "web-1\n");
     assert.match(await inside("cat /etc/hosts"), /^10\.41\.2\.10 db\.shop$/m);
-    assert.equal((await inside("ls /tmp /run")).includes("shadownet"), false);
+    assert.equal(await inside("ls /tmp"), "");
+    assert.equal((await inside("ls /run")).includes("netns"), false);
+    assert.equal(await inside("ls /run/shadownet/bin"), "node\n");
     await inside("echo changed > /srv/greeting; echo secret > /tmp/own");
     assert.equal(await readFile(join(source, "greeting"), "utf8"), "from production");
     assert.match(await inside("cat /proc/1/cmdline | tr '\\0' ' '"), /init\.sh sleep 3600/);

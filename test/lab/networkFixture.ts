@@ -69,7 +69,7 @@ export async function connects(
 export function greeter(...ports: number[]): string[] {
   const script = `for (const port of ${JSON.stringify(ports)})
     require("node:net").createServer((s) => s.on("error", () => {}).end("hello\\n")).listen(port, "::")`;
-  return [process.execPath, "-e", script];
+  return ["node", "-e", script];
 }
 
 /** Waits for a condition; fails after 20 s. */

@@ -9,6 +9,9 @@ import type { LabMachineSpec } from "./specs";
 /** PATH of a workload whose topology gives none. */
 export const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/** Where a machine finds the Node that the lab runs on, wherever that lies on the host, before any other. */
+const ownPrograms = "/run/shadownet/bin";
+
 /** Folder that a workload starts in when its topology gives none; the machine's data folder is mounted there. */
 export const defaultFolder = "/srv";
 
@@ -86,12 +89,15 @@ mount --bind "$folder/data" /srv || exit 1
 for file in hosts resolv.conf; do
   [ ! -e "/etc/$file" ] || mount --bind "$folder/$file" "/etc/$file" || exit 1
 done
-mount -t tmpfs -o mode=1777,size=64m tmpfs /tmp || exit 1
 mount -t tmpfs -o mode=755,size=16m tmpfs /run || exit 1
+if [ -x ${quote(process.execPath)} ]; then
+  mkdir -p ${ownPrograms} && : > ${ownPrograms}/node && mount --bind ${quote(process.execPath)} ${ownPrograms}/node || exit 1
+fi
+mount -t tmpfs -o mode=1777,size=64m tmpfs /tmp || exit 1
 mount -t proc proc /proc || exit 1
 echo ${quote(machine)} > /proc/sys/kernel/hostname
 cd ${quote(workingDirectory)} || exit 1
-PATH=$workload_path
+PATH=${ownPrograms}:$workload_path
 "$@" &
 child=$!
 trap 'kill -TERM "$child"' TERM INT

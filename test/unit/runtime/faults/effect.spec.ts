@@ -58,6 +58,14 @@ describe("interpretEffect", () => {
       /10 packets were held for 5.2 ms on average, 2 left more than 1 ms late/,
     ],
     [
+      "delay on a host that stood still for a moment",
+      "latency",
+      { delayMilliseconds: 5 },
+      { matched: 100, delayed: 100, late: 12, heldMicroseconds: 2_000_000 },
+      true,
+      /held for 20 ms on average, 12 left more than 1 ms late/,
+    ],
+    [
       "a relay that sent nothing on",
       "latency",
       { delayMilliseconds: 5 },
