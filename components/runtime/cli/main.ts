@@ -1,18 +1,21 @@
 import { Command, CommanderError } from "commander";
 
 import { ExitCode } from "../../internal/problems";
+import * as abort from "./abort";
 import * as analyse from "./analyse";
 import * as calibrate from "./calibrate";
 import * as capture from "./capture";
 import * as demo from "./demo";
 import * as doctor from "./doctor";
 import * as down from "./down";
+import * as experiment from "./experiment";
 import * as gateway from "./gateway";
 import * as halt from "./halt";
 import { packageVersion } from "./package";
 import * as production from "./production";
 import * as report from "./report";
 import * as runCommand from "./run";
+import * as serve from "./serve";
 import * as setup from "./setup";
 import * as stack from "./stack";
 import { reportFailure } from "./terminal";
@@ -24,7 +27,10 @@ const commands = [
   capture,
   stack,
   runCommand,
+  abort,
   halt,
+  serve,
+  experiment,
   report,
   analyse,
   calibrate,

@@ -7,6 +7,8 @@ import type { Experiment } from "../../experiment";
 import { ExitCode, ShadownetError, didYouMean, refuse } from "../../internal/problems";
 
 import { renderTable } from "../report/table";
+import { ControllerClient } from "../console/client";
+import { runningController } from "../console/controllerFile";
 import type { Journal } from "../runner/journal";
 import { runExperiments } from "../runner/run";
 import { newRunId } from "../runner/runId";
@@ -21,7 +23,7 @@ interface RunOptions {
   network?: string;
   file: string[];
   seed: string;
-  runs: string;
+  runs?: string;
   dryRun?: string | true;
   json?: boolean;
 }
@@ -34,7 +36,7 @@ export function register(program: Command): void {
     .option("--network <name>", "name of the shadow; needed when there are several")
     .option("--file <file>", "run an experiment from a JSON file instead of one of the stack's", collect, [])
     .option("--seed <number>", "seed of everything random", "1")
-    .option("--runs <folder>", "folder that gets a folder per run", "runs")
+    .option("--runs <folder>", "folder that gets a folder per run, without asking the controller; runs when left out")
     .option("--dry-run [level]", "nothing, reads (resolve and probe) or plan (print the commands); plan when left out")
     .option("--json", "print the journal as JSON")
     .addHelpText(
@@ -45,7 +47,11 @@ export function register(program: Command): void {
       const terminal = openTerminal(options.json === true);
       const network = await chooseShadow(options.network);
       const experiments = await chooseExperiments(network, names, options.file);
-      const journal = await runOnShadow(terminal, { network, experiments, options });
+      const request = { network, experiments, options };
+      const alone = options.runs !== undefined || options.dryRun !== undefined;
+      const atController = alone ? undefined : await runAtController(terminal, request, names);
+      const journal =
+        atController ?? (await runOnShadow(terminal, { ...request, options: { runs: "runs", ...options } }));
       const failed = journal.status !== "completed" || journal.verdict === "fail" || journal.verdict === "degraded";
       if (failed || journal.invalid === true) process.exitCode = ExitCode.FailureFound;
     });
@@ -55,7 +61,33 @@ export function register(program: Command): void {
 export interface RunRequest {
   network: string;
   experiments: Record<string, Experiment>;
-  options: Pick<RunOptions, "seed" | "runs" | "dryRun">;
+  options: Pick<RunOptions, "seed" | "dryRun"> & { runs: string };
+}
+
+/** Lets the controller carry the run out; undefined when none runs for this state folder. */
+async function runAtController(
+  terminal: Terminal,
+  { network, experiments, options }: Omit<RunRequest, "options"> & { options: RunOptions },
+  names: string[],
+): Promise<Journal | undefined> {
+  const { stateFolder } = await import("../../lab/kernel/names.js");
+  const controller = await runningController(stateFolder());
+  if (controller === undefined) return undefined;
+  const client = new ControllerClient(controller);
+  const definitions = Object.fromEntries(Object.entries(experiments).filter(([name]) => !names.includes(name)));
+  const { id } = await client.startRun(network, { experiments: names, definitions, seed: parseSeed(options.seed) });
+  terminal.say(`run ${id} at the controller on http://${controller.address}`);
+  const stop = abortOnSignals(terminal);
+  const abort = (): void => void client.abort(id, (stop.signal.reason as Error).message).catch(() => undefined);
+  stop.signal.addEventListener("abort", abort, { once: true });
+  try {
+    const { folder } = await client.follow(id, runProgress(terminal));
+    const recorded = await loadRun(folder);
+    await showResult(terminal, folder, recorded.journal);
+    return recorded.journal;
+  } finally {
+    stop.release();
+  }
 }
 
 /** Runs the experiments, shows progress, writes journal and reports, prints the table. */
@@ -147,7 +179,8 @@ function parseJson(text: string, file: string): unknown {
   }
 }
 
-function parseSeed(text: string): number {
+/** Reads a seed; throws when it is none. */
+export function parseSeed(text: string): number {
   const seed = Number(text);
   if (Number.isSafeInteger(seed) && seed >= 0) return seed;
   throw new ShadownetError("bad-seed", `--seed ${text} is not a whole number from 0 up`, ExitCode.BadInput);

@@ -42,6 +42,15 @@ export class RecentPoints {
     return this.values(signal, target, side, from, to).at(-1);
   }
 
+  /** The newest point of every series with `from <= time < to`. */
+  newest(from: number, to: number): SignalPoint[] {
+    return [...this.series.keys()].flatMap((key) => {
+      const [signal, target, side] = key.split("\n") as [string, string, SignalSide];
+      const point = this.latest(signal, target, side, from, to);
+      return point === undefined ? [] : [{ signal, target, side, ...point }];
+    });
+  }
+
   /** Takes the difference of the medians in this window as the normal gap, so that a gap means a change. */
   calibrate(from: number, to: number): void {
     for (const key of this.series.keys()) {

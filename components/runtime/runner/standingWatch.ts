@@ -3,7 +3,7 @@ import { AlarmEngine, type AlarmTransition } from "./alarms";
 import { type Clock, systemClock } from "./clock";
 import type { Driver } from "./driver";
 import { AlarmNotifier, type NotifySettings } from "./notify";
-import { RecentPoints } from "./recent";
+import { RecentPoints, wholeService } from "./recent";
 
 /** What {@link StandingWatch} needs. */
 export interface StandingWatchOptions {
@@ -22,6 +22,16 @@ export interface StandingWatchOptions {
   clock?: Clock;
 }
 
+/** How an alarm stands. */
+export interface AlarmStanding {
+  rule: AlarmRule;
+  state: "ok" | "firing" | "acknowledged" | "noData";
+  /** Time of its last change, milliseconds since 1970; undefined when it never changed. */
+  since?: number;
+  /** Newest value. */
+  value?: number;
+}
+
 /** Seconds of traffic after which the usual gap between live and shadow is taken, for alarms on the gap. */
 const calibrationSeconds = 60;
 
@@ -32,10 +42,13 @@ export class StandingWatch {
   private readonly ofGap: AlarmEngine;
   private readonly clock: Clock;
   private notifier?: AlarmNotifier;
+  private readonly changed = new Map<string, AlarmTransition>();
+  private calibrated = false;
 
   constructor(private readonly options: StandingWatchOptions) {
     const { rules, stepSeconds = 1, clock = systemClock } = options;
     const onTransition = (transition: AlarmTransition): void => {
+      this.changed.set(transition.name, transition);
       this.notifier?.tell(transition);
       options.onTransition?.(transition);
     };
@@ -53,6 +66,20 @@ export class StandingWatch {
     return this.ofSides.acknowledge(name, now) || this.ofGap.acknowledge(name, now);
   }
 
+  /** How every alarm stands now; one that cannot be judged has no data. */
+  states(): AlarmStanding[] {
+    const now = this.clock.now();
+    return this.options.rules.map((rule) => {
+      const { signal, target = wholeService, side = "shadow" } = rule;
+      const last = this.changed.get(rule.name);
+      const newest = this.recent.latest(signal, target, side, now - 15_000, now + 1)?.value;
+      const judged = newest !== undefined && (side !== "gap" || this.calibrated);
+      const quiet = judged ? "ok" : "noData";
+      const state = last === undefined || last.state === "resolved" ? quiet : last.state;
+      return { rule, state, since: last?.time, value: newest };
+    });
+  }
+
   /**
    * Watches until told to end. The gap is taken against the first minute with traffic, so it means: since then; until it
    * is known, alarms on the gap have no data.
@@ -68,17 +95,16 @@ export class StandingWatch {
       firstTraffic ??= points.find(({ side, signal: name }) => side === "live" && name === "app.requests")?.time;
       this.recent.add(points);
     });
-    let calibrated = false;
     try {
       while (!signal.aborted) {
         await this.clock.sleep(stepSeconds * 1000, signal).catch(() => undefined);
         const now = this.clock.now();
-        if (!calibrated && firstTraffic !== undefined && now - firstTraffic >= calibrationSeconds * 1000) {
+        if (!this.calibrated && firstTraffic !== undefined && now - firstTraffic >= calibrationSeconds * 1000) {
           this.recent.calibrate(firstTraffic, now);
-          calibrated = true;
+          this.calibrated = true;
         }
         this.ofSides.evaluate(now);
-        if (calibrated) this.ofGap.evaluate(now);
+        if (this.calibrated) this.ofGap.evaluate(now);
       }
     } finally {
       await driver.stopSampling();
