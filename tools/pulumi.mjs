@@ -4,10 +4,13 @@ import { join } from "node:path";
 
 import { findEngine, readyWays } from "./lib/engine.mjs";
 import { foreground } from "./lib/processes.mjs";
+import { stateFolder } from "./lib/paths.mjs";
 import { pulumiEnvironment } from "./lib/pulumi-environment.mjs";
+import { clearStaleLocks } from "./lib/pulumi-locks.mjs";
 
 try {
   const { folder } = await findEngine(readyWays());
+  if (!process.env.PULUMI_BACKEND_URL) clearStaleLocks(join(stateFolder, "pulumi"));
   process.exitCode = await foreground(join(folder, "pulumi"), process.argv.slice(2), {
     env: pulumiEnvironment(folder),
   });

@@ -12,6 +12,11 @@ export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
 /** An error that the user can act on; `code` is stable and matched by callers, `exitCode` is what a command ends with. */
 export class ShadownetError extends Error {
+  /** What a program that dies of it shows: the message, without a stack that says nothing to a user. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return process.env.SHADOWNET_DEBUG === undefined ? markedMessage(this) : (this.stack ?? this.message);
+  }
+
   constructor(
     readonly code: string,
     message: string,
@@ -21,6 +26,27 @@ export class ShadownetError extends Error {
     super(message, options);
     this.name = "ShadownetError";
   }
+}
+
+/** Words that follow a message which has to pass through Pulumi's engine, where exit codes are lost. */
+const outcomeMarks: Partial<Record<ExitCode, string>> = {
+  [ExitCode.BadInput]: " (bad input)",
+  [ExitCode.NotPossibleHere]: " (not possible here)",
+};
+
+/** An error's message, with the kind of its outcome behind its first line where that is more than a failure. */
+export function markedMessage({ message, exitCode }: Pick<ShadownetError, "message" | "exitCode">): string {
+  const [first = "", ...rest] = message.split("\n");
+  return [first + (outcomeMarks[exitCode] ?? ""), ...rest].join("\n");
+}
+
+/** The exit code that a text asks for by the marks of {@link markedMessage}; a failure without any. */
+export function markedExitCode(text: string): ExitCode {
+  for (const code of [ExitCode.NotPossibleHere, ExitCode.BadInput]) {
+    const mark = outcomeMarks[code]!;
+    if (text.split("\n").some((line) => line.trimEnd().endsWith(mark))) return code;
+  }
+  return ExitCode.FailureFound;
 }
 
 /** Every problem of one input at once, so that the user mends them in one go. */

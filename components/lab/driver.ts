@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import type { FaultTarget, ShadowChange } from "../experiment";
 import { tryRun } from "../internal/exec";
-import { readJson, writeAtomically } from "../internal/files";
+import { readRecord, writeAtomically } from "../internal/files";
 import { ShadownetError } from "../internal/problems";
 import { probeCapabilities } from "../runtime/faults/capabilities";
 import { interpretEffect } from "../runtime/faults/effect";
@@ -107,7 +107,7 @@ class LabDriver implements Driver {
   }
 
   async mirror(): Promise<MirrorState> {
-    const stats = await readJson<GatewayStats>(this.gatewayFile("stats.json"));
+    const stats = await readRecord<GatewayStats>(this.gatewayFile("stats.json"));
     const mirror = await readMirror(this.network);
     const problems: string[] = [];
     if (mirror === undefined) problems.push("the mirror's rules are gone from production's router; run `shadownet up`");
@@ -218,7 +218,7 @@ class LabDriver implements Driver {
   }
 
   private async storedPlan(id: string): Promise<FaultPlan> {
-    const plan = await readJson<FaultPlan>(join(this.faultFolder(id), "plan.json"));
+    const plan = await readRecord<FaultPlan>(join(this.faultFolder(id), "plan.json"));
     if (plan === undefined)
       throw new ShadownetError("no-such-fault", `fault "${id}" is not armed on "${this.network}"`);
     return plan;

@@ -1,40 +1,86 @@
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 
+import { tryRun } from "../internal/exec";
 import { namespacePrefix, networkFolder } from "./kernel/names";
-import { listNetworks } from "./kernel/network";
+import { processesIn } from "./kernel/namespaces";
+import { listNetworks, listStrayNamespaces } from "./kernel/network";
 
 /** Settings of {@link findLeftovers}. */
 export interface LeftoverSettings {
   /** Leave out what belongs to networks that are known and meant to be there. Defaults to false: report them too. */
   ignoreKnownNetworks?: boolean;
+  /** Networks that were ours and should be gone; what is left of them is no other state folder's. Defaults to none. */
+  removed?: readonly string[];
+}
+
+/** A lab network on this host that this state folder does not know. */
+export interface ForeignNetwork {
+  network: string;
+  namespaces: number;
+  /** The state folder whose programs run in it; left out when none run, so that it may be a leftover. */
+  stateFolder?: string;
 }
 
 /** Everything on this host that the lab made and that is still there, one sentence each with how to remove it. */
 export async function findLeftovers(settings: LeftoverSettings = {}): Promise<string[]> {
+  const { ignoreKnownNetworks = false, removed = [] } = settings;
   const networks = (await listNetworks()).map(({ network }) => network);
-  const known = new Set(settings.ignoreKnownNetworks === true ? networks : []);
+  const foreign = (await foreignNetworks()).map(({ network }) => network);
+  const ignored = new Set([...(ignoreKnownNetworks ? networks : []), ...foreign]);
+  for (const network of removed) ignored.delete(network);
   const [namespaces, groups, folders, processes] = await Promise.all([
-    leftNamespaces(known),
-    leftControlGroups(known),
-    leftFolders(known),
-    leftProcesses(known),
+    leftNamespaces(ignored),
+    leftControlGroups(ignored),
+    leftFolders(ignored),
+    leftProcesses(ignored),
   ]);
   return [...namespaces, ...groups, ...folders, ...processes];
 }
 
-/** Faults of any shadow on this host that are still armed, by network. */
+/** Networks whose namespaces are on this host without this state folder knowing them: they are left alone. */
+export async function foreignNetworks(): Promise<ForeignNetwork[]> {
+  const byNetwork = new Map<string, string[]>();
+  for (const namespace of await listStrayNamespaces()) {
+    const network = networkOf(namespace);
+    byNetwork.set(network, [...(byNetwork.get(network) ?? []), namespace]);
+  }
+  return Promise.all(
+    [...byNetwork].map(async ([network, namespaces]) => {
+      const stateFolder = await stateFolderOf(network, namespaces);
+      return { network, namespaces: namespaces.length, ...(stateFolder === undefined ? {} : { stateFolder }) };
+    }),
+  );
+}
+
+/** The folder is in the command line of whatever the lab starts. */
+async function stateFolderOf(network: string, namespaces: readonly string[]): Promise<string | undefined> {
+  for (const pid of await processesIn(namespaces)) {
+    const words = (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0");
+    const word = words.find((each) => each.includes(`/lab/${network}/`));
+    if (word !== undefined) return word.slice(0, word.indexOf(`/lab/${network}/`));
+  }
+  return undefined;
+}
+
+/** Faults of any shadow on this host that are armed or active, by network, as their own scripts say. */
 export async function armedFaults(): Promise<{ network: string; fault: string }[]> {
-  const networks = await listNetworks();
   const perNetwork = await Promise.all(
-    networks.map(async ({ network }) => {
-      const faults = await names(join(networkFolder(network), "faults"));
-      return faults.map((fault) => ({ network, fault }));
+    (await listNetworks()).map(async ({ network }) => {
+      const folder = join(networkFolder(network), "faults");
+      const faults = await Promise.all(
+        (await names(folder)).map(async (fault) => ({ fault, armed: await isArmed(join(folder, fault, "fault.sh")) })),
+      );
+      return faults.filter(({ armed }) => armed).map(({ fault }) => ({ network, fault }));
     }),
   );
   return perNetwork.flat();
 }
 
+async function isArmed(script: string): Promise<boolean> {
+  const { stdout } = await tryRun(["sh", script, "status"]);
+  return /"event":"(active|armed)"/.test(stdout);
+}
 async function leftNamespaces(known: ReadonlySet<string>): Promise<string[]> {
   const all = await names("/run/netns");
   return all

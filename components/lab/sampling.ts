@@ -1,4 +1,4 @@
-import { readJson } from "../internal/files";
+import { readRecord } from "../internal/files";
 import { join } from "node:path";
 
 import type { ExchangeSample } from "../runtime/gateway/exchange";
@@ -67,7 +67,7 @@ export class LabSampling {
   }
 
   private async tick(stepStart: number): Promise<void> {
-    const stats = await readJson<GatewayStats>(this.gatewayFile("stats.json")).catch(() => undefined);
+    const stats = await readRecord<GatewayStats>(this.gatewayFile("stats.json"));
     const perMachine = await Promise.all(this.machines.map((sampler) => sampler.sample(stepStart)));
     const ofGateway = stats === undefined ? [] : this.gateway.points(stats, stepStart);
     const ofApp = await this.app.collect();

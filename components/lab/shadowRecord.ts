@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { readJson } from "../internal/files";
+import { readRecord } from "../internal/files";
 import { ExitCode, ShadownetError, didYouMean } from "../internal/problems";
 import type { FidelityItem } from "../network";
 import type { Topology } from "../topology";
@@ -30,8 +30,12 @@ export async function readShadowRecord(network: string): Promise<ShadowRecord> {
     const message = `"${network}" is a production; only shadows are ever broken`;
     throw new ShadownetError("production-is-no-target", message, ExitCode.BadInput);
   }
-  const record = await readJson<ShadowRecord>(shadowRecordFile(network));
-  if (found === undefined || record === undefined) {
+  const record = await readRecord<ShadowRecord>(shadowRecordFile(network));
+  if (found !== undefined && record === undefined) {
+    const message = `shadow "${network}" is half-built: ${shadowRecordFile(network)} is missing or spoilt`;
+    throw new ShadownetError("half-built", `${message}; \`shadownet up\` builds the rest`, ExitCode.BadInput);
+  }
+  if (record === undefined) {
     const known =
       shadows.length === 0 ? "there is none; make one with `shadownet up`" : `there are ${shadows.join(", ")}`;
     const message = `no shadow "${network}"; ${known}${didYouMean(network, shadows)}`;

@@ -33,6 +33,16 @@ export async function runSteps(steps, { dryRun = false, print = (line) => consol
   return exitCode;
 }
 
+/** What each step would do, for programs: `needed` when there is something to do, and `detail` says what. */
+export async function planSteps(steps) {
+  const plans = [];
+  for (const step of steps) {
+    const work = await step.plan();
+    plans.push({ name: step.title, needed: work !== undefined, detail: work ?? "ready" });
+  }
+  return plans;
+}
+
 async function runStep(step, print) {
   const begun = Date.now();
   try {

@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 
 import { addressFamily } from "../../internal/cidr";
-import { readJson, writeAtomically } from "../../internal/files";
+import { readRecord, writeAtomically } from "../../internal/files";
 import { ShadownetError } from "../../internal/problems";
 import type { GatewayConfig } from "../../runtime/gateway/config";
 import { machineCgroups, removeCgroups } from "./cgroups";
@@ -58,7 +58,7 @@ export async function createGateway(spec: LabGatewaySpec): Promise<void> {
 export async function updateGateway(spec: LabGatewaySpec): Promise<void> {
   const namespace = applianceNamespace(spec.network, "gateway");
   if (!(await namespaceExists(namespace)) || !(await hasLink(spec.network))) return createGateway(spec);
-  const before = await readJson<LabGatewaySpec>(recordFile(spec.network));
+  const before = await readRecord<LabGatewaySpec>(recordFile(spec.network));
   await runScript(namespace, filterScript(spec));
   await replaceShadowRoutes(namespace, before?.shadowCidrs ?? [], spec.shadowCidrs);
   const pid = await gatewayPid(spec.network);
@@ -69,7 +69,7 @@ export async function updateGateway(spec: LabGatewaySpec): Promise<void> {
 
 /** The gateway as it is; undefined when its namespace or its link to the router is gone. */
 export async function readGateway(network: string): Promise<GatewayReading | undefined> {
-  const spec = await readJson<LabGatewaySpec>(recordFile(network));
+  const spec = await readRecord<LabGatewaySpec>(recordFile(network));
   if (spec === undefined || !(await namespaceExists(applianceNamespace(network, "gateway")))) return undefined;
   if (!(await hasLink(network))) return undefined;
   const pid = await gatewayPid(network);

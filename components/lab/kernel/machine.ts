@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 
 import { addressFamily } from "../../internal/cidr";
 import { run } from "../../internal/exec";
-import { readJson, writeAtomically } from "../../internal/files";
+import { readRecord, writeAtomically } from "../../internal/files";
 import { ExitCode, ShadownetError } from "../../internal/problems";
 import { applyCgroups, machineCgroups, readSize, removeCgroups, thaw } from "./cgroups";
 import { parseSecurityGroups, renderSecurityGroups, securityTable } from "./filters";
@@ -72,7 +72,7 @@ async function copyData({ network, machine, dataSource }: LabMachineSpec): Promi
 
 /** The spec that a machine was last made or changed with; undefined when there is none. */
 export function writtenMachine(network: string, machine: string): Promise<LabMachineSpec | undefined> {
-  return readJson<LabMachineSpec>(join(machineFolder(network, machine), "machine.json"));
+  return readRecord<LabMachineSpec>(join(machineFolder(network, machine), "machine.json"));
 }
 
 /** Everything in the machine's own namespace: addresses, routes, forwarding, filters. */

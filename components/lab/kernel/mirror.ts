@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 
 import { run, tryRun } from "../../internal/exec";
-import { readJson, writeAtomically } from "../../internal/files";
+import { readRecord, writeAtomically } from "../../internal/files";
 import { ExitCode, ShadownetError } from "../../internal/problems";
 import { type MirrorDirection, mirrorCounter, mirrorDirections, mirrorRuleset, mirrorTable } from "./mirrorRules";
 import { applianceAddresses, applianceNamespace, deviceName, networkFolder } from "./names";
@@ -68,7 +68,7 @@ export async function updateMirror(spec: LabMirrorSpec): Promise<void> {
 
 /** The mirror as it is in the kernel; undefined when it, its cable, or production is gone. */
 export async function readMirror(network: string): Promise<MirrorReading | undefined> {
-  const spec = await readJson<LabMirrorSpec>(recordFile(network));
+  const spec = await readRecord<LabMirrorSpec>(recordFile(network));
   if (spec === undefined) return undefined;
   const router = applianceNamespace(spec.production, "router");
   const parts = partsOf(network);
@@ -86,7 +86,7 @@ export async function readMirror(network: string): Promise<MirrorReading | undef
  * needed only where the shadow's own record is lost.
  */
 export async function deleteMirror(network: string, production?: string): Promise<void> {
-  const from = (await readJson<LabMirrorSpec>(recordFile(network)))?.production ?? production;
+  const from = (await readRecord<LabMirrorSpec>(recordFile(network)))?.production ?? production;
   if (from !== undefined) await removeParts(network, applianceNamespace(from, "router"));
   await rm(recordFile(network), { force: true });
 }

@@ -1,7 +1,7 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { access, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 
-import { readJson, writeAtomically } from "../../internal/files";
+import { readRecord, writeAtomically } from "../../internal/files";
 import { ExitCode, ShadownetError } from "../../internal/problems";
 import { removeCgroups, machineCgroups, removeNetworkCgroups, thaw } from "./cgroups";
 import { applianceNamespace, namespacePrefix, networkFolder, stateFolder } from "./names";
@@ -17,7 +17,7 @@ const longestName = 40;
 export async function createNetwork(spec: LabNetworkSpec): Promise<void> {
   const { network, owner } = spec;
   checkName(network);
-  const present = await readJson<LabNetworkSpec>(networkFile(network));
+  const present = await presentNetwork(network);
   if (present !== undefined && present.owner !== owner) {
     const cure = `take another name, or remove that one with \`shadownet down\``;
     const message = `the lab network "${network}" belongs to ${present.owner}, not to ${owner}; ${cure}`;
@@ -85,7 +85,7 @@ ip link set lo up`;
 export async function readNetwork(network: string): Promise<LabNetworkSpec | undefined> {
   const appliances = [applianceNamespace(network, "router"), applianceNamespace(network, "switch")];
   for (const namespace of appliances) if (!(await namespaceExists(namespace))) return undefined;
-  return readJson<LabNetworkSpec>(networkFile(network));
+  return readRecord<LabNetworkSpec>(networkFile(network));
 }
 
 /**
@@ -115,8 +115,26 @@ export async function machineNames(network: string): Promise<string[]> {
 /** Every network that the state folder knows, built or half-built. */
 export async function listNetworks(): Promise<LabNetworkSpec[]> {
   const names = await readdir(join(stateFolder(), "lab")).catch(() => [] as string[]);
-  const specs = await Promise.all(names.sort().map((name) => readJson<LabNetworkSpec>(networkFile(name))));
+  const specs = await Promise.all(names.sort().map((name) => presentNetwork(name)));
   return specs.filter((spec) => spec !== undefined);
+}
+
+/**
+ * A network of which there is a folder, built or not. One whose record is spoilt belongs to nobody, so that it can be
+ * seen and removed and is never built over.
+ */
+async function presentNetwork(network: string): Promise<LabNetworkSpec | undefined> {
+  const spec = await readRecord<LabNetworkSpec>(networkFile(network));
+  if (spec !== undefined || !(await exists(networkFile(network)))) return spec;
+  const role = (await exists(join(networkFolder(network), "shadow.json"))) ? "shadow" : "production";
+  return { network, role, topology: "", owner: `somebody unknown, because ${networkFile(network)} is spoilt` };
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Namespaces of lab networks that the state folder does not know: leftovers, or another state folder's. */

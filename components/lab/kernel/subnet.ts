@@ -3,7 +3,7 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 
 import { addressFamily, canonicalAddress, cidrContains, prefixLength } from "../../internal/cidr";
-import { readJson, writeAtomically } from "../../internal/files";
+import { readRecord, writeAtomically } from "../../internal/files";
 import type { Route } from "../../topology";
 import { aclTable, parseAcl, renderAcl } from "./filters";
 import { applianceNamespace, bridgeName, networkFolder, routerDevice, routerPort } from "./names";
@@ -203,7 +203,7 @@ export function tableOf(subnet: string): number {
 
 /** The spec that a subnet was last made or changed with; undefined when there is none. */
 export function writtenSubnet(network: string, subnet: string): Promise<LabSubnetSpec | undefined> {
-  return readJson<LabSubnetSpec>(subnetFile(network, subnet));
+  return readRecord<LabSubnetSpec>(subnetFile(network, subnet));
 }
 
 async function writeSubnet(spec: LabSubnetSpec): Promise<void> {
@@ -221,7 +221,7 @@ function subnetFile(network: string, subnet: string): string {
 async function readSubnetFiles(network: string): Promise<LabSubnetSpec[]> {
   const names = await readdir(subnetsFolder(network)).catch(() => [] as string[]);
   const files = names.filter((name) => name.endsWith(".json")).sort();
-  const specs = await Promise.all(files.map((name) => readJson<LabSubnetSpec>(join(subnetsFolder(network), name))));
+  const specs = await Promise.all(files.map((name) => readRecord<LabSubnetSpec>(join(subnetsFolder(network), name))));
   return specs.filter((spec) => spec !== undefined);
 }
 

@@ -1,7 +1,7 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 
-import { readJson, writeAtomically } from "../../internal/files";
+import { readRecord, writeAtomically } from "../../internal/files";
 import { createGateway, deleteGateway, readGateway, updateGateway } from "../kernel/gateway";
 import { createMachine, deleteMachine, readMachine, updateMachine } from "../kernel/machine";
 import { createMirror, deleteMirror, readMirror, updateMirror } from "../kernel/mirror";
@@ -64,7 +64,7 @@ const networkKind: ResourceKind = {
   },
   async read(id, known) {
     const spec = await readNetwork(id);
-    const record = await readJson<ShadowRecord>(shadowRecordFile(id));
+    const record = await readRecord<ShadowRecord>(shadowRecordFile(id));
     if (spec === undefined) return undefined;
     return inputsFrom({ ...without(spec, "owner"), record }, known);
   },

@@ -1,7 +1,7 @@
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { ShadownetError } from "../../internal/problems";
+import { ExitCode, ShadownetError } from "../../internal/problems";
 import { stateFolder } from "../kernel/names";
 
 const held = new Set<string>();
@@ -45,7 +45,8 @@ function clearStale(file: string, network: string): void {
   const pid = Number(owner.split(" ")[0]);
   if (identity(pid) === owner) {
     const cure = "wait until it has ended, then run this again";
-    throw new ShadownetError("network-busy", `another operation (process ${pid}) is changing "${network}"; ${cure}`);
+    const message = `another operation (process ${pid}) is changing "${network}"; ${cure}`;
+    throw new ShadownetError("network-busy", message, ExitCode.NotPossibleHere);
   }
   rmSync(file, { force: true });
 }

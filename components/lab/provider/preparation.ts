@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { platform } from "node:os";
 import { delimiter, join } from "node:path";
 
-import { ExitCode, ShadownetError } from "../../internal/problems";
+import { ExitCode, ShadownetError, markedMessage } from "../../internal/problems";
 import { applianceNamespace, stateFolder } from "../kernel/names";
 import { namespaceExists } from "../kernel/namespaces";
 import { lockNetwork } from "./lock";
@@ -47,10 +47,10 @@ export function explain(error: unknown): string {
   const { code } = error as NodeJS.ErrnoException;
   const message = error instanceof Error ? error.message : String(error);
   if (code === "ENOSPC" || message.includes("No space left on device")) {
-    return `the disk that holds ${stateFolder()} is full; free some space and run this again (${message})`;
+    return `the disk that holds ${stateFolder()} is full (${message}); free some space, and \`shadownet up\` goes on`;
   }
   if (code === "EACCES" || code === "EROFS") {
     return `${stateFolder()} cannot be written; SHADOWNET_STATE names another folder (${message})`;
   }
-  return message;
+  return error instanceof ShadownetError ? markedMessage(error) : message;
 }

@@ -1,4 +1,6 @@
+import { readdir } from "node:fs/promises";
 import { platform } from "node:os";
+import { join, resolve } from "node:path";
 
 import type { Command } from "commander";
 import pc from "picocolors";
@@ -8,7 +10,10 @@ import { ExitCode } from "../../internal/problems";
 import { probeCapabilities } from "../faults/capabilities";
 import type { Capabilities } from "../faults/plan";
 import { isHalted } from "../runner/halt";
+import { cutOffReason, readJournal } from "../runner/journalWriter";
+import { foreignCure, foreignSentence } from "./foreign";
 import { toolFile } from "./package";
+import { staleLocks } from "./staleLocks";
 import { openTerminal } from "./terminal";
 
 /** One thing that was looked at. */
@@ -95,7 +100,7 @@ function describeKernel(capabilities: Capabilities): Finding[] {
 
 async function networkFindings(): Promise<Finding[]> {
   const { listNetworks } = await import("../../lab/kernel/network.js");
-  const { armedFaults, findLeftovers } = await import("../../lab/leftovers.js");
+  const { armedFaults, findLeftovers, foreignNetworks } = await import("../../lab/leftovers.js");
   const { stateFolder } = await import("../../lab/kernel/names.js");
   const networks = await listNetworks();
   const findings = networks.map(({ network, role }): Finding => ({
@@ -114,6 +119,15 @@ async function networkFindings(): Promise<Finding[]> {
   for (const sentence of await findLeftovers({ ignoreKnownNetworks: true })) {
     findings.push({ subject: "lab", state: "leftover", detail: sentence, cure: "shadownet down" });
   }
+  for (const other of await foreignNetworks()) {
+    findings.push({
+      subject: "other networks",
+      state: "note",
+      detail: foreignSentence(other),
+      cure: foreignCure(other),
+    });
+  }
+  findings.push(...lockFindings(stateFolder()), ...(await runFindings()));
   const halted = isHalted(stateFolder());
   if (halted !== undefined) {
     findings.push({
@@ -124,4 +138,30 @@ async function networkFindings(): Promise<Finding[]> {
     });
   }
   return findings;
+}
+
+/** Locks whose process is gone. They hinder nobody: whoever comes next takes them over. */
+function lockFindings(stateFolder: string): Finding[] {
+  return staleLocks(join(stateFolder, "locks")).map((name) => ({
+    subject: "lock",
+    state: "note",
+    detail: `${name} is of a process that has ended; the next operation takes it over`,
+  }));
+}
+
+/** Runs that were cut off and not looked at since. */
+async function runFindings(): Promise<Finding[]> {
+  const folder = resolve("runs");
+  const runs = await readdir(folder).catch(() => [] as string[]);
+  const journals = await Promise.all(
+    runs.sort().map(async (run) => ({ run, journal: await readJournal(join(folder, run)).catch(() => undefined) })),
+  );
+  return journals
+    .filter(({ journal }) => journal?.statusReason === cutOffReason)
+    .map(({ run }) => ({
+      subject: `run ${run}`,
+      state: "note",
+      detail: cutOffReason,
+      cure: `shadownet report ${run}`,
+    }));
 }

@@ -1,10 +1,14 @@
-import { access } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 
 import type { Command } from "commander";
 
+import { ExitCode, ShadownetError } from "../../internal/problems";
 import { requireLab } from "./backEnds";
-import { stackDown } from "./stack";
+import { isBusy } from "./engineOutput";
+import { foreignSentence } from "./foreign";
+import { packageRoot } from "./package";
+import { forgetStack, projectFolder, stackDown } from "./stack";
 import { type Terminal, openTerminal, step } from "./terminal";
 
 interface DownOptions {
@@ -28,10 +32,15 @@ export function register(program: Command): void {
       requireLab();
       const terminal = openTerminal(options.json === true);
       const removed = await takeDown(terminal, options);
-      const left = await leftOver(options.keepProduction === true);
-      if (left.length > 0) process.exitCode = 1;
+      const { findLeftovers, foreignNetworks } = await import("../../lab/leftovers.js");
+      const left = await findLeftovers({ ignoreKnownNetworks: options.keepProduction === true, removed });
+      const others = await foreignNetworks();
+      if (left.length > 0) process.exitCode = ExitCode.FailureFound;
+      for (const other of others.filter(({ network }) => !removed.includes(network))) {
+        terminal.say(`left alone: ${foreignSentence(other)}`);
+      }
       terminal.result(
-        { removed, left },
+        { removed, left, others },
         left.length === 0 ? "nothing is left" : `still there:\n  ${left.join("\n  ")}`,
       );
     });
@@ -40,30 +49,36 @@ export function register(program: Command): void {
 async function takeDown(terminal: Terminal, options: DownOptions): Promise<string[]> {
   const { listNetworks } = await import("../../lab/kernel/network.js");
   const { destroyNetwork } = await import("../../lab/production.js");
+  const { lockNetwork } = await import("../../lab/provider/lock.js");
   const before = await listNetworks();
-  if (await hasProject(options.cwd)) {
-    await stackDown(terminal, options.stack, options.cwd).catch((error: unknown) => {
-      terminal.say(`the stack did not go cleanly (${(error as Error).message}); removing its networks directly`);
-    });
-  }
+  const withStack = hasState(options.cwd);
+  const clean = !withStack || (await destroyStack(terminal, options));
   const kept = options.keepProduction === true ? ["production"] : [];
   const shadowsFirst = [...(await listNetworks())].sort((a, b) => b.role.localeCompare(a.role));
   for (const { network, role } of shadowsFirst) {
-    if (!kept.includes(role)) await step(terminal, `remove ${role} "${network}"`, () => destroyNetwork(network));
+    if (kept.includes(role)) continue;
+    lockNetwork(network);
+    await step(terminal, `remove ${role} "${network}"`, () => destroyNetwork(network));
   }
+  if (!clean) await forgetStack(options.stack, options.cwd);
   const after = new Set((await listNetworks()).map(({ network }) => network));
   return before.map(({ network }) => network).filter((network) => !after.has(network));
 }
 
-async function leftOver(keepProduction: boolean): Promise<string[]> {
-  const { findLeftovers } = await import("../../lab/leftovers.js");
-  return findLeftovers({ ignoreKnownNetworks: keepProduction });
+/** Whether the stack went in good order; throws when somebody else is at work on it. */
+async function destroyStack(terminal: Terminal, { stack, cwd }: DownOptions): Promise<boolean> {
+  try {
+    await stackDown(terminal, stack, cwd);
+    return true;
+  } catch (error) {
+    if (isBusy(error) || (error instanceof ShadownetError && error.code === "interrupted")) throw error;
+    terminal.say(`the stack did not go cleanly (${(error as Error).message}); removing its networks directly`);
+    return false;
+  }
 }
 
-async function hasProject(cwd: string): Promise<boolean> {
-  const state = join(resolve(cwd), ".shadownet", "pulumi");
-  return access(state).then(
-    () => true,
-    () => false,
-  );
+/** Whether there can be a stack: a project, and a back end that has been used. */
+function hasState(cwd: string): boolean {
+  if (projectFolder(cwd) === undefined) return false;
+  return process.env.PULUMI_BACKEND_URL !== undefined || existsSync(join(packageRoot, ".shadownet", "pulumi"));
 }

@@ -2,8 +2,6 @@ import { dirname, resolve } from "node:path";
 
 import type { Command } from "commander";
 
-import { readJson } from "../../internal/files";
-import { ExitCode, ShadownetError } from "../../internal/problems";
 import type { Topology } from "../../topology";
 import { requireLab } from "./backEnds";
 import { type Terminal, openTerminal, step } from "./terminal";
@@ -48,11 +46,9 @@ export async function productionUp(
   name: string,
 ): Promise<{ network: string; machines: number; reused: boolean }> {
   requireLab();
-  const { parseTopology } = await import("../../topologySchema.js");
+  const { readTopology } = await import("../../topologySchema.js");
   const { buildProduction, isRunningProduction } = await import("../../lab/production.js");
-  const raw = await readJson<unknown>(resolve(file));
-  if (raw === undefined) throw new ShadownetError("no-such-file", `there is no file ${file}`, ExitCode.BadInput);
-  const topology: Topology = parseTopology(raw, file);
+  const topology: Topology = readTopology(resolve(file));
   if (await isRunningProduction(topology, name)) {
     terminal.say(`production "${name}" is running already`);
     return { network: name, machines: topology.machines.length, reused: true };

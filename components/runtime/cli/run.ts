@@ -46,6 +46,8 @@ export function register(program: Command): void {
     .action(async (names: string[], options: RunOptions) => {
       const terminal = openTerminal(options.json === true);
       const network = await chooseShadow(options.network);
+      const { readShadowRecord } = await import("../../lab/shadowRecord.js");
+      await readShadowRecord(network);
       const experiments = await chooseExperiments(network, names, options.file);
       const request = { network, experiments, options };
       const alone = options.runs !== undefined || options.dryRun !== undefined;

@@ -1,8 +1,11 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 
 import type { Command } from "commander";
 
-import { ShadownetError } from "../../internal/problems";
+import { type Problem, ShadownetError, refuse } from "../../internal/problems";
+import { engineError, lineReader, shownLine } from "./engineOutput";
 import { toolFile } from "./package";
 import { type Terminal, openTerminal, step } from "./terminal";
 
@@ -40,18 +43,15 @@ export function register(program: Command): void {
   });
   define("preview", "show what `up` would change", async (options) => {
     await selectStack(options.stack, options.cwd);
-    const args = [
-      "preview",
-      "--stack",
-      options.stack,
-      "--non-interactive",
-      ...(options.json === true ? ["--json"] : ["--diff"]),
-    ];
-    await pulumi(args, options.cwd, { show: true, toStdout: true });
+    const args = ["preview", "--stack", options.stack, "--refresh", options.json === true ? "--json" : "--diff"];
+    await pulumi(args, options.cwd, { terminal: openTerminal(options.json === true), toStdout: true });
   });
 }
 
-/** Brings the stack up through the real engine, with configuration beside what it has, and reads its outputs. */
+/**
+ * Brings the stack up through the real engine, with configuration beside what it has, and reads its outputs. It looks at
+ * the kernel first, so that what has died or was deleted by hand is made again.
+ */
 export async function stackUp(
   terminal: Terminal,
   stack: string,
@@ -61,17 +61,8 @@ export async function stackUp(
   const started = Date.now();
   await selectStack(stack, cwd);
   const settings = Object.entries(config).flatMap(([key, value]) => ["--config", `${key}=${value}`]);
-  const args = [
-    "up",
-    "--stack",
-    stack,
-    "--yes",
-    "--skip-preview",
-    "--non-interactive",
-    "--suppress-outputs",
-    ...settings,
-  ];
-  await step(terminal, `pulumi up of stack "${stack}"`, () => pulumi(args, cwd, { show: !terminal.json }));
+  const args = ["up", "--stack", stack, "--yes", "--refresh", "--skip-preview", "--suppress-outputs", ...settings];
+  await step(terminal, `pulumi up of stack "${stack}"`, () => pulumi(args, cwd, { terminal }));
   const outputs = await pulumi(["stack", "output", "--stack", stack, "--json"], cwd);
   const seconds = (Date.now() - started) / 1000;
   return { stack, outputs: JSON.parse(outputs) as Record<string, unknown>, seconds };
@@ -79,57 +70,103 @@ export async function stackUp(
 
 /** Destroys the stack's resources and removes the stack; does nothing when there is none. */
 export async function stackDown(terminal: Terminal, stack: string, cwd = "."): Promise<void> {
-  const stacks = JSON.parse(await pulumi(["stack", "ls", "--json"], cwd)) as { name: string }[];
-  if (!stacks.some(({ name }) => name === stack)) return;
-  await pulumi(["cancel", "--stack", stack, "--yes"], cwd).catch(() => undefined);
-  const args = ["destroy", "--stack", stack, "--yes", "--skip-preview", "--non-interactive"];
-  await step(terminal, `pulumi destroy of stack "${stack}"`, () => pulumi(args, cwd, { show: !terminal.json }));
+  if (!(await hasStack(stack, cwd))) return;
+  const args = ["destroy", "--stack", stack, "--yes", "--skip-preview"];
+  await step(terminal, `pulumi destroy of stack "${stack}"`, () => pulumi(args, cwd, { terminal }));
   await pulumi(["stack", "rm", stack, "--yes"], cwd);
 }
 
+/** Removes a stack together with what it still knows, for when that was removed without it. */
+export async function forgetStack(stack: string, cwd = "."): Promise<void> {
+  if (await hasStack(stack, cwd)) await pulumi(["stack", "rm", stack, "--yes", "--force"], cwd);
+}
+
+async function hasStack(stack: string, cwd: string): Promise<boolean> {
+  const stacks = JSON.parse(await pulumi(["stack", "ls", "--json"], cwd)) as { name: string }[];
+  return stacks.some(({ name }) => name === stack);
+}
+
+/** Folder of the Pulumi project that a folder belongs to; undefined when there is none. */
+export function projectFolder(cwd: string): string | undefined {
+  for (let folder = resolve(cwd); ; folder = dirname(folder)) {
+    if (["Pulumi.yaml", "Pulumi.yml", "Pulumi.json"].some((file) => existsSync(join(folder, file)))) return folder;
+    if (folder === dirname(folder)) return undefined;
+  }
+}
+
 function selectStack(stack: string, cwd: string): Promise<string> {
+  const problems: Problem[] = [];
+  if (projectFolder(cwd) === undefined) {
+    const cure = "go to the project's folder, or name it";
+    problems.push({ path: "--cwd", reason: `there is no Pulumi.yaml in ${resolve(cwd)} or above it; ${cure}` });
+  }
+  if (!/^([A-Za-z0-9_.-]+\/){0,2}[A-Za-z0-9_.-]{1,100}$/.test(stack)) {
+    const allowed = "letters, digits, hyphens, underscores and dots, at most 100";
+    problems.push({ path: "--stack", reason: `"${stack}" is not the name of a stack: ${allowed}` });
+  }
+  refuse("the stack", problems);
   return pulumi(["stack", "select", "--create", stack], cwd);
 }
 
 interface PulumiOptions {
-  /** Show the engine's output to people as it comes. Defaults to false. */
-  show?: boolean;
-  /** Show it on standard output, because it is the result. Defaults to false. */
+  /** Where people see the engine's output as it comes. Defaults to nowhere. */
+  terminal?: Terminal;
+  /** Show it unchanged on standard output, because it is the result. Defaults to false. */
   toStdout?: boolean;
 }
 
-function pulumi(args: string[], cwd: string, options: PulumiOptions = {}): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [toolFile("pulumi.mjs"), ...args], {
+/** Runs the engine to its end, also when this process is told to stop: the engine is told once, and ends in good order. */
+function pulumi(args: string[], cwd: string, { terminal, toStdout = false }: PulumiOptions = {}): Promise<string> {
+  return new Promise((resolved, reject) => {
+    const child = spawn(process.execPath, [toolFile("pulumi.mjs"), ...args, "--non-interactive"], {
       cwd,
       stdio: ["ignore", "pipe", "pipe"],
+      // In a group of its own, or Ctrl-C would reach it twice, which ends it at once.
+      detached: true,
     });
-    const target = options.toStdout === true ? process.stdout : process.stderr;
+    const stop = forwardSignals(child, terminal);
+    const shows = terminal?.json === false;
+    const reader = lineReader((line) => {
+      const shown = shows ? shownLine(line) : undefined;
+      if (shown !== undefined) terminal!.say(shown);
+    });
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       stdout += text;
-      if (options.show === true) target.write(text);
+      if (toStdout) process.stdout.write(text);
+      else reader.add(text);
     });
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       stderr += text;
-      if (options.show === true) process.stderr.write(text);
+      reader.add(text);
     });
     child.on("error", reject);
     child.on("close", (code) => {
-      if (code === 0) resolve(stdout);
-      else
-        reject(
-          new ShadownetError(
-            "pulumi-failed",
-            pulumiMessage(args[0]!, code, options.show === true ? "" : stderr + stdout),
-          ),
-        );
+      stop.release();
+      reader.end();
+      if (stop.signal !== undefined) reject(new ShadownetError("interrupted", `interrupted by ${stop.signal}`));
+      else if (code === 0) resolved(stdout);
+      else reject(engineError(args[0]!, code, stderr + stdout, shows || toStdout));
     });
   });
 }
 
-function pulumiMessage(command: string, code: number | null, output: string): string {
-  const detail = output.trim() === "" ? "see its message above" : output.trim();
-  return `pulumi ${command} ended with exit code ${code ?? "none"}: ${detail}`;
+interface Forwarding {
+  /** What this process was told meanwhile. */
+  signal?: NodeJS.Signals;
+  release: () => void;
+}
+
+function forwardSignals(child: ChildProcess, terminal: Terminal | undefined): Forwarding {
+  const names: NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+  const forward = (name: NodeJS.Signals): void => {
+    if (forwarding.signal !== undefined) return;
+    forwarding.signal = name;
+    terminal?.say(`${name}: the engine ends what it has begun and stops …`);
+    child.kill("SIGINT");
+  };
+  const forwarding: Forwarding = { release: () => names.forEach((name) => process.off(name, forward)) };
+  for (const name of names) process.on(name, forward);
+  return forwarding;
 }

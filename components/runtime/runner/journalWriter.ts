@@ -12,6 +12,9 @@ const journalFile = "journal.json";
 
 const writeInterval = 500;
 
+/** What the journal of a run says that was killed. */
+export const cutOffReason = "the run was cut off: its process ended without closing the journal";
+
 /**
  * Keeps `journal.json` up to date while a run happens. Writing is synchronous: what the journal says was written before
  * what it speaks of goes on. A journal that cannot be written never stops an undo; the run looks at `problem` and ends.
@@ -100,7 +103,7 @@ function closedCut(journal: Journal): Journal {
   return {
     ...journal,
     status: "interrupted",
-    statusReason: "the run was cut off: its process ended without closing the journal",
+    statusReason: cutOffReason,
     endedAt: new Date(last).toISOString(),
     phases: journal.phases.map((phase) => ({ ...phase, endedAt: phase.endedAt ?? last })),
   };
