@@ -15,8 +15,12 @@ try {
     env: pulumiEnvironment(folder),
   });
 } catch (error) {
-  console.error(
-    error.exitCode === 3 ? `no Pulumi engine is set up; run: node tools/setup.mjs\n${error.message}` : error.message,
-  );
-  process.exitCode = error.exitCode ?? 1;
+  console.error(explain(error));
+  process.exitCode = error.code === "EACCES" ? 3 : (error.exitCode ?? 1);
+}
+
+function explain(error) {
+  if (error.exitCode === 3) return `no Pulumi engine is set up; run: node tools/setup.mjs\n${error.message}`;
+  if (error.code !== "EACCES") return error.message;
+  return `${stateFolder} belongs to another user; run this as the one who made it, for example with \`sudo\` (not possible here)`;
 }

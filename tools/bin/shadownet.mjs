@@ -6,7 +6,7 @@ import { delimiter, join } from "node:path";
 import { isCompiled } from "../lib/compile.mjs";
 import { engineCache } from "../lib/engine.mjs";
 import { projectNode, toolFolders } from "../lib/node.mjs";
-import { pathWith, root, which } from "../lib/paths.mjs";
+import { pathWith, root, which, withSystemFolders } from "../lib/paths.mjs";
 import { foreground } from "../lib/processes.mjs";
 
 const notPossibleHere = 3;
@@ -16,7 +16,7 @@ const setup = join(root, "tools", "setup.mjs");
 function environment() {
   const path = pathWith(toolFolders());
   const engine = which("pulumi") === undefined && existsSync(engineCache()) ? delimiter + engineCache() : "";
-  return { ...process.env, PATH: path + engine, SHADOWNET_ROOT: root };
+  return { ...process.env, PATH: withSystemFolders(path) + engine, SHADOWNET_ROOT: root };
 }
 
 async function main([command, ...rest]) {

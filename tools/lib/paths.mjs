@@ -28,3 +28,11 @@ export function pathWith(folders, environment = process.env) {
   const rest = (environment.PATH ?? "").split(delimiter).filter((folder) => !folders.includes(folder));
   return [...folders, ...rest].join(delimiter);
 }
+
+/** Folders of system programs that a user's PATH may lack, as on Debian without a login shell. */
+export const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+/** PATH with the folders of system programs behind it. */
+export function withSystemFolders(path) {
+  return [path, ...systemFolders.filter((folder) => !path.split(delimiter).includes(folder))].join(delimiter);
+}

@@ -4,7 +4,7 @@ import { chmodSync, closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
 import { projectNode, toolFolders } from "./node.mjs";
-import { pathWith, root, stateFolder } from "./paths.mjs";
+import { pathWith, root, stateFolder, withSystemFolders } from "./paths.mjs";
 
 const passphraseBytes = 32;
 
@@ -34,7 +34,7 @@ export function pulumiEnvironment(engineFolder, { environment = process.env, fol
     PULUMI_DISABLE_REGISTRY_RESOLVE: "true",
     SHADOWNET_ROOT: root,
     ...environment,
-    PATH: pathWith([engineFolder, ...toolFolders()], environment),
+    PATH: withSystemFolders(pathWith([engineFolder, ...toolFolders()], environment)),
   };
   const node = projectNode();
   if (node !== undefined) result.SHADOWNET_NODE ??= node;

@@ -1,7 +1,7 @@
 // Programs of the operating system that the lab and the tests use.
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 
-import { which } from "./paths.mjs";
+import { systemFolders, which } from "./paths.mjs";
 import { capture } from "./processes.mjs";
 
 /** Debian package → the program by which its presence is known; what the lab needs to run. */
@@ -29,7 +29,6 @@ export const testPrograms = {
 export const benchPrograms = { mininet: "mn" };
 
 const services = ["nginx", "redis-server", "prometheus"];
-const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 const policyFile = "/usr/sbin/policy-rc.d";
 
 /** The packages whose program is not there. */

@@ -81,6 +81,11 @@ export async function readMirror(network: string): Promise<MirrorReading | undef
   return { spec, counters, share: seen === 0 ? 0 : total(counters.selected) / seen };
 }
 
+/** Whether a mirror was laid for a shadow and not removed, whatever production has of it now. */
+export async function hasMirrorRecord(network: string): Promise<boolean> {
+  return (await readRecord(recordFile(network))) !== undefined;
+}
+
 /**
  * Removes the mirror; production is then as it was before. Does nothing where there is none. The name of production is
  * needed only where the shadow's own record is lost.

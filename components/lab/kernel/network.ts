@@ -33,11 +33,16 @@ export async function createNetwork(spec: LabNetworkSpec): Promise<void> {
       ExitCode.BadInput,
     );
   }
-  await mkdir(networkFolder(network), { recursive: true, mode: 0o755 });
-  await writeAtomically(networkFile(network), `${JSON.stringify(spec, undefined, 2)}\n`);
   const [router, hub] = [applianceNamespace(network, "router"), applianceNamespace(network, "switch")];
-  await ipBatch(undefined, [`netns add ${hub}`, `netns add ${router}`]);
-  await Promise.all([runScript(hub, switchSettings), runScript(router, routerSettings)]);
+  try {
+    await mkdir(networkFolder(network), { recursive: true, mode: 0o755 });
+    await writeAtomically(networkFile(network), `${JSON.stringify(spec, undefined, 2)}\n`);
+    await ipBatch(undefined, [`netns add ${hub}`, `netns add ${router}`]);
+    await Promise.all([runScript(hub, switchSettings), runScript(router, routerSettings)]);
+  } catch (error) {
+    await deleteNetwork(network);
+    throw error;
+  }
 }
 
 function checkName(network: string): void {

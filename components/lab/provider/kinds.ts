@@ -2,6 +2,7 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 
 import { readRecord, writeAtomically } from "../../internal/files";
+import { requireLabHost } from "../../internal/labHost";
 import { createGateway, deleteGateway, readGateway, updateGateway } from "../kernel/gateway";
 import { createMachine, deleteMachine, readMachine, updateMachine } from "../kernel/machine";
 import { createMirror, deleteMirror, readMirror, updateMirror } from "../kernel/mirror";
@@ -38,6 +39,7 @@ function partsOf(id: string): { owner: string; part: string } {
 
 /** A part of a network that is gone when the network is. */
 async function within<T>(owner: string, read: () => Promise<T | undefined>): Promise<T | undefined> {
+  requireLabHost();
   return (await readNetwork(owner)) === undefined ? undefined : read();
 }
 
@@ -63,6 +65,7 @@ const networkKind: ResourceKind = {
     await writeRecord(spec.network, inputs.record);
   },
   async read(id, known) {
+    requireLabHost();
     const spec = await readNetwork(id);
     const record = await readRecord<ShadowRecord>(shadowRecordFile(id));
     if (spec === undefined) return undefined;

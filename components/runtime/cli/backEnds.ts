@@ -1,22 +1,10 @@
-import { platform } from "node:os";
-
+import { requireLabHost } from "../../internal/labHost";
 import { ExitCode, ShadownetError } from "../../internal/problems";
 import type { Driver } from "../runner/driver";
 
 /** Refuses where the lab cannot run, and says what can. */
 export function requireLab(): void {
-  const cure = "the cloud back ends run anywhere, the lab needs Linux and root";
-  if (platform() !== "linux") {
-    throw new ShadownetError(
-      "not-linux",
-      `the lab needs Linux, this is ${platform()}; ${cure}`,
-      ExitCode.NotPossibleHere,
-    );
-  }
-  if (process.getuid?.() !== 0) {
-    const message = "the lab makes network namespaces, which needs root; use `sudo`, or run it in a virtual machine";
-    throw new ShadownetError("not-root", message, ExitCode.NotPossibleHere);
-  }
+  requireLabHost();
 }
 
 /** Name of the shadow meant: the given one, or the only one there is. */

@@ -1,11 +1,11 @@
 import { readdir } from "node:fs/promises";
-import { platform } from "node:os";
 import { join, resolve } from "node:path";
 
 import type { Command } from "commander";
 import pc from "picocolors";
 
 import { tryRun } from "../../internal/exec";
+import { labHostProblems } from "../../internal/labHost";
 import { ExitCode } from "../../internal/problems";
 import { probeCapabilities } from "../faults/capabilities";
 import type { Capabilities } from "../faults/plan";
@@ -19,7 +19,7 @@ import { openTerminal } from "./terminal";
 /** One thing that was looked at. */
 interface Finding {
   subject: string;
-  state: "ok" | "missing" | "leftover" | "note";
+  state: "ok" | "missing" | "broken" | "leftover" | "note";
   detail: string;
   /** What to type to mend it. */
   cure?: string;
@@ -36,9 +36,9 @@ export function register(program: Command): void {
       const terminal = openTerminal(options.json === true);
       const findings = [...(await setupFindings()), ...(await labFindings())];
       const missing = findings.some(({ state }) => state === "missing");
-      const leftover = findings.some(({ state }) => state === "leftover");
-      process.exitCode = missing ? ExitCode.NotPossibleHere : leftover ? ExitCode.FailureFound : ExitCode.Done;
-      terminal.result({ healthy: !missing && !leftover, findings }, findings.map(describe).join("\n"));
+      const amiss = findings.some(({ state }) => state === "leftover" || state === "broken");
+      process.exitCode = missing ? ExitCode.NotPossibleHere : amiss ? ExitCode.FailureFound : ExitCode.Done;
+      terminal.result({ healthy: !missing && !amiss, findings }, findings.map(describe).join("\n"));
     });
 }
 
@@ -46,6 +46,7 @@ function describe({ subject, state, detail, cure }: Finding): string {
   const marks = {
     ok: pc.green("✓"),
     missing: pc.red("✗ missing"),
+    broken: pc.red("✗ broken"),
     leftover: pc.yellow("! left over"),
     note: pc.dim("·"),
   };
@@ -68,9 +69,11 @@ async function setupFindings(): Promise<Finding[]> {
 }
 
 async function labFindings(): Promise<Finding[]> {
-  if (platform() !== "linux" || process.getuid?.() !== 0) {
-    const detail = `the lab needs Linux and root (this is ${platform()}); cloud back ends do not`;
-    return [{ subject: "lab", state: "note", detail }];
+  const problems = labHostProblems();
+  if (problems.length > 0) {
+    // Without Linux or root there is no lab, and nothing is wrong with that where only cloud back ends are used.
+    const state = problems.every(({ path }) => path === "programs") ? "missing" : "note";
+    return problems.map(({ path, reason }) => ({ subject: `lab, ${path}`, state, detail: reason }));
   }
   return [...describeKernel(await probeCapabilities()), ...(await networkFindings())];
 }
@@ -108,6 +111,7 @@ async function networkFindings(): Promise<Finding[]> {
     state: "note",
     detail: "is there",
   }));
+  findings.push(...(await brokenParts(networks.map(({ network }) => network))));
   for (const { network, fault } of await armedFaults()) {
     findings.push({
       subject: `fault of "${network}"`,
@@ -138,6 +142,31 @@ async function networkFindings(): Promise<Finding[]> {
     });
   }
   return findings;
+}
+
+/** Gateways that have died and mirrors that production does not have any more. */
+async function brokenParts(networks: string[]): Promise<Finding[]> {
+  const { readGateway } = await import("../../lab/kernel/gateway.js");
+  const { hasMirrorRecord, readMirror } = await import("../../lab/kernel/mirror.js");
+  const broken = (network: string, detail: string): Finding => ({
+    subject: `shadow "${network}"`,
+    state: "broken",
+    detail,
+    cure: "shadownet up",
+  });
+  const perNetwork = await Promise.all(
+    networks.map(async (network) => {
+      const gateway = await readGateway(network);
+      const mirrorIsGone = (await hasMirrorRecord(network)) && (await readMirror(network)) === undefined;
+      return [
+        ...(gateway !== undefined && gateway.pid === undefined ? [broken(network, "its gateway is dead")] : []),
+        ...(mirrorIsGone
+          ? [broken(network, "production has no mirror for it: production is down or was restarted")]
+          : []),
+      ];
+    }),
+  );
+  return perNetwork.flat();
 }
 
 /** Locks whose process is gone. They hinder nobody: whoever comes next takes them over. */

@@ -6,6 +6,8 @@ const noise = [
   /^\s*$/,
   /\b(creating|updating|deleting|replacing|refreshing|running) \(0s\)/,
   /\brefresh \([\d.]+s\)\s*$/,
+  // A resource that stays as it is, and the program that is running.
+  /^ {4}[\w-]+:[\w/-]+:[\w-]+ \S+( running)?\s*$/,
 ];
 
 /** A line of the engine's output as people see it; undefined for one that is left out. */

@@ -13,7 +13,7 @@ import type { Journal } from "../runner/journal";
 import { runExperiments } from "../runner/run";
 import { newRunId } from "../runner/runId";
 import { loadRun } from "../runner/store";
-import { chooseShadow, openDriver } from "./backEnds";
+import { chooseShadow, openDriver, requireLab } from "./backEnds";
 import { writeReports } from "../report/write";
 import { packageVersion } from "./package";
 import { runProgress } from "./progress";
@@ -45,6 +45,7 @@ export function register(program: Command): void {
     )
     .action(async (names: string[], options: RunOptions) => {
       const terminal = openTerminal(options.json === true);
+      requireLab();
       const network = await chooseShadow(options.network);
       const { readShadowRecord } = await import("../../lab/shadowRecord.js");
       await readShadowRecord(network);
