@@ -53,6 +53,7 @@ export class OtlpExport {
     try {
       const metrics = resourceMetrics(await this.options.read(), this.options.version, this.startedAt, Date.now());
       await new Promise<void>((resolve, reject) => {
+        // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the same enums by another path
         this.exporter.export(metrics, ({ error }) => (error === undefined ? resolve() : reject(error)));
       });
       this.failing = false;
@@ -83,10 +84,14 @@ function resourceMetrics(metrics: Metric[], version: string, from: number, to: n
   return { resource, scopeMetrics: [{ scope, metrics: families.map((metric) => metricData(metric, from, to)) }] };
 }
 
+/** OpenTelemetry's `ValueType.DOUBLE`. */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- its name is in a package that is not ours
+const floatingPoint = 1 as MetricData["descriptor"]["valueType"];
+
 function metricData({ name, help, kind, samples }: Metric, from: number, to: number): MetricData {
   const [startTime, endTime] = [highResolution(from), highResolution(to)];
   const common = {
-    descriptor: { name, description: help, unit: "", valueType: 1 },
+    descriptor: { name, description: help, unit: "", valueType: floatingPoint },
     aggregationTemporality: AggregationTemporality.CUMULATIVE,
     dataPoints: samples.map(({ labels, value }) => ({ startTime, endTime, attributes: labels, value })),
   };

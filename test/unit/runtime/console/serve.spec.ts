@@ -45,7 +45,7 @@ describe("serving", () => {
     const record = await runningController(bench.stateFolder);
     assert.equal(record?.address, address);
     assert.equal(statSync(join(bench.stateFolder, "controller.json")).mode & 0o777, 0o600);
-    const client = new ControllerClient(record!);
+    const client = new ControllerClient(record);
     const run = await client.startRun("shop", { experiments: ["slowApp"], definitions: {}, seed: 3 });
     const progress: RunProgress[] = [];
     const last = await client.follow(run.id, (step) => progress.push(step));

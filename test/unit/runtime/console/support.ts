@@ -79,11 +79,11 @@ export class ConsoleBench {
   }
 }
 
-/** Waits until something holds; fails after 20 seconds. */
-export async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000;
+/** Waits until something holds; fails when it does not in time. */
+export async function eventually(what: string, holds: () => boolean | Promise<boolean>, seconds = 20): Promise<void> {
+  const deadline = Date.now() + seconds * 1000;
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`${what}: not within 20 seconds`);
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${seconds} seconds`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
