@@ -51,7 +51,12 @@ class LabDriver implements Driver {
   async describe(): Promise<ShadowDescription> {
     const { topology, fidelity } = this.record;
     const machines = await Promise.all(
-      topology.machines.map(async ({ name, role }) => ({ name, role, running: await this.isRunning(name) })),
+      topology.machines.map(async ({ name, role, interfaces }) => ({
+        name,
+        role,
+        running: await this.isRunning(name),
+        subnets: [...new Set(interfaces.map(({ subnet }) => subnet))],
+      })),
     );
     const services = (topology.services ?? []).map(({ name, port, machines, edge }) => ({
       name,

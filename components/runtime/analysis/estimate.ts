@@ -1,16 +1,17 @@
 import { formGap, type Gap } from "./calibration";
 import { estimateCounts, type Events } from "./countEstimate";
+import { courseOf, type Course } from "./course";
 import { mean, median, rankCorrelation } from "./descriptive";
-import { minimumDetectableEffect, minimumDetectablePulse } from "./detectable";
+import { minimumDetectableEffect } from "./detectable";
 import { autocorrelatedRankTest, cliffsDelta, effectiveDegrees, spikeRobustSampleFactor, hodgesLehmann } from "./ranks";
-import { area, onset, recovery, type Recovery } from "./recovery";
+import { MINIMUM_PULSES, pulseDifferences, pulseEstimate } from "./pulses";
 import { cellsIn, present, type AlignedPair, type Window } from "./series";
 import type { PairSettings } from "./settings";
 import type { SignalRule } from "./signals";
-import { walshInterval, wilcoxonSignedRank } from "./signedRank";
 import { absoluteDeviations, brownForsythe } from "./spread";
 import { studentTwoSided } from "./distributions";
 import { theilSen } from "./trend";
+import { formatShift } from "../words";
 
 /** One signal of one target under one fault. */
 export interface Question {
@@ -27,7 +28,7 @@ export interface Question {
 }
 
 /** What the data say about a question, before q-values and a verdict. */
-export interface Estimate {
+export interface Estimate extends Course {
   method: "rank" | "pulses" | "counts";
   /** Why no estimate could be made. */
   missing?: { verdict: "noData" | "inconclusive"; why: string };
@@ -35,6 +36,8 @@ export interface Estimate {
   /** Median of shadow over the baseline. */
   level: number | null;
   shift: number | null;
+  /** Shift in percent of what live predicts for the time of the fault; of the level where there is no such prediction. */
+  relative: number | null;
   low: number | null;
   high: number | null;
   p: number | null;
@@ -46,9 +49,6 @@ export interface Estimate {
   /** Smallest difference of interest, and bound of equivalence, in the unit. */
   margin: number;
   equivalence: number;
-  onset: number | null;
-  recovery: Recovery | null;
-  area: number | null;
   control: "live" | "weak" | "none";
   controlNote?: string;
   correlation: number;
@@ -61,6 +61,7 @@ export interface Estimate {
 const nothing: Omit<Estimate, "method" | "unit" | "doubts"> = {
   level: null,
   shift: null,
+  relative: null,
   low: null,
   high: null,
   p: null,
@@ -72,14 +73,13 @@ const nothing: Omit<Estimate, "method" | "unit" | "doubts"> = {
   margin: 0,
   equivalence: 0,
   onset: null,
+  timeToDetect: null,
+  timeToStabilise: null,
   recovery: null,
   area: null,
   control: "none",
   correlation: 0,
 };
-
-/** Fewest pulses whose exact test can reach p < 0.05. */
-const MINIMUM_PULSES = 6;
 
 /** Answers one question by the method that its signal and design ask for. */
 export function estimate(question: Question): Estimate {
@@ -90,8 +90,12 @@ export function estimate(question: Question): Estimate {
   const missing = tooFew(pair.shadow, baselineCells, settings.minimumBaseline, settings, "the baseline");
   if (missing) return { ...nothing, method: "rank", unit: rule.unit, doubts: [], missing };
   const gap = formGap(pair, baselineCells, rule.transform, settings.minimumCorrelation);
-  const pulses = windows.length >= MINIMUM_PULSES ? pulseDifferences(question, gap.alone ?? gap) : [];
-  const design = pulses.length >= MINIMUM_PULSES ? pulseEstimate(pulses) : rankEstimate(question, gap, baselineCells);
+  const pulses =
+    windows.length >= MINIMUM_PULSES ? pulseDifferences(pair, windows, settings.settleSeconds, gap.alone ?? gap) : [];
+  const design =
+    pulses.length >= MINIMUM_PULSES
+      ? { ...nothing, ...pulseEstimate(pulses) }
+      : rankEstimate(question, gap, baselineCells);
   if (windows.length >= MINIMUM_PULSES && pulses.length < MINIMUM_PULSES && design.missing) {
     design.missing.why = `only ${pulses.length} of ${windows.length} pulses have samples, at least ${MINIMUM_PULSES} are needed`;
   }
@@ -137,19 +141,29 @@ function complete(question: Question, gap: Gap, baselineCells: number[], design:
     doubts: [],
   };
   if (design.missing) return result;
+  result.relative = relativeShift(question, gap, design.shift!);
   result.doubts = doubts(question, gap, baselineCells, result);
-  const series = { start: pair.start, step: pair.step, values: gap.unit };
-  const base = present(gap.unit, baselineCells);
-  const [first, last] = [windows[0]!, windows[windows.length - 1]!];
-  if ((result.p ?? 1) < settings.alpha) {
-    result.onset = onset(series, { start: first.start, end: windows.length > 1 ? windows[1]!.start : first.end });
-    const options = { hold: settings.holdSeconds, tolerance: margin };
-    result.recovery = recovery(series, base, { end: last.end, watchUntil: question.watchUntil }, options);
-  }
-  const back = result.recovery?.recovered;
-  const until = back === undefined || back === null ? question.watchUntil : last.end + back;
-  result.area = area(series, median(base), first.start, Math.max(last.end, until));
-  return result;
+  const course = courseOf({
+    gap: { start: pair.start, step: pair.step, values: gap.unit },
+    baseline: present(gap.unit, baselineCells),
+    windows,
+    watchUntil: question.watchUntil,
+    holdSeconds: settings.holdSeconds,
+    margin,
+    proven: (result.p ?? 1) < settings.alpha,
+  });
+  return { ...result, ...course };
+}
+
+/** What is measured on a logarithmic scale cannot fall by more than all of it. */
+function relativeShift(question: Question, gap: Gap, shift: number): number | null {
+  const { pair, rule } = question;
+  const predicted = faultCells(question).map((cell) => pair.shadow[cell]! - gap.unit[cell]!);
+  const known = predicted.filter((value) => !Number.isNaN(value));
+  const expected = gap.control === "none" || known.length === 0 ? gap.level : median(known);
+  if (!(Math.abs(expected) > 0)) return null;
+  const percent = (100 * shift) / Math.abs(expected);
+  return rule.transform === "log" ? Math.max(-100, percent) : percent;
 }
 
 /** Rank test and Hodges-Lehmann shift of the gap, fault against baseline, by the effective sample size of the baseline. */
@@ -158,6 +172,7 @@ function rankEstimate(question: Question, gap: Gap, baselineCells: number[]): De
   const cells = faultCells(question);
   const missing =
     tooFew(gap.test, baselineCells, settings.minimumBaseline, settings, "the baseline") ??
+    unanswered(question, cells) ??
     tooFew(gap.test, cells, settings.minimumFault, settings, windows.length > 1 ? "the faults" : "the fault");
   if (missing) return { ...nothing, method: "rank", missing };
   const against = rankComparison(gap, baselineCells, cells);
@@ -212,97 +227,6 @@ function faultCells({ pair, windows, settings }: Question): number[] {
   return [...cells].sort((x, y) => x - y);
 }
 
-/** One pulse: on less off, on the scale of the test and in the unit. */
-interface PulseDifference {
-  test: number;
-  unit: number;
-}
-
-/**
- * Per pulse the mean of the gap while on, less its mean as long before and after: samples count as on by the share of
- * their step that lies inside the pulse; off are those wholly outside every pulse, within one pulse's length but at least two
- * steps, each counted for the nearest pulse alone: shared ones would make neighbouring pulses dependent.
- */
-function pulseDifferences({ pair, windows, settings }: Question, gap: Scales): PulseDifference[] {
-  const size = pair.shadow.length;
-  const inside = new Array<number>(size).fill(0);
-  for (const window of windows) {
-    const [from, to] = reach(pair, window, 0);
-    for (let cell = from; cell < to; cell++) inside[cell]! += overlap(pair, cell, window);
-  }
-  const differences: PulseDifference[] = [];
-  for (const window of windows) {
-    const settle = window.end - window.start >= 10 * pair.step ? settings.settleSeconds : 0;
-    const active = { start: window.start + settle, end: window.end };
-    const around = Math.max(window.end - window.start, 2 * pair.step);
-    const [from, to] = reach(pair, window, around);
-    const on = { weight: 0, test: 0, unit: 0 };
-    const off = { weight: 0, test: 0, unit: 0 };
-    for (let cell = from; cell < to; cell++) {
-      if (Number.isNaN(gap.test[cell]!)) continue;
-      const share = overlap(pair, cell, active);
-      if (share >= 0.5) add(on, share, gap, cell);
-      else if (inside[cell]! < 1e-6 && nearest(pair, cell, windows) === window) add(off, 1, gap, cell);
-    }
-    if (on.weight === 0 || off.weight === 0) continue;
-    differences.push({
-      test: on.test / on.weight - off.test / off.weight,
-      unit: on.unit / on.weight - off.unit / off.weight,
-    });
-  }
-  return differences;
-}
-
-/** The window that is nearest to the middle of a cell; of two at the same distance the later one. */
-function nearest(pair: AlignedPair, cell: number, windows: readonly Window[]): Window | undefined {
-  const middle = pair.start + (cell + 0.5) * pair.step;
-  let best: { window: Window; distance: number } | undefined;
-  for (const window of windows) {
-    const distance = Math.max(window.start - middle, middle - window.end, 0);
-    if (best === undefined || distance <= best.distance + 1e-6) best = { window, distance };
-  }
-  return best?.window;
-}
-
-function add(sum: { weight: number; test: number; unit: number }, weight: number, gap: Scales, cell: number): void {
-  sum.weight += weight;
-  sum.test += weight * gap.test[cell]!;
-  sum.unit += weight * gap.unit[cell]!;
-}
-
-/** Cells that touch the window widened by `around` seconds on both sides. */
-function reach(pair: AlignedPair, window: Window, around: number): [number, number] {
-  const from = Math.max(0, Math.floor((window.start - around - pair.start) / pair.step + 1e-6));
-  const to = Math.min(pair.shadow.length, Math.ceil((window.end + around - pair.start) / pair.step - 1e-6));
-  return [from, to];
-}
-
-/** Share of a cell's step that lies inside the window. */
-function overlap(pair: AlignedPair, cell: number, window: Window): number {
-  const start = pair.start + cell * pair.step;
-  return Math.max(0, Math.min(start + pair.step, window.end) - Math.max(start, window.start)) / pair.step;
-}
-
-/** Exact signed-rank test over the pulses, each of which is one sample. */
-function pulseEstimate(pulses: PulseDifference[]): Design {
-  const test = pulses.map((pulse) => pulse.test);
-  const unit = pulses.map((pulse) => pulse.unit);
-  const positive = test.filter((value) => value > 0).length;
-  const negative = test.filter((value) => value < 0).length;
-  const { shift, low, high } = walshInterval(unit);
-  return {
-    ...nothing,
-    method: "pulses",
-    shift,
-    low,
-    high,
-    p: wilcoxonSignedRank(test).p,
-    delta: (positive - negative) / test.length,
-    minimumDetectable: minimumDetectablePulse(unit),
-    effectiveSamples: pulses.length,
-  };
-}
-
 /** Reasons not to believe a rank estimate; pulses are compared with the seconds around them, so that a trend cancels. */
 function doubts(question: Question, gap: Gap, baselineCells: number[], result: Estimate): string[] {
   const trend = result.method === "rank" ? preTrend(question, gap, baselineCells) : undefined;
@@ -327,7 +251,7 @@ function preTrend(question: Question, gap: Gap, baselineCells: number[]): string
   const matters =
     Math.abs(drift) > 0.5 * Math.max(marginOf(question, gap), Math.abs(medianShift(question, gap, values)));
   return matters
-    ? `the gap drifted before the fault (${drift.toPrecision(2)} ${question.rule.unit} by its middle)`
+    ? `the gap drifted before the fault (${formatShift("", drift, question.rule.unit)} by its middle)`
     : undefined;
 }
 
@@ -337,6 +261,17 @@ function marginOf({ rule, settings }: Question, gap: Gap): number {
 
 function medianShift(question: Question, gap: Gap, baseline: readonly number[]): number {
   return median(present(gap.unit, faultCells(question))) - median(baseline);
+}
+
+/** Response times exist only for requests that succeed: where none did, errors carry the effect, and that is said. */
+function unanswered({ pair, rule, settings }: Question, cells: readonly number[]): Estimate["missing"] {
+  if (rule.onlyAnswered !== true || cells.length === 0) return undefined;
+  const count = present(pair.shadow, cells).length;
+  if (count > 0 && count >= settings.minimumFault && 1 - count / cells.length <= settings.maximumMissing)
+    return undefined;
+  const when = count === 0 ? "during the fault" : `in ${cells.length - count} of the fault's ${cells.length} samples`;
+  const why = `no request succeeded in the shadow ${when}, so there is no response time to compare; see the errors`;
+  return cells.length === count ? undefined : { verdict: "inconclusive", why };
 }
 
 /** Why a phase has too few samples, or undefined. */
@@ -349,6 +284,7 @@ function tooFew(
 ): Estimate["missing"] {
   const count = present(values, cells).length;
   if (count === 0 && phase === "the baseline") return { verdict: "noData", why: "no samples in the baseline" };
+  if (count === 0) return { verdict: "inconclusive", why: `no samples in ${phase}: what is down gives none` };
   if (count < minimum)
     return { verdict: "inconclusive", why: `only ${count} samples in ${phase}, at least ${minimum} are needed` };
   const share = 1 - count / cells.length;
@@ -373,16 +309,15 @@ function counted(question: Question, events: Events): Estimate {
     settings.marginPercent > 0 ? rule.floor : 0,
   );
   const result: Estimate = { ...empty, ...answer, margin, equivalence: margin, spreadP: null, spreadRatio: null };
-  const [first, last] = [windows[0]!, windows[windows.length - 1]!];
   const values = pair.shadow.map((value, cell) => value - (pair.live?.[cell] ?? 0));
-  const series = { start: pair.start, step: pair.step, values };
-  const base = present(values, baselineCells);
-  if ((result.p ?? 1) < settings.alpha && base.length > 0) {
-    result.onset = onset(series, { start: first.start, end: windows.length > 1 ? windows[1]!.start : first.end });
-    const options = { hold: settings.holdSeconds, tolerance: margin };
-    result.recovery = recovery(series, base, { end: last.end, watchUntil }, options);
-  }
-  const until = result.recovery?.recovered != null ? last.end + result.recovery.recovered : watchUntil;
-  result.area = area(series, median(base), first.start, Math.max(last.end, until));
-  return result;
+  const course = courseOf({
+    gap: { start: pair.start, step: pair.step, values },
+    baseline: present(values, baselineCells),
+    windows,
+    watchUntil,
+    holdSeconds: settings.holdSeconds,
+    margin,
+    proven: (result.p ?? 1) < settings.alpha,
+  });
+  return { ...result, ...course };
 }

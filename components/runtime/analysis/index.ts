@@ -36,7 +36,16 @@ export { walshInterval, wilcoxonSignedRank, type SignedRankTest } from "./signed
 export { doseResponse, kendall, theilSen, type DoseResponse, type Line } from "./trend";
 export { benjaminiHochberg } from "./multiplicity";
 export { bestSplit, eDivisive, energyStatistics, type ChangePoint, type EnergyStatistics } from "./changePoints";
-export { area, onset, recovery, type EvenSeries, type Recovery } from "./recovery";
+export {
+  area,
+  onset,
+  pulseOnset,
+  recovery,
+  timeToDetect,
+  timeToStabilise,
+  type EvenSeries,
+  type Recovery,
+} from "./recovery";
 export { minimumDetectableEffect, minimumDetectablePulse, minimumDetectableRisk } from "./detectable";
 export { falseAlarmRate, rateOf, type FalseAlarmRate } from "./falseAlarms";
 export { analysePlacebo } from "./placebo";

@@ -42,12 +42,14 @@ export function analysePair(input: PairInput): Effect[] {
     return withConfounders(answer, fault.windows, others);
   });
   const qs = benjaminiHochberg(estimates.map(({ p }) => p ?? Number.NaN));
+  const spreadQs = benjaminiHochberg(estimates.map(({ spreadP }) => spreadP ?? Number.NaN));
   return estimates.map((answer, i) =>
     toEffect(
       { fault: input.faults[i]!.name, signal, target: "service" },
       answer,
       qs[i]!,
-      judge(answer, qs[i]!, settings, rule.worse),
+      judge(answer, qs[i]!, settings, rule.worse, spreadQs[i]),
+      spreadQs[i],
     ),
   );
 }

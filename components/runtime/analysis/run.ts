@@ -1,7 +1,14 @@
 import type { AnalysisSettings } from "../../experiment";
 import type { SignalPoint } from "../runner/driver";
-import { Verdict, type Effect, type JournalExperiment, type RecordedRun } from "../runner/journal";
+import {
+  Verdict,
+  type DoseResponseEffect,
+  type Effect,
+  type JournalExperiment,
+  type RecordedRun,
+} from "../runner/journal";
 import { estimate, type Estimate } from "./estimate";
+import { dosesOf } from "./doses";
 import { benjaminiHochberg } from "./multiplicity";
 import { watchedUntil, withConfounders } from "./pair";
 import { experimentVerdict, runVerdict, wholeService, type Judgement } from "./runVerdict";
@@ -20,6 +27,8 @@ export interface RunSettings extends Partial<PairSettings> {
 export interface AnalysedExperiment extends Judgement {
   name: string;
   effects: Effect[];
+  /** How effects grow with the strength of a fault that was carried out at several. */
+  doses: DoseResponseEffect[];
 }
 
 /** What the statistics say about a run. */
@@ -52,18 +61,23 @@ interface Answer {
 export function analyseRun(run: RecordedRun, settings: RunSettings = {}): Analysis {
   const series = seriesOf(run.points);
   const answers = run.journal.experiments.flatMap((experiment) => answersOf(run, experiment, series, settings));
-  const qs = qValues(answers);
+  const qs = qValues(answers, ({ p }) => p);
+  const spreadQs = qValues(answers, ({ spreadP }) => spreadP);
   const experiments = run.journal.experiments.map((experiment): AnalysedExperiment => {
     const own = answers
-      .map((answer, i) => ({ answer, q: qs[i]! }))
+      .map((answer, i) => ({ answer, q: qs[i]!, spreadQ: spreadQs[i]! }))
       .filter(({ answer }) => answer.experiment === experiment);
-    const judged = own.map(({ answer, q }) => {
-      const rule = ruleOf(answer.names.signal);
-      const effect = toEffect(answer.names, answer.estimate, q, judge(answer.estimate, q, answer.settings, rule.worse));
-      return { effect, together: together(answer, q, rule.worse) };
+    const judged = own.map(({ answer, q, spreadQ }) => {
+      const { worse } = ruleOf(answer.names.signal);
+      const verdict = judge(answer.estimate, q, answer.settings, worse, spreadQ);
+      return {
+        effect: toEffect(answer.names, answer.estimate, q, verdict, spreadQ),
+        together: together(answer, q, worse),
+      };
     });
+    const effects = judged.map(({ effect }) => effect);
     const verdict = experimentVerdict(run.journal, experiment, judged, settings.minimumCoverage ?? 0.8);
-    return { name: experiment.name, effects: judged.map(({ effect }) => effect), ...verdict };
+    return { name: experiment.name, effects, doses: dosesOf(experiment, effects), ...verdict };
   });
   return { experiments, ...runVerdict(run.journal, experiments) };
 }
@@ -80,11 +94,11 @@ function familyOf({ signal, target }: Answer["names"]): string {
   return target === wholeService ? "service" : "part";
 }
 
-function qValues(answers: readonly Answer[]): number[] {
+function qValues(answers: readonly Answer[], pOf: (estimate: Estimate) => number | null): number[] {
   const qs = answers.map(() => Number.NaN);
   for (const family of ["service", "part", "machine"]) {
     const members = [...answers.keys()].filter((i) => familyOf(answers[i]!.names) === family);
-    const values = benjaminiHochberg(members.map((i) => answers[i]!.estimate.p ?? Number.NaN));
+    const values = benjaminiHochberg(members.map((i) => pOf(answers[i]!.estimate) ?? Number.NaN));
     members.forEach((index, i) => (qs[index] = values[i]!));
   }
   return qs;

@@ -1,5 +1,5 @@
 import { RunStatus, Verdict, type Effect, type Journal, type JournalExperiment } from "../runner/journal";
-import { figure } from "./verdict";
+import { formatShift, seriesName, significant } from "../words";
 
 /** Target of signals that speak of the service as a whole. */
 export const wholeService = "service";
@@ -28,12 +28,14 @@ export function experimentVerdict(
   const failure = failureOf(journal, experiment);
   const doubt = invalidity(journal, experiment, minimumCoverage);
   if (failure !== undefined) return { verdict: Verdict.Fail, sentence: failure, invalid: doubt !== undefined };
-  if (doubt !== undefined) return { verdict: Verdict.Inconclusive, sentence: doubt, invalid: true };
   const early = experiment.probes.find(({ when, ok }) => when === "before" && !ok);
   if (early) {
-    const sentence = `the steady state did not hold before the fault: probe "${early.name}": ${early.why}`;
+    const happened = experiment.faults.some(({ windows }) => windows.length > 0);
+    const so = happened ? "" : ", so nothing was broken";
+    const sentence = `the steady state did not hold before the fault${so}: probe "${early.name}": ${early.why}`;
     return { verdict: Verdict.Inconclusive, sentence, invalid: false };
   }
+  if (doubt !== undefined) return { verdict: Verdict.Inconclusive, sentence: doubt, invalid: true };
   if (experiment.faults.length === 0) return withoutFault(experiment);
   return { ...fromEffects(journal, judged), invalid: false };
 }
@@ -53,7 +55,7 @@ function failureOf(journal: Journal, experiment: JournalExperiment): string | un
   if (experiment.deviated) return "the hypothesis is broken: the run deviated from its steady state";
   const late = experiment.commands.find(({ withinObjective }) => !withinObjective);
   if (!late) return undefined;
-  return `the recovery objective of "${late.action}" was missed on ${late.machine}: ${figure(late.seconds)} s, exit code ${late.exitCode}`;
+  return `the recovery objective of "${late.action}" was missed on ${late.machine}: ${significant(late.seconds)} s, exit code ${late.exitCode}`;
 }
 
 /** Why no verdict may be drawn: a fault that did nothing, or a shadow that was not under the claimed load. */
@@ -82,12 +84,17 @@ function withoutFault({ probes, commands }: JournalExperiment): Judgement {
     : { verdict: Verdict.NoData, sentence: "nothing was broken or checked", invalid: false };
 }
 
+/**
+ * What users notice decides: signals of requests, the whole service's and its parts'. A machine that works harder or
+ * falls silent is what a fault does, not yet a degradation, so machine signals decide only where no request was measured.
+ */
 function fromEffects(journal: Journal, judged: readonly JudgedEffect[]): { verdict: Verdict; sentence: string } {
   const effects = judged.map(({ effect }) => effect);
-  const of = (verdict: Verdict): Effect[] => effects.filter((effect) => effect.verdict === verdict);
-  const degraded = of(Verdict.Degraded);
+  const app = effects.filter(({ signal }) => signal.startsWith("app."));
+  const telling = app.length > 0 ? app : effects;
+  const degraded = telling.filter(({ verdict }) => verdict === Verdict.Degraded);
   if (degraded.length > 0) return { verdict: Verdict.Degraded, sentence: summary(degraded) };
-  const jointly = judged.find(({ together }) => together)?.effect;
+  const jointly = judged.find(({ effect, together }) => together && telling.includes(effect))?.effect;
   if (jointly) {
     const sentence = `${label(jointly)} degraded while several faults were active, not attributed to one of them: ${jointly.why}`;
     return { verdict: Verdict.Degraded, sentence };
@@ -95,9 +102,8 @@ function fromEffects(journal: Journal, judged: readonly JudgedEffect[]): { verdi
   if (journal.status === RunStatus.Interrupted || journal.status === RunStatus.Aborted) {
     return { verdict: Verdict.Inconclusive, sentence: `the run was cut: ${journal.statusReason ?? journal.status}` };
   }
-  const app = effects.filter(({ signal }) => signal.startsWith("app."));
-  const service = app.filter(({ target }) => target === wholeService);
-  const decisive = service.length > 0 ? service : app.length > 0 ? app : effects;
+  const service = telling.filter(({ target }) => target === wholeService);
+  const decisive = service.length > 0 ? service : telling;
   if (decisive.every(({ verdict }) => verdict === Verdict.NoData)) {
     return { verdict: Verdict.NoData, sentence: "no signal has samples in the baseline" };
   }
@@ -105,41 +111,72 @@ function fromEffects(journal: Journal, judged: readonly JudgedEffect[]): { verdi
   if (open) return { verdict: Verdict.Inconclusive, sentence: `${label(open)}: ${open.why}` };
   const silent = decisive.find(({ verdict }) => verdict === Verdict.NoData);
   if (silent) return { verdict: Verdict.NoData, sentence: `${label(silent)}: ${silent.why}` };
-  const count = decisive.length === 1 ? "the signal" : `all ${decisive.length} signals`;
-  return { verdict: Verdict.Pass, sentence: `${count} stayed within the margin while the fault was proven to happen` };
+  const what = service.length > 0 ? "signals of the service" : "signals";
+  const count = decisive.length === 1 ? "the only signal measured" : `all ${decisive.length} ${what}`;
+  const sentence = `${count} stayed within the margin while the fault was proven to happen${aside(effects, telling)}`;
+  return { verdict: Verdict.Pass, sentence };
+}
+
+/** What changed on machines although no request suffered. */
+function aside(effects: readonly Effect[], telling: readonly Effect[]): string {
+  const moved = effects.filter((effect) => effect.verdict === Verdict.Degraded && !telling.includes(effect));
+  if (moved.length === 0) return "";
+  const { signal, target, shift, shiftPercent, unit } = surest(moved);
+  const size = shiftPercent === null ? formatShift(signal, shift ?? 0, unit) : signedPercent(shiftPercent);
+  const others = moved.length > 1 ? ` and ${moved.length - 1} more machine signal${moved.length > 2 ? "s" : ""}` : "";
+  return `; changed on machines: ${seriesName(signal, target)} (${size})${others}`;
+}
+
+function signedPercent(value: number): string {
+  return `${value > 0 ? "+" : ""}${significant(value)} %`;
 }
 
 /** Service signals first, then the surest and largest. */
-function summary(degraded: readonly Effect[]): string {
+function surest(effects: readonly Effect[]): Effect {
   const rank = ({ signal, target }: Effect): number =>
     signal.startsWith("app.") ? (target === wholeService ? 0 : 1) : 2;
-  const [first] = [...degraded].sort(
+  return [...effects].sort(
     (a, b) =>
       rank(a) - rank(b) || (a.q ?? 1) - (b.q ?? 1) || Math.abs(b.shiftPercent ?? 0) - Math.abs(a.shiftPercent ?? 0),
-  );
-  const others = degraded.length > 1 ? `; ${degraded.length - 1} more signals degraded` : "";
-  return `${label(first!)} ${first!.why}${back(first!)}${others}`;
+  )[0]!;
+}
+
+function summary(degraded: readonly Effect[]): string {
+  const first = surest(degraded);
+  const more = degraded.length - 1;
+  const others = more > 0 ? `; ${more} more signal${more === 1 ? "" : "s"} degraded` : "";
+  return `${label(first)} ${first.why}${back(first)}${others}`;
 }
 
 function label({ fault, signal, target }: Effect): string {
-  return `"${fault}": ${signal} of ${target}`;
+  return `"${fault}": ${seriesName(signal, target)}`;
 }
 
 function back(effect: Effect): string {
   if (effect.censored) return ", not recovered when watching ended";
-  return effect.recovered === null ? "" : `, back ${figure(effect.recovered)} s after the fault ended`;
+  return effect.recovered === null ? "" : `, back ${significant(effect.recovered)} s after the fault ended`;
 }
 
-/** Verdict of a run: the worst of its experiments; a run in which nothing was broken says so. */
+/** Verdict of a run: the worst of its experiments, with its sentence, and then in a word how the others ended. */
 export function runVerdict(journal: Journal, experiments: readonly (Judgement & { name: string })[]): Judgement {
   const order = [Verdict.Fail, Verdict.Degraded, Verdict.Inconclusive, Verdict.NoData, Verdict.Pass];
   const invalid = experiments.some((experiment) => experiment.invalid);
-  for (const verdict of order) {
-    const [first, ...more] = experiments.filter((experiment) => experiment.verdict === verdict);
-    if (!first) continue;
-    const others = more.length > 0 ? ` (also ${more.map(({ name }) => name).join(", ")})` : "";
-    return { verdict, sentence: `${first.name}: ${first.sentence}${others}`, invalid };
+  const [worst] = [...experiments].sort((a, b) => order.indexOf(a.verdict) - order.indexOf(b.verdict));
+  if (worst === undefined) {
+    return { verdict: Verdict.NoData, sentence: journal.statusReason ?? "no experiment was run", invalid: true };
   }
-  const sentence = journal.statusReason ?? "no experiment was run";
-  return { verdict: Verdict.NoData, sentence, invalid: true };
+  const { verdict } = worst;
+  if (experiments.length === 1) return { verdict, sentence: `${worst.name}: ${worst.sentence}`, invalid };
+  const tally = order
+    .map((one) => ({
+      one,
+      names: experiments.filter((candidate) => candidate.verdict === one).map(({ name }) => name),
+    }))
+    .filter(({ names }) => names.length > 0)
+    .map(({ one, names }) => `${one === Verdict.NoData ? "no data" : one}: ${names.join(", ")}`);
+  return {
+    verdict,
+    sentence: `${worst.name}: ${worst.sentence}. Of ${experiments.length} experiments ${tally.join("; ")}`,
+    invalid,
+  };
 }

@@ -9,9 +9,18 @@ export interface SignalRule {
   worse: "higher" | "lower" | "either";
   /** Smallest difference of interest in the unit, below which a relative margin makes no sense. */
   floor: number;
+  /** True when only requests that succeed have a value. Defaults to false. */
+  onlyAnswered?: boolean;
 }
 
-const latency: SignalRule = { unit: "ms", kind: "rank", transform: "log", worse: "higher", floor: 1 };
+const latency: SignalRule = {
+  unit: "ms",
+  kind: "rank",
+  transform: "log",
+  worse: "higher",
+  floor: 1,
+  onlyAnswered: true,
+};
 const bytes: SignalRule = { unit: "B/s", kind: "rank", transform: "log", worse: "either", floor: 1000 };
 const share: SignalRule = { unit: "%", kind: "rank", transform: "identity", worse: "either", floor: 2 };
 const events: SignalRule = { unit: "ratio", kind: "ratio", transform: "identity", worse: "higher", floor: 0.01 };

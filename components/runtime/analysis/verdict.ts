@@ -1,71 +1,77 @@
 import { Verdict, type Effect } from "../runner/journal";
 import type { Estimate } from "./estimate";
 import type { PairSettings } from "./settings";
+import { formatProbability, formatShift, significant } from "../words";
 import { deltaBand } from "./ranks";
 
-/** Largest p of the spread test that counts as a change of spread, and the ratio it must reach. */
-const SPREAD = { p: 0.01, ratio: 2 };
+/** Largest p and q of the spread test that count as a change of spread, and the ratio it must reach. */
+const SPREAD = { p: 0.01, q: 0.05, ratio: 2 };
 
-/** Number with three significant digits and no exponent for everyday sizes. */
-export function figure(value: number): string {
-  if (!Number.isFinite(value)) return String(value);
-  const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-4 || size >= 1e7)) return value.toExponential(2);
-  return String(Number(value.toPrecision(3)));
-}
-
-/** A difference in its unit; shares of requests as percentage points. */
+/** A size without direction: a margin, the smallest effect that would be found. */
 function amount(value: number, unit: string): string {
-  if (unit === "ratio") return `${figure(100 * value)} points`;
-  return unit === "" ? figure(value) : `${figure(value)} ${unit}`;
+  return formatShift("", Math.abs(value), unit).replace("+", "");
 }
 
 function signed(value: number, unit: string): string {
-  return `${value > 0 ? "+" : ""}${amount(value, unit)}`;
+  return formatShift("", value, unit);
 }
 
-/** Verdict and sentence of one effect, by the rules of docs/statistics.md ("Verdict"). */
+/** `q 0.03`, or `q < 0.001`. */
+function probability(name: string, value: number): string {
+  return `${name} ${formatProbability(value)}`;
+}
+
+/** Verdict and sentence of one effect, by the rules of docs/statistics.md ("Verdict"). `spreadQ` defaults to the p of the spread. */
 export function judge(
   estimate: Estimate,
   q: number,
   settings: PairSettings,
   worse: "higher" | "lower" | "either",
+  spreadQ = estimate.spreadP ?? 1,
 ): { verdict: Verdict; why: string } {
   if (estimate.missing) return { verdict: estimate.missing.verdict, why: estimate.missing.why };
   const { low, high, margin, equivalence } = { ...estimate, low: estimate.low!, high: estimate.high! };
-  const control =
-    estimate.control === "none"
-      ? `; compared without control: ${estimate.controlNote ?? "none"}`
-      : estimate.control === "weak"
-        ? `; weak control: ${estimate.controlNote!}`
-        : "";
-  const found = describe(estimate, q) + control;
+  const control = controlSentence(estimate);
+  const found = describe(estimate, q);
   const doubt = estimate.doubts[0];
-  if (doubt !== undefined) return { verdict: Verdict.Inconclusive, why: `${doubt}; measured ${found}` };
+  if (doubt !== undefined) return { verdict: Verdict.Inconclusive, why: `${doubt}; measured ${found}${control}` };
   const beyond = low > margin ? "higher" : high < -margin ? "lower" : undefined;
   if (q < settings.alpha && beyond !== undefined) {
-    if (worse === "either" || beyond === worse) return { verdict: Verdict.Degraded, why: `changed by ${found}` };
-    return { verdict: Verdict.Pass, why: `changed for the better: ${found}` };
+    if (worse === "either" || beyond === worse)
+      return { verdict: Verdict.Degraded, why: `changed by ${found}${control}` };
+    return { verdict: Verdict.Pass, why: `changed for the better: ${found}${control}` };
   }
-  if (estimate.spreadP !== null && estimate.spreadP < SPREAD.p) {
-    const ratio = estimate.spreadRatio!;
-    const text = `level ${found}, but its spread is ${figure(ratio)} times the baseline's (p ${figure(estimate.spreadP)})`;
-    if (ratio >= SPREAD.ratio) return { verdict: Verdict.Degraded, why: text };
+  if (spreadGrew(estimate, spreadQ)) {
+    const times = significant(estimate.spreadRatio!);
+    const text = `it swings ${times} times as widely as before (${probability("q", spreadQ)}), level ${found}${control}`;
+    return { verdict: Verdict.Degraded, why: text };
   }
   if (low > -equivalence && high < equivalence) {
     return {
       verdict: Verdict.Pass,
-      why: `no effect of interest: ${found}, wholly within ±${amount(equivalence, estimate.unit)}`,
+      why: `no effect of interest: ${found}, wholly within ±${amount(equivalence, estimate.unit)}${control}`,
     };
   }
-  return { verdict: Verdict.Inconclusive, why: uncertain(estimate, q, settings, found) };
+  return { verdict: Verdict.Inconclusive, why: `${uncertain(estimate, q, settings, found)}${control}` };
+}
+
+/** A change of spread counts when it is proven alone and among all that were tested, and is large. */
+function spreadGrew({ spreadP, spreadRatio }: Estimate, spreadQ: number): boolean {
+  return spreadP !== null && spreadP < SPREAD.p && spreadQ < SPREAD.q && spreadRatio! >= SPREAD.ratio;
 }
 
 function describe(estimate: Estimate, q: number): string {
   const { shift, low, high, unit, delta, method } = estimate;
   const size = method === "rank" ? `, ${deltaBand(delta!)} effect` : "";
   const over = method === "pulses" ? ` over ${estimate.effectiveSamples} pulses` : "";
-  return `${signed(shift!, unit)} (95 % interval ${amount(low!, unit)} to ${amount(high!, unit)}, q ${figure(q)}${size})${over}`;
+  const interval = `95 % interval ${signed(low!, unit)} to ${signed(high!, unit)}`;
+  return `${signed(shift!, unit)} (${interval}, ${probability("q", q)}${size})${over}`;
+}
+
+/** What it was compared with, where that is not live. */
+function controlSentence({ control, controlNote }: Estimate): string {
+  if (control === "none" && controlNote !== undefined) return `; compared with its own baseline only: ${controlNote}`;
+  return control === "weak" ? `; weak control: ${controlNote!}` : "";
 }
 
 function uncertain(estimate: Estimate, q: number, settings: PairSettings, found: string): string {
@@ -87,22 +93,27 @@ export function toEffect(
   estimate: Estimate,
   q: number,
   judged: { verdict: Verdict; why: string },
+  spreadQ: number = Number.NaN,
 ): Effect {
-  const { shift, level } = estimate;
+  const { shift, level, relative } = estimate;
   return {
     ...names,
     unit: estimate.unit,
     shift,
-    shiftPercent: shift !== null && level !== null && level !== 0 ? (100 * shift) / Math.abs(level) : null,
+    shiftPercent:
+      relative ?? (shift !== null && level !== null && level !== 0 ? (100 * shift) / Math.abs(level) : null),
     low: estimate.low,
     high: estimate.high,
     p: estimate.p,
     q: Number.isNaN(q) ? null : q,
     delta: estimate.delta,
     spreadP: estimate.spreadP,
+    spreadQ: Number.isNaN(spreadQ) ? null : spreadQ,
     minimumDetectable: estimate.minimumDetectable,
     effectiveSamples: estimate.effectiveSamples,
     onset: estimate.onset,
+    timeToDetect: estimate.timeToDetect,
+    timeToStabilise: estimate.timeToStabilise,
     recovered: estimate.recovery?.recovered ?? null,
     censored: estimate.recovery?.censored ?? false,
     area: estimate.area,

@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 
 import { ExitCode, refuse, type Problem } from "../../internal/problems";
 import { analysePair, analyseRun, parseCsv, parseWindow, ruleOf, type Sample, type Window } from "../analysis";
-import { figure } from "../analysis/verdict";
+import { significant } from "../words";
 import { Verdict, type Effect } from "../runner/journal";
 import { openTerminal } from "./terminal";
 
@@ -301,11 +301,11 @@ async function analyseJournal(folder: string, options: Options): Promise<boolean
 
 function sentence(effect: Effect): string {
   const what = effect.signal === "value" ? effect.fault : `${effect.fault} ${effect.signal} of ${effect.target}`;
-  const onset = effect.onset === null ? "" : `; onset ${figure(effect.onset)} s after its start`;
+  const onset = effect.onset === null ? "" : `; onset ${significant(effect.onset)} s after its start`;
   const back = effect.censored
     ? "; not back when the data end"
     : effect.recovered === null
       ? ""
-      : `; back ${figure(effect.recovered)} s after its end`;
+      : `; back ${significant(effect.recovered)} s after its end`;
   return `${what}: ${effect.verdict}: ${effect.why}${onset}${back}`;
 }

@@ -1,6 +1,7 @@
 import { type SeriesOption, init } from "echarts";
 
-import { formatOffset, formatValue } from "./format";
+import { formatOffset } from "./format";
+import { formatValue } from "../words";
 import { type Sample, type Span, thinned, usualStep } from "./series";
 
 /** What one chart shows: live and shadow above, their gap below, on one clock. */

@@ -4,7 +4,8 @@ import Table from "cli-table3";
 import colours from "picocolors";
 
 import type { Effect, Journal, JournalExperiment, RecordedRun, Verdict } from "../runner/journal";
-import { effectInterval, effectSize, seriesName, significant, verdictStyle } from "./format";
+import { effectInterval, effectSize, verdictStyle } from "./format";
+import { seriesName, significant } from "../words";
 import { markdownRow, markdownText } from "./markdown";
 import { printable, terminalVerdict } from "./table";
 

@@ -1,6 +1,7 @@
 import type { Effect, JournalExperiment, RecordedRun } from "../runner/journal";
 import { type ChartSpec, renderChart } from "./charts";
-import { formatValue, seriesName, signalName, verdictRank } from "./format";
+import { verdictRank } from "./format";
+import { formatValue, seriesName, signalName } from "../words";
 import {
   type SeriesIndex,
   type Span,

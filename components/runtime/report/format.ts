@@ -1,4 +1,5 @@
 import type { Effect, Journal, JournalExperiment, JournalFault, Verdict } from "../runner/journal";
+import { formatProbability, formatShift, isShare, significant } from "../words";
 
 /** How a verdict is shown: a mark, a word and a sentence, so that nothing depends on colour. */
 export interface VerdictStyle {
@@ -45,95 +46,10 @@ export function verdictRank(verdict: Verdict | undefined): number {
   return severities.indexOf(verdict);
 }
 
-const signalNames: Record<string, string> = {
-  "app.latency.p50": "response time, median",
-  "app.latency.p95": "response time, 95th percentile",
-  "app.latency.p99": "response time, 99th percentile",
-  "app.errors": "failed requests",
-  "app.requests": "requests",
-  "app.differences": "answers that differ from live",
-  "machine.cpu": "processor",
-  "machine.memory": "memory",
-  "machine.network.in": "network in",
-  "machine.network.out": "network out",
-  "mirror.share": "mirrored share",
-  "mirror.loss": "lost by the mirror",
-  "replay.lag": "replay lag",
-  "replay.coverage": "replay coverage",
-};
-
-/** What a signal is called for people; its own name when it is not one of ours. */
-export function signalName(signal: string): string {
-  return signalNames[signal] ?? signal;
-}
-
-/** `response time, median of app-1`; the service as a whole is not named. */
-export function seriesName(signal: string, target: string): string {
-  return target === "service" || target === "" ? signalName(signal) : `${signalName(signal)} of ${target}`;
-}
-
-type Scale = "milliseconds" | "seconds" | "ratio" | "percent" | "bytes" | "bytesPerSecond" | "count";
-
-function scaleOf(signal: string, unit = ""): Scale {
-  if (signal.startsWith("app.latency") || signal === "replay.lag" || unit === "ms") return "milliseconds";
-  if (["app.errors", "app.differences", "mirror.loss", "mirror.share", "replay.coverage"].includes(signal))
-    return "ratio";
-  if (signal === "machine.cpu") return "percent";
-  if (signal === "machine.memory") return "bytes";
-  if (signal.startsWith("machine.network")) return "bytesPerSecond";
-  return unit === "ratio" || unit === "percent" || unit === "bytes" ? unit : "count";
-}
-
-/** Value of a signal with its unit, for example `12.4 ms`, `97 %`, `61 MB`. Ratios are shown in percent. */
-export function formatValue(signal: string, value: number, unit?: string): string {
-  switch (scaleOf(signal, unit)) {
-    case "milliseconds":
-      return Math.abs(value) >= 10_000 ? `${significant(value / 1000)} s` : `${significant(value)} ms`;
-    case "seconds":
-      return `${significant(value)} s`;
-    case "ratio":
-      return `${significant(100 * value)} %`;
-    case "percent":
-      return `${significant(value)} %`;
-    case "bytes":
-      return bytes(value);
-    case "bytesPerSecond":
-      return `${bytes(value)}/s`;
-    case "count":
-      return unit === undefined || unit === "" || unit === "count"
-        ? significant(value)
-        : `${significant(value)} ${unit}`;
-  }
-}
-
-function bytes(value: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let size = value;
-  let unit = 0;
-  while (Math.abs(size) >= 1000 && unit < units.length - 1) [size, unit] = [size / 1000, unit + 1];
-  return `${significant(size)} ${units[unit]!}`;
-}
-
-/** Three significant digits without an exponent, thousands apart, a real minus sign. */
-export function significant(value: number): string {
-  if (!Number.isFinite(value)) return "–";
-  const size = Math.abs(value);
-  if (size > 0 && size < 0.001) return value < 0 ? "> −0.001" : "< 0.001";
-  const digits = size === 0 ? 0 : Math.max(0, Math.min(3, 2 - Math.floor(Math.log10(size))));
-  const fixed = Number(size.toFixed(digits)).toLocaleString("en-US", { maximumFractionDigits: 3 });
-  return value < 0 && fixed !== "0" ? `−${fixed}` : fixed;
-}
-
-/** A difference of two values, with its sign; differences of percentages are in percentage points, `pp`. */
-export function formatShift(signal: string, value: number, unit?: string): string {
-  const text = formatValue(signal, value, unit).replace(/ %$/, " pp");
-  return value > 0 ? `+${text}` : text;
-}
-
 /** `+92.1 ms (+94 %)`, or a dash when it could not be estimated. */
 export function effectSize({ signal, shift, shiftPercent, unit }: Effect): string {
   if (shift === null) return "–";
-  if (shiftPercent === null || scaleOf(signal, unit) === "ratio" || Math.abs(shiftPercent) > 100_000)
+  if (shiftPercent === null || isShare(signal, unit) || Math.abs(shiftPercent) > 100_000)
     return formatShift(signal, shift, unit);
   return `${formatShift(signal, shift, unit)} (${shiftPercent > 0 ? "+" : ""}${significant(shiftPercent)} %)`;
 }
@@ -143,10 +59,10 @@ export function effectInterval({ signal, low, high, unit }: Effect): string {
   return low === null || high === null ? "–" : `${formatShift(signal, low, unit)} … ${formatShift(signal, high, unit)}`;
 }
 
-/** A probability: `0.031`, or `< 0.001`. */
-export function formatProbability(value: number | null): string {
-  if (value === null) return "–";
-  return value < 0.001 ? "< 0.001" : value.toFixed(value < 0.1 ? 3 : 2);
+/** q of an effect; of one whose level did not change but whose spread did, the q of the spread. */
+export function effectQ({ q, spreadQ, verdict }: Effect): string {
+  const bySpread = verdict === "degraded" && (q ?? 1) >= 0.05 && spreadQ !== undefined && spreadQ !== null;
+  return bySpread ? `${formatProbability(spreadQ)} (spread)` : formatProbability(q);
 }
 
 /** `1.3 s`, `not within the time watched`, or a dash when it was never away. */
@@ -200,6 +116,16 @@ export function runSentence(journal: Journal): string {
   if (journal.sentence !== undefined) return journal.sentence;
   if (journal.status === "running") return "The run is still going on; it has no verdict yet.";
   return `There is no verdict${journal.statusReason === undefined ? "" : `: ${journal.statusReason}`}.`;
+}
+
+/** Why no verdict may be drawn, from the run or from some of its experiments; undefined when all may be judged. */
+export function invalidNotice({ invalid, experiments }: Journal): string | undefined {
+  if (invalid !== true) return undefined;
+  const named = experiments.filter((experiment) => experiment.invalid === true).map(({ name }) => name);
+  const why = "either a fault did nothing, or the shadow was not under the load of live";
+  if (named.length === 0 || named.length === experiments.length)
+    return `The run is invalid: no verdict may be drawn from it; ${why}.`;
+  return `No verdict may be drawn from ${named.join(", ")}: ${why}. The other experiments stand.`;
 }
 
 /** `link down` for `linkDown`. */

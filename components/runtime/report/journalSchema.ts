@@ -9,7 +9,9 @@ const span = z.looseObject({ start: milliseconds, end: milliseconds });
 const numberOrNull = z.number().nullable();
 
 const shadow = z.looseObject({
-  machines: z.array(z.looseObject({ name: z.string(), role: z.string().optional() })),
+  machines: z.array(
+    z.looseObject({ name: z.string(), role: z.string().optional(), subnets: z.array(z.string()).optional() }),
+  ),
   links: z.array(z.string()),
   services: z.array(
     z.looseObject({ name: z.string(), port: z.number(), machines: z.array(z.string()), edge: z.boolean() }),
@@ -65,14 +67,33 @@ const effect = z.looseObject({
   q: numberOrNull.describe("p after Benjamini-Hochberg over signal × fault"),
   delta: numberOrNull.describe("Cliff's delta"),
   spreadP: numberOrNull,
+  spreadQ: numberOrNull.optional().describe("spreadP after Benjamini-Hochberg over signal × fault"),
   minimumDetectable: numberOrNull,
   effectiveSamples: numberOrNull,
   onset: numberOrNull.describe("seconds"),
+  timeToDetect: numberOrNull.optional().describe("seconds"),
+  timeToStabilise: numberOrNull.optional().describe("seconds"),
   recovered: numberOrNull.describe("seconds"),
   censored: z.boolean().describe("true when it had not recovered when watching ended"),
   area: numberOrNull,
   verdict,
   why: z.string(),
+});
+
+const dose = z.looseObject({
+  fault: z.string().describe("kind of the fault"),
+  target: z.string(),
+  parameter: z.string().describe("which setting of the fault varied"),
+  signal: z.string(),
+  of: z.string().describe("machine, or service for the whole"),
+  unit: z.string(),
+  strengths: z.array(z.number()),
+  shifts: z.array(z.number()),
+  slope: z.number().describe("shift per unit of strength"),
+  low: numberOrNull,
+  high: numberOrNull,
+  tau: z.number().describe("Kendall's tau"),
+  p: z.number(),
 });
 
 const experiment = z.looseObject({
@@ -101,6 +122,8 @@ const experiment = z.looseObject({
   verdict: verdict.optional(),
   sentence: z.string().optional(),
   deviated: z.boolean(),
+  invalid: z.boolean().optional().describe("true when no verdict may be drawn from this experiment"),
+  doses: z.array(dose).optional().describe("dose-response, where a fault was carried out at several strengths"),
 });
 
 /**

@@ -1,4 +1,12 @@
-import type { Effect, Journal, JournalAlarm, JournalCoverage, RecordedRun, Verdict } from "../runner/journal";
+import type {
+  DoseResponseEffect,
+  Effect,
+  Journal,
+  JournalAlarm,
+  JournalCoverage,
+  RecordedRun,
+  Verdict,
+} from "../runner/journal";
 import { endOf, runSentence } from "./format";
 
 /** What `report.json` holds: the run's results without its samples and its events. */
@@ -40,6 +48,9 @@ interface ExperimentReport {
   verdict: Verdict | null;
   sentence?: string;
   deviated: boolean;
+  /** True when no verdict may be drawn from this experiment. */
+  invalid: boolean;
+  doses: DoseResponseEffect[];
   faults: {
     action: string;
     kind: string;
@@ -85,6 +96,8 @@ function experimentReport(experiment: Journal["experiments"][number]): Experimen
     verdict: verdict ?? null,
     sentence,
     deviated,
+    invalid: experiment.invalid ?? false,
+    doses: experiment.doses ?? [],
     faults: faults.map(({ action, kind, target, mechanism, windows, effect }) => {
       const { proven = false, asked, measured, unit, why } = effect ?? {};
       return { action, kind, target, mechanism, windows, proven, asked, measured, unit, why };

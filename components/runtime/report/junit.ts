@@ -1,14 +1,6 @@
 import type { Effect, Journal, JournalExperiment, JournalFault, RecordedRun } from "../runner/journal";
-import {
-  effectInterval,
-  effectSize,
-  endOf,
-  experimentTitle,
-  faultProof,
-  runSentence,
-  seriesName,
-  spaced,
-} from "./format";
+import { effectInterval, effectSize, endOf, experimentTitle, faultProof, runSentence, spaced } from "./format";
+import { seriesName } from "../words";
 
 interface TestCase {
   name: string;

@@ -1,20 +1,20 @@
 import type { JournalExperiment, RecordedRun } from "../runner/journal";
 import {
   effectInterval,
+  effectQ,
   effectRecovery,
   effectSize,
   experimentTitle,
   faultProof,
   faultWindows,
   formatInstant,
-  formatProbability,
+  invalidNotice,
   runSentence,
-  seriesName,
-  significant,
   spaced,
   verdictRank,
   verdictStyle,
 } from "./format";
+import { seriesName, significant } from "../words";
 
 /** Text that shows as it is in GitHub-flavoured Markdown, also inside a table: no markup, no mentions, one line. */
 export function markdownText(text: string): string {
@@ -37,7 +37,8 @@ export function renderMarkdown(run: RecordedRun): string {
   const { journal } = run;
   const { mark, word } = verdictStyle(journal.verdict);
   const lines = [`## ${mark} ${word}: ${markdownText(journal.network)}`, "", markdownText(runSentence(journal)), ""];
-  if (journal.invalid === true) lines.push("**The run is invalid: no verdict may be drawn from it.**", "");
+  const invalid = invalidNotice(journal);
+  if (invalid !== undefined) lines.push(`**${markdownText(invalid)}**`, "");
   if (journal.experiments.length > 0) {
     lines.push(markdownRow(["experiment", "verdict", "why"]), markdownRow(["---", "---", "---"]));
     lines.push(...journal.experiments.map(summaryRow), "");
@@ -74,7 +75,7 @@ function details(experiment: JournalExperiment, startedAt: number): string[] {
     const sorted = [...experiment.effects].sort((a, b) => verdictRank(a.verdict) - verdictRank(b.verdict));
     for (const effect of sorted) {
       const { mark, word } = verdictStyle(effect.verdict);
-      const numbers = [effectSize(effect), effectInterval(effect), formatProbability(effect.q), effectRecovery(effect)];
+      const numbers = [effectSize(effect), effectInterval(effect), effectQ(effect), effectRecovery(effect)];
       const name = seriesName(effect.signal, effect.target);
       lines.push(markdownRow([markdownText(name), ...numbers.map(markdownText), `${mark} ${word}`]));
     }

@@ -1,7 +1,15 @@
-import type { Effect, Journal, JournalExperiment, JournalFault, RecordedRun } from "../runner/journal";
+import type {
+  DoseResponseEffect,
+  Effect,
+  Journal,
+  JournalExperiment,
+  JournalFault,
+  RecordedRun,
+} from "../runner/journal";
 import {
   type VerdictStyle,
   effectInterval,
+  effectQ,
   effectRecovery,
   effectSize,
   endOf,
@@ -10,18 +18,15 @@ import {
   formatClock,
   formatInstant,
   formatOffset,
-  formatProbability,
   formatSeconds,
-  formatValue,
+  invalidNotice,
   runSentence,
-  seriesName,
-  signalName,
-  significant,
   spaced,
   verdictRank,
   verdictStyle,
   wasCut,
 } from "./format";
+import { formatProbability, formatShift, formatValue, seriesName, signalName, significant } from "../words";
 import { type Figures, drawFigures } from "./figures";
 import { subnetFaults, tiersOf } from "./places";
 
@@ -77,12 +82,8 @@ export function pageOf(run: RecordedRun): Record<string, unknown> {
 
 function noticesOf(journal: Journal): { tone: string; text: string }[] {
   const notices: { tone: string; text: string }[] = [];
-  if (journal.invalid === true) {
-    notices.push({
-      tone: "fail",
-      text: "The run is invalid: no verdict may be drawn from it. Either a fault did nothing, or the shadow was not under the load of live.",
-    });
-  }
+  const invalid = invalidNotice(journal);
+  if (invalid !== undefined) notices.push({ tone: "fail", text: invalid });
   if (wasCut(journal)) {
     const reason = journal.statusReason ?? "no reason was recorded";
     const because = runSentence(journal).includes(reason) ? "" : `: ${reason}`;
@@ -163,6 +164,7 @@ function experimentOf(
     title: experimentTitle(experiment),
     verdict: style,
     sentence: asSentence(experiment.sentence ?? style.meaning),
+    doses: (experiment.doses ?? []).map(doseSentence),
     broke: faults.map((fault) => brokeLine(fault, startedAt, figures)).join("; "),
     faults: faults.map((fault) => faultRow(fault, startedAt, figures)),
     hypothesis: title === undefined ? "" : `: ${title}`,
@@ -253,26 +255,37 @@ function foldedEffects(effects: Effect[], letters: Map<string, string>): Record<
   };
 }
 
+/** `Response time, median: +1 ms per ms of delay …` */
+function doseSentence({ fault, target, signal, of, strengths, shifts, tau, p, unit }: DoseResponseEffect): string {
+  const steps = strengths.map((strength, i) => `${significant(strength)} → ${formatShift(signal, shifts[i]!, unit)}`);
+  const order = tau === 1 ? "the stronger the higher" : tau === -1 ? "the stronger the lower" : "in no strict order";
+  const odds = `Kendall's tau ${significant(tau)}, p ${formatProbability(p)}`;
+  return asSentence(
+    `${seriesName(signal, of)} by strength of ${spaced(fault)} on ${target}: ${steps.join(", ")}; ${order} (${odds})`,
+  );
+}
+
 function effectRow(effect: Effect, letter: string): Record<string, unknown> {
-  const { signal, target, q, onset, verdict, why } = effect;
+  const { signal, target, onset, verdict, why } = effect;
   return {
     name: signalName(signal),
     letter,
     target: target === "service" ? "whole service" : target,
     size: unbroken(effectSize(effect)),
     interval: unbroken(effectInterval(effect)),
-    q: unbroken(formatProbability(q)),
-    onset: onset === null ? "–" : formatSeconds(onset),
+    q: unbroken(effectQ(effect)),
+    onset: onset === null ? "–" : formatSeconds(Math.round(10 * onset) / 10),
     recovery: effectRecovery(effect),
     verdict: verdictStyle(verdict),
     why,
   };
 }
 
-/** Text as a sentence: a capital letter in front, a full stop at the end. */
+/** Text as a sentence: a capital letter in front unless it begins with a name, a full stop at the end. */
 function asSentence(text: string): string {
   const end = /[.!?]$/.test(text.trimEnd()) ? "" : ".";
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${end}`;
+  const named = /^[\w-]+: /.test(text);
+  return `${named ? text.charAt(0) : text.charAt(0).toUpperCase()}${text.slice(1)}${end}`;
 }
 
 /** Keeps a number and its unit on one line. */

@@ -2,7 +2,7 @@ import type { Journal } from "../runner/journal";
 import { spaced } from "./format";
 import type { Figures } from "./figures";
 
-/** One column of the topology picture: machines that do the same. */
+/** One column of the topology picture: the machines of one subnet, or that do the same where subnets are not known. */
 export interface Tier {
   name: string;
   /** Services that these machines offer, `shop :80`. */
@@ -18,6 +18,8 @@ export interface Tier {
 /** One machine in the picture. */
 interface Place {
   name: string;
+  /** Its other subnets. */
+  also: string[];
   faults: PlaceFault[];
 }
 
@@ -30,7 +32,7 @@ export interface PlaceFault {
 
 const mostMachines = 12;
 
-/** The shadow as tiers from its edge inwards, with the faults where they hit. */
+/** The shadow as tiers from its edge inwards, with the faults where they hit; a machine stands in its first subnet. */
 export function tiersOf(journal: Journal, letters: Figures["letters"]): Tier[] {
   const { shadow } = journal;
   if (shadow === undefined) return [];
@@ -41,8 +43,9 @@ export function tiersOf(journal: Journal, letters: Figures["letters"]): Tier[] {
     return found < 0 ? services.length : found;
   };
   const tiers = new Map<string, Tier & { order: number }>();
-  for (const { name, role } of shadow.machines) {
-    const key = role ?? services.find(({ machines }) => machines.includes(name))?.name ?? "machines";
+  for (const { name, role, subnets = [] } of shadow.machines) {
+    const [subnet, ...also] = subnets;
+    const key = subnet ?? role ?? services.find(({ machines }) => machines.includes(name))?.name ?? "machines";
     const offered = services.filter(({ machines }) => machines.includes(name));
     const empty = {
       name: key,
@@ -57,7 +60,7 @@ export function tiersOf(journal: Journal, letters: Figures["letters"]): Tier[] {
     tier.services = [...new Set([...tier.services, ...offered.map((service) => `${service.name} :${service.port}`)])];
     tier.edge ||= offered.some(({ edge }) => edge);
     tier.order = Math.min(tier.order, order(name));
-    tier.machines.push({ name, faults: hits.get(name) ?? [] });
+    tier.machines.push({ name, also, faults: hits.get(name) ?? [] });
     tiers.set(key, tier);
   }
   return [...tiers.values()].sort((a, b) => a.order - b.order).map(shortened);

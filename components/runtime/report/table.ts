@@ -4,21 +4,21 @@ import colours from "picocolors";
 import type { Effect, JournalExperiment, RecordedRun, Verdict } from "../runner/journal";
 import {
   effectInterval,
+  effectQ,
   effectRecovery,
   effectSize,
   endOf,
   experimentTitle,
   faultProof,
   faultWindows,
-  formatProbability,
+  invalidNotice,
   formatSeconds,
   runSentence,
-  seriesName,
-  significant,
   spaced,
   verdictRank,
   verdictStyle,
 } from "./format";
+import { seriesName, significant } from "../words";
 
 const paint: Record<string, (text: string) => string> = {
   pass: colours.green,
@@ -49,7 +49,8 @@ export function renderTable(run: RecordedRun): string {
     `${colours.bold(terminalVerdict(journal.verdict))}  ${printable(runSentence(journal))}`,
     colours.dim(printable(about)),
   ];
-  if (journal.invalid === true) lines.push(colours.red("The run is invalid: no verdict may be drawn from it."));
+  const invalid = invalidNotice(journal);
+  if (invalid !== undefined) lines.push(colours.red(printable(invalid)));
   for (const experiment of journal.experiments)
     lines.push("", ...experimentLines(experiment, Date.parse(journal.startedAt)));
   if (journal.coverage !== undefined) lines.push("", coverageLine(journal.coverage));
@@ -76,8 +77,8 @@ function effectTable(effects: Effect[]): string {
   });
   const shown = mostTelling(effects);
   for (const effect of shown) {
-    const { fault, signal, target, q, verdict } = effect;
-    const numbers = [effectSize(effect), effectInterval(effect), formatProbability(q), effectRecovery(effect)].map(
+    const { fault, signal, target, verdict } = effect;
+    const numbers = [effectSize(effect), effectInterval(effect), effectQ(effect), effectRecovery(effect)].map(
       printable,
     );
     table.push([printable(fault), printable(seriesName(signal, target)), ...numbers, terminalVerdict(verdict)]);

@@ -56,10 +56,10 @@ export const templates: Record<string, string> = {
 <% if (it.letters.length > 0) { %><p class="small soft" style="margin-top:8px"><% it.letters.forEach((one, index) => { %><%= index > 0 ? " · " : "" %><b><%= one.letter %></b> <%= one.text %><% }) %></p><% } %></div></section><% } %>`,
 
   "@places": `<% if (it.tiers.length > 0) { %><section><h2>Where it hit</h2>
-<div class="card"><div class="map" role="group" aria-label="The shadow's machines by tier, with the faults where they hit">
+<div class="card"><div class="map" role="group" aria-label="The shadow's machines by subnet or tier, with the faults where they hit">
 <div class="tier outside"><h3>outside</h3><p class="soft small">mirrored live traffic, replayed by the gateway</p></div>
 <% for (const tier of it.tiers) { %><div class="tier"><h3><%= tier.name %></h3><p class="soft small"><%= tier.services.join(", ") || "no service" %></p><%~ include("@hits", tier) %>
-<% for (const place of tier.machines) { %><div class="place<%= place.faults.length > 0 ? " hit" : "" %>"><b><%= place.name %></b><%~ include("@hits", place) %></div><% } %>
+<% for (const place of tier.machines) { %><div class="place<%= place.faults.length > 0 ? " hit" : "" %>"><b><%= place.name %></b><% if (place.also.length > 0) { %> <span class="soft small">also in <%= place.also.join(", ") %></span><% } %><%~ include("@hits", place) %></div><% } %>
 <% if (tier.more > 0) { %><p class="soft small">and <%= tier.more %> more that nothing hit</p><% } %></div><% } %>
 </div><% for (const one of it.subnets) { %><p class="small" style="margin-top:12px"><b>subnet <%= one.link %></b></p><%~ include("@hits", one) %><% } %></div></section><% } %>`,
 
@@ -82,6 +82,7 @@ export const templates: Record<string, string> = {
 <% if (it.effects.length + it.folded.length > 0) { %><h3 class="sub">What it did, compared with live</h3>
 <%~ include("@effects", { effects: it.effects }) %>
 <% if (it.folded.length > 0) { %><details><summary><%= it.foldedSummary %></summary><div><%~ include("@effects", { effects: it.folded }) %></div></details><% } %><% } else { %><p class="soft" style="margin-top:16px">Nothing was analysed: <%= it.noEffects %></p><% } %>
+<% if (it.doses.length > 0) { %><h3 class="sub">How it grows with the strength of the fault</h3><ul><% for (const dose of it.doses) { %><li><%= dose %></li><% } %></ul><% } %>
 <% if (it.figures.length > 0) { %><div class="figures"><% for (const figure of it.figures) { %><%~ include("@figure", figure) %><% } %></div><% } %>
 <% if (it.exact.length > 0) { %><details><summary>Exact commands</summary><div><% for (const one of it.exact) { %><p class="small" style="margin:10px 0 6px"><b><%= one.action %></b><%= one.notes %></p><pre><%= one.text %></pre><% } %></div></details><% } %>
 <details class="screen"><summary>Definition</summary><pre><%= it.definition %></pre></details>

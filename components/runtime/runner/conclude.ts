@@ -6,9 +6,9 @@ import { type Journal, Verdict } from "./journal";
 /** Writes what the statistics say into the journal; a run that was ended by a stop condition or a breach fails. */
 export function conclude(journal: Journal, points: SignalPoint[], ended: RunEnded | undefined): void {
   const analysis = analyseRun({ journal, points });
-  for (const { name, effects, verdict, sentence } of analysis.experiments) {
+  for (const { name, effects, doses, verdict, sentence, invalid } of analysis.experiments) {
     const experiment = journal.experiments.find((candidate) => candidate.name === name)!;
-    Object.assign(experiment, { effects, verdict, sentence });
+    Object.assign(experiment, { effects, verdict, sentence, invalid, ...(doses.length > 0 && { doses }) });
   }
   journal.verdict = analysis.verdict;
   journal.sentence = analysis.sentence;

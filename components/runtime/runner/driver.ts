@@ -36,7 +36,8 @@ export interface FaultHandle {
 export interface ShadowDescription {
   network: string;
   backEnd: string;
-  machines: { name: string; role?: string; running: boolean }[];
+  /** `subnets` in the order of the interfaces. Defaults to not known. */
+  machines: { name: string; role?: string; running: boolean; subnets?: string[] }[];
   links: string[];
   services: { name: string; port: number; machines: string[]; edge: boolean }[];
   fidelity: { subject: string; outcome: string; reason: string }[];

@@ -43,7 +43,8 @@ export interface Journal {
   /** Kernel and tools: which mechanisms exist here. */
   capabilities?: Record<string, unknown>;
   shadow?: {
-    machines: { name: string; role?: string }[];
+    /** `subnets` in the order of the interfaces. */
+    machines: { name: string; role?: string; subnets?: string[] }[];
     links: string[];
     services: { name: string; port: number; machines: string[]; edge: boolean }[];
     fidelity: { subject: string; outcome: string; reason: string }[];
@@ -88,6 +89,32 @@ export interface JournalExperiment {
   verdict?: Verdict;
   sentence?: string;
   deviated: boolean;
+  /** True when no verdict may be drawn from this experiment: see {@link Journal.invalid}. */
+  invalid?: boolean;
+  /** How effects grow with the strength of the fault, where one was carried out at three or more strengths. */
+  doses?: DoseResponseEffect[];
+}
+
+/** How one signal of one target answers to the strength of a fault. */
+export interface DoseResponseEffect {
+  /** Kind of the fault and what it hit. */
+  fault: string;
+  target: string;
+  /** Which setting of the fault varied, for example `delayMilliseconds`. */
+  parameter: string;
+  signal: string;
+  /** Machine, or `service` for the whole. */
+  of: string;
+  unit: string;
+  strengths: number[];
+  shifts: number[];
+  /** Shift per unit of strength (Theil-Sen) with its 95 % interval; null where so few strengths give none. */
+  slope: number;
+  low: number | null;
+  high: number | null;
+  /** Kendall's tau between strength and shift, and its exact p. */
+  tau: number;
+  p: number;
 }
 
 /** One fault as it was carried out. */
@@ -115,7 +142,7 @@ export interface Effect {
   unit: string;
   /** Hodges-Lehmann shift of the gap, fault against baseline, in the signal's unit. */
   shift: number | null;
-  /** Shift as a share of the baseline's level, in percent. */
+  /** Shift in percent of what live predicts for the time of the fault; without that, of the baseline's level. */
   shiftPercent: number | null;
   /** 95 % interval of the shift. */
   low: number | null;
@@ -126,10 +153,16 @@ export interface Effect {
   /** Cliff's delta. */
   delta: number | null;
   spreadP: number | null;
+  /** spreadP after Benjamini-Hochberg over signal × fault. */
+  spreadQ?: number | null;
   minimumDetectable: number | null;
   effectiveSamples: number | null;
   /** Seconds from the fault's start to its first visible effect. */
   onset: number | null;
+  /** Seconds from the fault's start until the gap had left its usual band for three samples; null for pulses, or when it did not. */
+  timeToDetect?: number | null;
+  /** Seconds from the fault's start until the gap stayed at the level that the fault led to; null for pulses, or when it did not. */
+  timeToStabilise?: number | null;
   /** Seconds from the fault's end until the gap is back; null when it was never away or not measured. */
   recovered: number | null;
   /** True when it had not recovered when watching ended. */

@@ -102,7 +102,12 @@ export function newJournal(
     command: options.command ?? [],
     versions: options.versions ?? {},
     capabilities,
-    shadow: { machines: machines.map(({ name, role }) => ({ name, role })), links, services, fidelity },
+    shadow: {
+      machines: machines.map(({ name, role, subnets }) => ({ name, role, subnets })),
+      links,
+      services,
+      fidelity,
+    },
     phases: [],
     events: [],
     experiments: planned.map(journalExperiment),

@@ -136,7 +136,7 @@ describe("shadownet analyse", () => {
     await writeFile(join(folder, "journal.json"), JSON.stringify(journal));
     const { code, text } = await run("--journal", folder);
     assert.equal(code, 1);
-    assert.match(text, /run r1: degraded: slow: "delay": app\.latency\.p95 of service changed by \+/);
+    assert.match(text, /run r1: degraded: slow: "delay": response time, 95th percentile changed by \+/);
   });
 
   it("refuses bad input with every problem at once", async () => {

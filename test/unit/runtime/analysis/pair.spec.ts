@@ -8,10 +8,13 @@ import {
   hodgesLehmann,
   minimumDetectableEffect,
   onset,
+  pulseOnset,
   recovery,
+  timeToDetect,
+  timeToStabilise,
 } from "../../../../components/runtime/analysis";
 import type { Effect } from "../../../../components/runtime/runner/journal";
-import { simulate, type Model } from "./simulation";
+import { generator, simulate, type Model } from "./simulation";
 
 const plain = { marginPercent: 0, equivalencePercent: 10 };
 
@@ -91,7 +94,7 @@ describe("analysis of a pair of series", () => {
     }));
     const [effect] = analysePair({ live, shadow: wide, faults: [{ name: "f", windows: [{ start: 120, end: 180 }] }] });
     assert.equal(effect!.verdict, "degraded");
-    assert.match(effect!.why, /spread is .* times/);
+    assert.match(effect!.why, /swings .* times as widely as before \(q < 0\.001\)/);
   });
 
   it("does not attribute overlapping faults", () => {
@@ -120,7 +123,7 @@ describe("analysis of a pair of series", () => {
     assert.notEqual(both!.verdict, "degraded");
     const [alone] = analysePair({ live: undefined, shadow: busier(shadow), faults, settings: plain });
     assert.equal(alone!.verdict, "degraded");
-    assert.match(alone!.why, /without control/);
+    assert.match(alone!.why, /compared with its own baseline only: no live side/);
   });
 
   it("doubts a gap that drifted before the fault", () => {
@@ -222,11 +225,47 @@ describe("building blocks", () => {
     const values = Array.from({ length: 120 }, (_, i) => (i >= 42 && i < 68 ? 10 : 0) + (i % 3) / 10);
     const gap = { start: 1000, step: 1, values };
     assert.equal(onset(gap, { start: 1040, end: 1060 }), 2);
+    assert.ok(Math.abs(onset(gap, { start: 1041.7, end: 1060 })! - 0.3) < 1e-9);
+    assert.equal(onset(gap, { start: 1042.4, end: 1060 }), 0, "the sample in which the fault began");
     const base = values.slice(0, 40);
     const back = recovery(gap, base, { end: 1060, watchUntil: 1120 });
     assert.equal(back.censored, false);
     assert.ok(back.recovered! >= 7 && back.recovered! <= 9, `${back.recovered}`);
     const stuck = recovery(gap, base, { end: 1050, watchUntil: 1066 });
     assert.deepEqual([stuck.recovered, stuck.censored], [null, true]);
+  });
+
+  it("no onset lies before the fault, whatever the noise does", () => {
+    const { normal } = generator(3);
+    for (let round = 0; round < 50; round++) {
+      const values = Array.from({ length: 100 }, (_, i) => 3 * normal() + (i >= 50 ? 4 : 0));
+      const found = onset({ start: 0, step: 1, values }, { start: 50.5, end: 70 });
+      assert.ok(found !== null && found >= 0, `${found}`);
+    }
+  });
+
+  it("lays noisy pulses over one another to find their onset", () => {
+    const { normal } = generator(5);
+    const pulses = Array.from({ length: 8 }, (_, i) => ({ start: 40.5 + 6 * i, end: 43.5 + 6 * i }));
+    const on = (second: number): boolean => pulses.some(({ start, end }) => second + 1 > start + 1 && second < end);
+    const errors = Array.from({ length: 40 }, () => {
+      const values = Array.from({ length: 100 }, (_, second) => 2 * normal() + (on(second) ? 6 : 0));
+      return pulseOnset({ start: 0, step: 1, values }, pulses)!;
+    });
+    assert.ok(errors.filter((found) => found === 0.5).length >= 38, errors.join(" "));
+  });
+
+  it("times when a watcher could know, and when the new level was reached", () => {
+    const ramp = Array.from({ length: 120 }, (_, i) => (i < 40 || i >= 80 ? 0 : Math.min(10, 2 * (i - 39))));
+    const gap = { start: 0, step: 1, values: ramp };
+    const during = { start: 40, end: 80 };
+    assert.equal(timeToDetect(gap, 0, 3, during), 4, "samples of 4, 6 and 8 are outside; the third ends at 44");
+    assert.equal(timeToDetect(gap, 0, 20, during), null);
+    assert.equal(timeToDetect({ ...gap, values: ramp.map((v, i) => (i === 42 ? Number.NaN : v)) }, 0, 3, during), 5);
+    const settled = timeToStabilise(gap, 1.5, during)!;
+    assert.ok(settled >= 2 && settled <= 5, `${settled}`);
+    const wandering = ramp.map((value, i) => (i >= 75 && i < 80 ? 30 : value));
+    assert.equal(timeToStabilise({ ...gap, values: wandering }, 1.5, during), null);
+    assert.equal(timeToStabilise(gap, 1.5, { start: 40, end: 45 }), null, "too short to have a level");
   });
 });

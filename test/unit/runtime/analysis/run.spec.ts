@@ -110,10 +110,10 @@ describe("analysis of a recorded run", () => {
     assert.equal(latency.unit, "ms");
     assert.equal(latency.verdict, "degraded");
     assert.equal(analysis.verdict, "degraded");
-    assert.match(analysis.sentence, /slow: "delay": app\.latency\.p95 of service changed by \+\d/);
+    assert.match(analysis.sentence, /slow: "delay": response time, 95th percentile changed by \+\d/);
     assert.ok(!only!.effects.some(({ signal }) => signal.startsWith("mirror.")));
     const scaled = only!.effects.find(({ target }) => target === "app-3")!;
-    assert.match(scaled.why, /without control: no live side/);
+    assert.match(scaled.why, /compared with its own baseline only: no live side/);
   });
 
   it("passes only with a proven fault and everything within the margin", () => {
@@ -136,13 +136,14 @@ describe("analysis of a recorded run", () => {
     const analysis = analyseRun(run(journal([experiment([fault("cut", [[40, 60]])])]), samples));
     const of = (signal: string) => analysis.experiments[0]!.effects.find((effect) => effect.signal === signal)!;
     assert.equal(of("app.latency.p95").verdict, "inconclusive");
+    assert.match(of("app.latency.p95").why, /no request succeeded in the shadow during the fault.*see the errors/);
     const errors = of("app.errors");
     assert.equal(errors.verdict, "degraded");
     assert.equal(errors.shift, 1);
     assert.ok(errors.p! < 1e-50);
     assert.equal(errors.onset, 0);
     assert.equal(errors.recovered, 0);
-    assert.match(analysis.sentence, /app\.errors of service changed by \+100 points/);
+    assert.match(analysis.sentence, /failed requests changed by \+100 pp/);
   });
 
   it("does not call a handful of errors an effect", () => {
@@ -168,6 +169,79 @@ describe("analysis of a recorded run", () => {
     );
     const early = analyseRun(run(journal([experiment(faults, { probes: [{ ...probe, when: "before" }] })])));
     assert.equal(early.verdict, "inconclusive");
+  });
+
+  it("says that the steady state did not hold rather than that no fault was carried out", () => {
+    const probes = [{ name: "fast", when: "before" as const, value: 90, ok: false, why: "90 ms is above 50 ms" }];
+    const definition = { actions: { delay: { fault: "latency" as const, target: { machine: "app-1" } } } };
+    const { verdict, invalid, sentence } = analyseRun(run(journal([experiment([], { definition, probes })])));
+    assert.deepEqual([verdict, invalid], ["inconclusive", false]);
+    assert.match(sentence, /steady state did not hold before the fault, so nothing was broken: probe "fast": 90 ms/);
+  });
+
+  it("passes when only machines felt it, and names them", () => {
+    const busy = points().map((point) =>
+      point.signal === "machine.cpu" && point.target === "app-1" && point.side === "shadow"
+        ? { ...point, value: point.value + (inFault((point.time - origin) / 1000) ? 30 : 0) }
+        : point,
+    );
+    const { verdict, sentence } = analyseRun(run(journal([experiment([fault("delay", [[40, 60]])])]), busy));
+    assert.equal(verdict, "pass", sentence);
+    assert.match(sentence, /all 3 signals of the service stayed within.*changed on machines: processor of app-1 \(\+1/);
+    const machinesAlone = busy.filter(({ signal }) => signal.startsWith("machine."));
+    const alone = analyseRun(run(journal([experiment([fault("delay", [[40, 60]])])]), machinesAlone));
+    assert.equal(alone.verdict, "degraded", "where no request was measured, machines decide");
+  });
+
+  it("says in a word how the other experiments ended", () => {
+    const faults = [fault("delay", [[40, 60]])];
+    const probes = [{ name: "fast", when: "during" as const, value: 90, ok: false, why: "90 ms is above 50 ms" }];
+    const three = [
+      experiment([fault("idle", [[40, 60]], false)], { name: "idle" }),
+      experiment(faults, { name: "broken", probes }),
+      experiment(faults, { name: "fine" }),
+    ];
+    const { phases } = journal([]);
+    const each = three.flatMap(({ name }) => phases.map((phase) => ({ ...phase, experiment: name })));
+    const { verdict, sentence, invalid } = analyseRun(run(journal(three, { phases: each })));
+    assert.deepEqual([verdict, invalid], ["fail", true]);
+    assert.match(
+      sentence,
+      /^broken: the hypothesis is broken.*\. Of 3 experiments fail: broken; inconclusive: idle, fine$/,
+    );
+  });
+
+  it("shows how the effect grows with the strength of a fault", () => {
+    const doses = { weak: 10, middle: 20, strong: 40, utter: 80 };
+    const windows = (i: number): [number, number] => [40 + 12 * i, 50 + 12 * i];
+    const names = Object.keys(doses) as (keyof typeof doses)[];
+    const latency = (second: number): number => {
+      const name = names.find((_, i) => second >= windows(i)[0] && second < windows(i)[1]);
+      return name === undefined ? 0 : doses[name];
+    };
+    const actions = Object.fromEntries(
+      names.map((name) => [
+        name,
+        {
+          fault: "latency" as const,
+          target: { link: "app-1/eth0" },
+          delayMilliseconds: doses[name],
+          durationSeconds: 10,
+        },
+      ]),
+    );
+    const faults = names.map((name, i) => fault(name, [windows(i)]));
+    const [only] = analyseRun(
+      run(journal([experiment(faults, { definition: { actions } })]), points({ latency })),
+    ).experiments;
+    const dose = only!.doses.find(({ signal }) => signal === "app.latency.p95")!;
+    assert.deepEqual(dose.strengths, [10, 20, 40, 80]);
+    assert.ok(Math.abs(dose.slope - 1) < 0.1, `${dose.slope} ms per ms`);
+    assert.equal(dose.tau, 1);
+    assert.equal(dose.parameter, "delayMilliseconds");
+    const twice = { weak: actions["weak"]!, strong: actions["strong"]! };
+    const few = experiment(faults.slice(0, 2), { definition: { actions: twice } });
+    assert.deepEqual(analyseRun(run(journal([few]), points({ latency }))).experiments[0]!.doses, []);
   });
 
   it("tests eight pulses exactly", () => {

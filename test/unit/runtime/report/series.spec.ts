@@ -3,13 +3,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 
 import { type Sample, gapOf, indexPoints, medianWithin, thinned } from "../../../../components/runtime/report/series";
-import {
-  effectSize,
-  formatSeconds,
-  formatShift,
-  formatValue,
-  significant,
-} from "../../../../components/runtime/report/format";
+import { effectSize, formatSeconds } from "../../../../components/runtime/report/format";
+import { formatShift, formatValue, significant } from "../../../../components/runtime/words";
 import { syntheticRun } from "../../../support/runs";
 
 describe("series for the charts", () => {

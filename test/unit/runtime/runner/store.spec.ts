@@ -5,6 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import type { ExchangeSample } from "../../../../components/runtime/gateway/exchange";
+import { renderHtml } from "../../../../components/runtime/report/html";
+import { renderJUnit } from "../../../../components/runtime/report/junit";
+import { renderTable } from "../../../../components/runtime/report/table";
 import type { SignalPoint } from "../../../../components/runtime/runner/driver";
 import { halt, isHalted } from "../../../../components/runtime/runner/halt";
 import { lockShadow } from "../../../../components/runtime/runner/lock";
@@ -135,6 +138,11 @@ describe("a run whose process is killed", () => {
     assert.ok(journal.phases.every(({ endedAt }) => endedAt !== undefined));
     assert.ok(points.length > 100, `${points.length} points`);
     lockShadow(join(folder, "state"), "shop", "next")();
+    const page = renderHtml({ journal, points });
+    assert.match(page, /This run was cut short \(interrupted\)/);
+    assert.match(page, /<svg/, "what was measured until then is drawn");
+    assert.match(renderTable({ journal, points }), /There is no verdict: .*cut off/);
+    assert.match(renderJUnit({ journal, points }), /<error/);
   });
 });
 
