@@ -102,10 +102,14 @@ async function measure(rate: number, seconds: number): Promise<Record<string, un
     samples: join(folder, "samples.ndjson"),
   };
   writeFileSync(join(folder, "config.json"), JSON.stringify(config));
-  const main = resolve(__dirname, "../../components/runtime/gateway/main.ts");
+  const main = resolve(process.env["GATEWAY_MAIN"] ?? join(__dirname, "../../dist/components/runtime/gateway/main.js"));
   const gateway = spawn(
     process.execPath,
-    [...(process.env["GATEWAY_NODE_OPTIONS"] ?? "--import=tsx").split(" "), main, join(folder, "config.json")],
+    [
+      ...(process.env["GATEWAY_NODE_OPTIONS"] ?? "").split(" ").filter((option) => option !== ""),
+      main,
+      join(folder, "config.json"),
+    ],
     { stdio: "inherit" },
   );
   const stats = (): GatewayStats => JSON.parse(readFileSync(config.stats, "utf8")) as GatewayStats;

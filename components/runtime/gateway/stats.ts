@@ -22,6 +22,8 @@ export const gatewayStatsSchema = z.object({
     /** Packets that the kernel dropped because the socket's buffer was full; null where the kernel does not say. */
     kernelDrops: count.nullable(),
     receiveBufferBytes: z.object({ asked: count, granted: count }),
+    /** `batched`: many packets for one system call, stamped by the kernel; `datagram`: one by one. Absent for TCP. */
+    receiver: z.enum(["batched", "datagram"]).optional(),
     /** Packets that could not be decoded, by cause. */
     malformed: byCause,
     /** Copies that the mirror cut short. */

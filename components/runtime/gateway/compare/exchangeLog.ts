@@ -84,7 +84,8 @@ export class ExchangeLog {
     if (error !== undefined) side.error = error;
     if (side.body !== undefined) {
       side.bytes = side.body.bytes;
-      if (side.error === undefined) side.digest = side.body.digest();
+      if (side.error === undefined)
+        side.digest = side.body.digest((side === exchange.shadow ? exchange.live : exchange.shadow).body);
     }
     if (side === exchange.shadow) {
       if (side.error === undefined) this.stats.requests.answered++;

@@ -30,6 +30,9 @@ interface Segment {
 /** An acknowledgement further ahead than the largest TCP window cannot be one of this connection. */
 const largestWindow = 2 ** 30;
 
+/** Segments up to this length are remembered, so that a repetition that differs is seen. */
+const rememberedBytes = 2_048;
+
 /** Counters that all streams share. */
 export interface ReassemblyCounters {
   reorderedSegments: number;
@@ -49,7 +52,8 @@ export class StreamReassembler {
   private nextSequence = 0;
   private endOffset = -1;
   private ended = false;
-  private lastChunk: Buffer | undefined;
+  private lastBytes: Buffer | undefined;
+  private lastLength = 0;
   /** False until the first packet told where the stream is. */
   started = false;
   /** Bytes held because something before them is missing. */
@@ -132,7 +136,8 @@ export class StreamReassembler {
     this.segments = [];
     this.heldBytes = 0;
     this.holeSince = 0;
-    this.lastChunk = undefined;
+    this.lastBytes = undefined;
+    this.lastLength = 0;
     this.ended = true;
   }
 
@@ -148,7 +153,7 @@ export class StreamReassembler {
       this.counters.holes++;
       this.counters.holeBytes += length;
       this.sink.hole(this.nextOffset, length);
-      this.lastChunk = undefined;
+      this.lastLength = 0;
       this.advance(length);
     }
     this.drain();
@@ -164,8 +169,19 @@ export class StreamReassembler {
   ): void {
     const offset = this.nextOffset;
     this.advance(to - from);
-    this.lastChunk = to - from <= 2048 ? buffer.subarray(from, to) : undefined;
+    this.remember(buffer, from, to);
     this.sink.data(buffer, from, to, time, offset, peerOffset, segmentStart);
+  }
+
+  /** A copy, because a view would keep the whole memory alive that the segment lies in. */
+  private remember(buffer: Buffer, from: number, to: number): void {
+    const length = to - from;
+    this.lastLength = length <= rememberedBytes ? length : 0;
+    if (this.lastLength === 0) return;
+    if (this.lastBytes === undefined || this.lastBytes.length < length) {
+      this.lastBytes = Buffer.allocUnsafeSlow(Math.min(rememberedBytes, Math.ceil(length / 256) * 256));
+    }
+    buffer.copy(this.lastBytes, 0, from, to);
   }
 
   private advance(length: number): void {
@@ -231,8 +247,8 @@ export class StreamReassembler {
   /** Compares a repeated segment with the last bytes delivered, as far as they are still known. */
   private noteRetransmission(buffer: Buffer, start: number, end: number, offset: number): void {
     this.counters.retransmittedSegments++;
-    const known = this.lastChunk;
-    if (known === undefined) return;
+    if (this.lastBytes === undefined || this.lastLength === 0) return;
+    const known = this.lastBytes.subarray(0, this.lastLength);
     const knownStart = this.nextOffset - known.length;
     const from = Math.max(offset, knownStart);
     const to = Math.min(offset + end - start, this.nextOffset);

@@ -17,8 +17,8 @@ export type DecodeOutcome =
   | "badTransportHeader";
 
 /**
- * One decoded inner packet. A single instance is filled again and again, so that a packet costs no allocation; whoever
- * keeps bytes keeps a `subarray` of `buffer`. IPv4 addresses are in the last word, the other words are zero.
+ * One decoded inner packet. A single instance is filled again and again, so that a packet costs no allocation; `buffer`
+ * is memory that stays only once a flow has taken the packet. IPv4 addresses are in the last word, the other words are zero.
  */
 export class Packet {
   family: 4 | 6 = 4;

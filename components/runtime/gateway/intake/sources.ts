@@ -5,8 +5,9 @@ import { createServer, type Server, type Socket } from "node:net";
 import { ExitCode, ShadownetError } from "../../../internal/problems";
 import type { GatewayStats } from "../stats";
 import { now } from "../time";
+import { BatchSocket } from "./batchSocket";
 
-/** Gets each encapsulated packet, or each frame of a TCP feed. */
+/** Gets each encapsulated packet, or each frame of a TCP feed; the bytes may change after the call. */
 export type PacketHandler = (buffer: Buffer, start: number, end: number, time: number) => void;
 
 /** Where mirrored packets come in. */
@@ -32,6 +33,8 @@ const askedBuffer = 33_554_432;
 /** Listens for UDP packets with a receive buffer as large as the kernel grants. */
 export async function openUdp(at: IntakeAddress, handle: PacketHandler, stats: GatewayStats): Promise<IntakeSource> {
   const type = at.address.includes(":") ? "udp6" : "udp4";
+  const batched = BatchSocket.open(at.address, at.port, askedBuffer, handle);
+  if (batched !== undefined) return batchedSource(at, type, batched, stats);
   const socket = createSocket({ type, recvBufferSize: askedBuffer });
   socket.on("message", (message) => handle(message, 0, message.length, now()));
   await new Promise<void>((resolve, reject) => {
@@ -41,12 +44,32 @@ export async function openUdp(at: IntakeAddress, handle: PacketHandler, stats: G
   socket.on("error", () => undefined);
   const granted = socket.getRecvBufferSize();
   stats.intake.receiveBufferBytes = { asked: askedBuffer, granted };
+  stats.intake.receiver = "datagram";
   const { address, port } = socket.address();
   const drops = new KernelDrops(port, type, address);
   return {
     address: `${address}:${port}`,
     readDrops: () => (stats.intake.kernelDrops = drops.read()),
     close: () => closeUdp(socket),
+  };
+}
+
+function batchedSource(
+  { address }: IntakeAddress,
+  type: "udp4" | "udp6",
+  socket: BatchSocket,
+  stats: GatewayStats,
+): IntakeSource {
+  stats.intake.receiveBufferBytes = { asked: askedBuffer, granted: socket.granted };
+  stats.intake.receiver = "batched";
+  const drops = new KernelDrops(socket.port, type, address);
+  return {
+    address: `${address}:${socket.port}`,
+    readDrops: () => (stats.intake.kernelDrops = drops.read()),
+    close: () => {
+      socket.close();
+      return Promise.resolve();
+    },
   };
 }
 

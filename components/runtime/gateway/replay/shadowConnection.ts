@@ -17,6 +17,9 @@ export interface ReplayDependencies {
   log: ExchangeLog;
 }
 
+/** What is read is digested before the next read, so that all connections share one buffer. */
+const readBuffer = Buffer.allocUnsafeSlow(65_536);
+
 /** How long a shadow server may leave a finished connection open. */
 const lingerMilliseconds = 5_000;
 
@@ -105,19 +108,24 @@ export class ShadowConnection {
       localAddress: this.source?.address,
       localPort,
       noDelay: true,
+      onread: { buffer: readBuffer, callback: (bytes) => this.takeData(bytes) },
     });
     this.socket = socket;
     socket.on("connect", () => this.takeConnected());
-    socket.on("data", (chunk: Buffer) => {
-      this.reader.push(chunk, now());
-      if (this.reader.broken) this.conclude("malformed");
-      else this.afterData();
-    });
     socket.on("end", () => this.conclude("closed"));
     socket.on("error", (error: NodeJS.ErrnoException) => this.failed(error));
     socket.on("close", () => {
       if (this.socket === socket) this.conclude("closed");
     });
+  }
+
+  /** Bytes of the shadow, in memory that the next read of any connection uses again. */
+  private takeData(bytes: number): boolean {
+    if (this.socket === undefined) return true;
+    this.reader.push(readBuffer.subarray(0, bytes), now());
+    if (this.reader.broken) this.conclude("malformed");
+    else this.afterData();
+    return true;
   }
 
   private failed(error: NodeJS.ErrnoException): void {
