@@ -10,8 +10,8 @@ import { listNetworks, listStrayNamespaces } from "./kernel/network";
 export interface LeftoverSettings {
   /** Leave out what belongs to networks that are known and meant to be there. Defaults to false: report them too. */
   ignoreKnownNetworks?: boolean;
-  /** Networks that were ours and should be gone; what is left of them is no other state folder's. Defaults to none. */
-  removed?: readonly string[];
+  /** Look for parts of these networks alone, known or not. Defaults to everything but other state folders' networks. */
+  only?: readonly string[];
 }
 
 /** A lab network on this host that this state folder does not know. */
@@ -24,16 +24,16 @@ export interface ForeignNetwork {
 
 /** Everything on this host that the lab made and that is still there, one sentence each with how to remove it. */
 export async function findLeftovers(settings: LeftoverSettings = {}): Promise<string[]> {
-  const { ignoreKnownNetworks = false, removed = [] } = settings;
+  const { ignoreKnownNetworks = false, only } = settings;
   const networks = (await listNetworks()).map(({ network }) => network);
   const foreign = (await foreignNetworks()).map(({ network }) => network);
   const ignored = new Set([...(ignoreKnownNetworks ? networks : []), ...foreign]);
-  for (const network of removed) ignored.delete(network);
+  const isWanted = (network: string): boolean => (only === undefined ? !ignored.has(network) : only.includes(network));
   const [namespaces, groups, folders, processes] = await Promise.all([
-    leftNamespaces(ignored),
-    leftControlGroups(ignored),
-    leftFolders(ignored),
-    leftProcesses(ignored),
+    leftNamespaces(isWanted),
+    leftControlGroups(isWanted),
+    leftFolders(isWanted),
+    leftProcesses(isWanted),
   ]);
   return [...namespaces, ...groups, ...folders, ...processes];
 }
@@ -81,10 +81,12 @@ async function isArmed(script: string): Promise<boolean> {
   const { stdout } = await tryRun(["sh", script, "status"]);
   return /"event":"(active|armed)"/.test(stdout);
 }
-async function leftNamespaces(known: ReadonlySet<string>): Promise<string[]> {
+type IsWanted = (network: string) => boolean;
+
+async function leftNamespaces(isWanted: IsWanted): Promise<string[]> {
   const all = await names("/run/netns");
   return all
-    .filter((name) => name.startsWith(namespacePrefix) && !known.has(networkOf(name)))
+    .filter((name) => name.startsWith(namespacePrefix) && isWanted(networkOf(name)))
     .map((name) => `network namespace ${name}`);
 }
 
@@ -92,32 +94,30 @@ function networkOf(namespace: string): string {
   return namespace.slice(namespacePrefix.length).split(".")[0] ?? "";
 }
 
-async function leftControlGroups(known: ReadonlySet<string>): Promise<string[]> {
+async function leftControlGroups(isWanted: IsWanted): Promise<string[]> {
   const roots = ["unified", "cpu", "cpuacct", "memory", "freezer", "blkio", "pids", ""];
   const perRoot = await Promise.all(
     roots.map(async (controller) => {
       const folder = join("/sys/fs/cgroup", controller, "shadownet");
-      return (await folderNames(folder))
-        .filter((network) => !known.has(network))
-        .map((network) => join(folder, network));
+      return (await folderNames(folder)).filter(isWanted).map((network) => join(folder, network));
     }),
   );
   return [...new Set(perRoot.flat())].map((folder) => `control group ${folder}`);
 }
 
-async function leftFolders(known: ReadonlySet<string>): Promise<string[]> {
+async function leftFolders(isWanted: IsWanted): Promise<string[]> {
   const folder = networkFolder("");
-  return (await folderNames(folder)).filter((name) => !known.has(name)).map((name) => `folder ${join(folder, name)}`);
+  return (await folderNames(folder)).filter(isWanted).map((name) => `folder ${join(folder, name)}`);
 }
 
 /** Processes that live in a namespace of the lab, found by the namespace files they were started with. */
-async function leftProcesses(known: ReadonlySet<string>): Promise<string[]> {
+async function leftProcesses(isWanted: IsWanted): Promise<string[]> {
   const pids = (await names("/proc")).filter((name) => /^\d+$/.test(name));
   const found = await Promise.all(
     pids.map(async (pid) => {
       const groups = await readFile(join("/proc", pid, "cgroup"), "utf8").catch(() => "");
       const network = /:\/shadownet\/([^/\n]+)\//.exec(groups)?.[1];
-      if (network === undefined || known.has(network)) return undefined;
+      if (network === undefined || !isWanted(network)) return undefined;
       const commandLine = (await readFile(join("/proc", pid, "cmdline"), "utf8").catch(() => "")).replaceAll("\0", " ");
       return `process ${pid} of "${network}": ${commandLine.trim().slice(0, 80)}`;
     }),

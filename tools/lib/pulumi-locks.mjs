@@ -9,9 +9,11 @@ function lockFiles(folder) {
   return names.filter((name) => name.endsWith(".json")).map((name) => join(folder, name));
 }
 
-/** When a process was started, in milliseconds since 1970; undefined when it does not run. */
+/** When a process was started, in milliseconds since 1970; undefined when it does not run or only waits to be reaped. */
 function startOf(pid) {
   try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    if (["Z", "X"].includes(stat.slice(stat.lastIndexOf(")") + 2)[0])) return undefined;
     return statSync(`/proc/${pid}`).ctimeMs;
   } catch {
     return undefined;

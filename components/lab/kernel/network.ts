@@ -103,7 +103,8 @@ export async function deleteNetwork(network: string): Promise<void> {
   await Promise.all(machines.map((machine) => thaw(machineCgroups(network, machine))));
   const namespaces = await listNamespaces(`${network}.`);
   await killProcessesIn(namespaces);
-  await Promise.all(machines.map((machine) => removeCgroups(machineCgroups(network, machine))));
+  const owners = [...machines, "@gateway"];
+  await Promise.all(owners.map((owner) => removeCgroups(machineCgroups(network, owner))));
   await removeNetworkCgroups(network);
   await removeNamespaces(namespaces);
   await rm(networkFolder(network), { recursive: true, force: true, maxRetries: 3 });

@@ -121,7 +121,9 @@ async function networkFindings(): Promise<Finding[]> {
     });
   }
   for (const sentence of await findLeftovers({ ignoreKnownNetworks: true })) {
-    findings.push({ subject: "lab", state: "leftover", detail: sentence, cure: "shadownet down" });
+    const group = /^control group (\S+)/.exec(sentence)?.[1];
+    const cure = group === undefined ? "shadownet down" : `find ${group} -depth -type d -exec rmdir {} +`;
+    findings.push({ subject: "lab", state: "leftover", detail: sentence, cure });
   }
   for (const other of await foreignNetworks()) {
     findings.push({

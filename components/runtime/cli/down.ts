@@ -33,7 +33,7 @@ export function register(program: Command): void {
       const terminal = openTerminal(options.json === true);
       const removed = await takeDown(terminal, options);
       const { findLeftovers, foreignNetworks } = await import("../../lab/leftovers.js");
-      const left = await findLeftovers({ ignoreKnownNetworks: options.keepProduction === true, removed });
+      const left = await findLeftovers({ only: removed });
       const others = await foreignNetworks();
       if (left.length > 0) process.exitCode = ExitCode.FailureFound;
       for (const other of others.filter(({ network }) => !removed.includes(network))) {

@@ -6,6 +6,9 @@ const noise = [
   /^\s*$/,
   /\b(creating|updating|deleting|replacing|refreshing|running) \(0s\)/,
   /\brefresh \([\d.]+s\)\s*$/,
+  // `down` removes the stack itself too.
+  /^The resources in the stack have been deleted, but/,
+  /^If you want to remove the stack completely/,
   // A resource that stays as it is, and the program that is running.
   /^ {4}[\w-]+:[\w/-]+:[\w-]+ \S+( running)?\s*$/,
 ];

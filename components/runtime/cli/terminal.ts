@@ -64,7 +64,9 @@ export async function step<T>(terminal: Terminal, title: string, work: () => Pro
 /** Says what went wrong in the form that was asked for, and gives the exit code. */
 export function reportFailure(error: unknown, json: boolean): ExitCode {
   const known = error instanceof ShadownetError;
-  const message = error instanceof Error ? error.message : String(error);
+  const said = error instanceof Error ? error.message : String(error);
+  const isFull = (error as NodeJS.ErrnoException | undefined)?.code === "ENOSPC" || said.includes("No space left");
+  const message = isFull ? `a disk is full; free some space and run this again (${said})` : said;
   if (json) {
     const problems = known && "problems" in error ? error.problems : undefined;
     const code = known ? error.code : "internal-error";
