@@ -32,7 +32,7 @@ export function median(values: readonly number[]): number {
 /** Factor that makes the median absolute deviation of normal data its standard deviation. */
 export const MAD_TO_SD = 1.482602218505602;
 
-/** Median absolute deviation from the median, unscaled (multiply by {@link MAD_TO_SD} for a robust standard deviation). */
+/** Median absolute deviation from the median, unscaled (multiply by 1.4826 for a robust standard deviation). */
 export function mad(values: readonly number[]): number {
   const centre = median(values);
   return median(values.map((value) => Math.abs(value - centre)));

@@ -76,7 +76,8 @@ describe("an engine that ended badly", () => {
   });
 
   it("gives programs the diagnostics alone", () => {
-    const output = "Updating (x):\n@ updating....\nDiagnostics:\n  Stack (x):\n    error: bad\n\nResources:\n    1 errored\n";
+    const output =
+      "Updating (x):\n@ updating....\nDiagnostics:\n  Stack (x):\n    error: bad\n\nResources:\n    1 errored\n";
     const { message } = engineError("up", 255, output, false);
     assert.match(message, /error: bad$/);
     assert.doesNotMatch(message, /Updating|Resources/);
