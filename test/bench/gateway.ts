@@ -12,7 +12,6 @@ import { join, resolve } from "node:path";
 import type { GatewayStats } from "../../components/runtime/gateway/stats";
 import { tcpFrame, vxlan } from "../support/capture";
 
-const flows = 200;
 const response = "HTTP/1.1 200 OK\r\nContent-Length: 64\r\n\r\n" + "r".repeat(64);
 const requestOf = (id: string): string => `GET /item/${id} HTTP/1.1\r\nHost: shop.example\r\nX-Id: ${id}\r\n\r\n`;
 const server = { address: "10.9.0.1", port: 80 };
@@ -40,10 +39,10 @@ function shadowServer(): void {
 }
 
 /** Sends `rate` exchanges a second for some seconds over long flows, three packets each, and says how many it sent. */
-function generator(port: number, rate: number, seconds: number): void {
+function generator(port: number, rate: number, seconds: number, subnet: number): void {
   const socket = createSocket({ type: "udp4", sendBufferSize: 8 << 20 });
-  const state = Array.from({ length: flows }, (_, index) => ({
-    client: { address: `10.8.${index >> 8}.${index & 255}`, port: 20_000 + index },
+  const state = Array.from({ length: Number(process.env["FLOWS"] ?? 200) }, (_, index) => ({
+    client: { address: `10.${subnet}.${index >> 8}.${index & 255}`, port: 20_000 + index },
     clientNext: 1,
     serverNext: 1,
   }));
@@ -60,7 +59,7 @@ function generator(port: number, rate: number, seconds: number): void {
     send(tcpFrame({ from: server, to: client, sequence: 0, acknowledgement: 1, flags: "SA" }));
   }
   const exchange = (): void => {
-    const flow = state[sent % flows]!;
+    const flow = state[sent % state.length]!;
     const { client } = flow;
     const request = Buffer.from(requestOf(String(sent++)));
     const [sequence, acknowledgement] = [flow.clientNext, flow.serverNext];
@@ -122,8 +121,10 @@ async function measure(rate: number, seconds: number): Promise<Record<string, un
       continue;
     }
   }
-  const idle = stats().process.cpuMicroseconds;
-  const sender = fork(__filename, ["generator", String(port), String(rate), String(seconds)]);
+  const warmUp = await message<{ sent: number }>(fork(__filename, ["generator", String(port), "1000", "3", "30"]));
+  await new Promise((done) => setTimeout(done, 2_500));
+  const warm = stats();
+  const sender = fork(__filename, ["generator", String(port), String(rate), String(seconds), "8"]);
   const offered = await message<{ sent: number; packets: number; seconds: number }>(sender);
   await new Promise((done) => setTimeout(done, 2_500));
   const peak = stats();
@@ -138,11 +139,14 @@ async function measure(rate: number, seconds: number): Promise<Record<string, un
   return {
     rate,
     offeredPerSecond: Math.round(offered.sent / offered.seconds),
-    deliveredIntactPercent: Number(((100 * intact) / offered.sent).toFixed(3)),
+    deliveredIntactPercent: Number(((100 * intact) / (offered.sent + warmUp.sent)).toFixed(3)),
     corrupt,
     coverage: Number(last.requests.coverage.toFixed(5)),
     kernelDrops: peak.intake.kernelDrops,
-    cpuMicrosecondsPerPacket: Number(((peak.process.cpuMicroseconds - idle) / offered.packets).toFixed(2)),
+    receiver: peak.intake.receiver ?? "datagram",
+    cpuMicrosecondsPerPacket: Number(
+      ((peak.process.cpuMicroseconds - warm.process.cpuMicroseconds) / offered.packets).toFixed(2),
+    ),
     residentMegabytes: Math.round(peak.process.residentBytes / 1e6),
     lagMilliseconds: last.replay.lagMilliseconds,
     receiveBufferBytes: last.intake.receiveBufferBytes.granted,
@@ -152,7 +156,7 @@ async function measure(rate: number, seconds: number): Promise<Record<string, un
 async function main(): Promise<void> {
   const [role, ...args] = process.argv.slice(2);
   if (role === "shadow") shadowServer();
-  else if (role === "generator") generator(Number(args[0]), Number(args[1]), Number(args[2]));
+  else if (role === "generator") generator(Number(args[0]), Number(args[1]), Number(args[2]), Number(args[3]));
   else {
     for (const rate of (process.env["RATES"] ?? "5000,10000,20000,30000").split(",").map(Number)) {
       console.log(JSON.stringify(await measure(rate, Number(role ?? 5))));

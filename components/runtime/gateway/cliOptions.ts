@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { refuse, type Problem } from "../../internal/problems";
 import type { TrafficSelector } from "../../mirror";
 import { checkConfig, type GatewayConfig } from "./config";
+import type { HookConfig } from "./replay/hooks/configured";
 
 const selectorFields: Record<string, keyof TrafficSelector> = {
   source: "sourceCidr",
@@ -46,6 +47,8 @@ export function addGatewayOptions(command: Command): Command {
     .option("--control <socket>", "unix socket for GET /stats and PUT /intake")
     .option("--start-closed", "open the intake only when told to through the control socket")
     .option("--response-timeout <seconds>", "a shadow answer that takes longer is a timeout")
+    .option("--set-header <name=value>", "give every HTTP/1.x request this header field, may be repeated", collect)
+    .option("--idempotency-suffix <text>", "append this to Idempotency-Key")
     .option("--workers <count>", "worker threads");
 }
 
@@ -80,6 +83,7 @@ export function gatewayConfig(options: Record<string, unknown>): GatewayConfig {
     startClosed: options["startClosed"],
     responseTimeoutSeconds: number("responseTimeout", "--response-timeout"),
     workers: number("workers", "--workers"),
+    hooks: hooks(options["setHeader"] as string[] | undefined, text("idempotencySuffix"), problems),
   };
   refuse("gateway options", problems);
   return checkConfig(Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined)));
@@ -97,6 +101,20 @@ function targets(given: string[], problems: Problem[]): Record<string, string> |
     } else result[live] = shadow;
   }
   return result;
+}
+
+function hooks(given: string[] | undefined, suffix: string | undefined, problems: Problem[]): HookConfig | undefined {
+  if (given === undefined && suffix === undefined) return undefined;
+  const headers: Record<string, string> = {};
+  for (const item of given ?? []) {
+    const at = item.indexOf("=");
+    if (at > 0) headers[item.slice(0, at)] = item.slice(at + 1);
+    else problems.push({ path: "--set-header", reason: `"${item}" is not NAME=VALUE such as X-Shadow=1` });
+  }
+  return {
+    ...(given === undefined ? {} : { setHeaders: headers }),
+    ...(suffix === undefined ? {} : { idempotencySuffix: suffix }),
+  };
 }
 
 function selectors(flag: string, given: string[] | undefined, problems: Problem[]): TrafficSelector[] | undefined {

@@ -5,6 +5,7 @@ import { addressFamily } from "../../internal/cidr";
 import { refuse, type Problem } from "../../internal/problems";
 import { selectorProblems } from "./flows/selectors";
 import type { IntakeAddress } from "./intake/sources";
+import { hookProblems, type HookConfig } from "./replay/hooks/configured";
 import type { Endpoint } from "./replay/shadowConnection";
 
 /** Bounds of a gateway; at a bound whole flows are shed, newest first, and counted. */
@@ -56,6 +57,8 @@ export interface GatewayConfig {
   /** A shadow response that has not ended after this is a timeout. Defaults to 10. */
   responseTimeoutSeconds?: number;
   limits?: GatewayLimits;
+  /** Changes to HTTP/1.x requests on their way to the shadow. Defaults to none: bytes go verbatim. */
+  hooks?: HookConfig;
   /** File that gets the packets of selected flows as pcapng; `fromFile` reads it. Defaults to none. */
   record?: string;
   /** `address:port` that serves the counters for Prometheus at `/metrics`. Defaults to none. */
@@ -86,6 +89,9 @@ const schema = z.strictObject({
   responseTimeoutSeconds: positive.max(3600).optional(),
   record: z.string().min(1).optional(),
   metrics: z.string().optional(),
+  hooks: z
+    .strictObject({ setHeaders: z.record(z.string(), z.string()).optional(), idempotencySuffix: z.string().optional() })
+    .optional(),
   workers: z.literal(1, "only 1 is possible; start a second gateway process for more").optional(),
   limits: z
     .strictObject({
@@ -111,6 +117,7 @@ export function checkConfig(value: unknown): GatewayConfig {
     if (config.metrics !== undefined && parseEndpoint(config.metrics, 0) === undefined) {
       problems.push({ path: "metrics", reason: `"${config.metrics}" is no ADDRESS:PORT such as 127.0.0.1:9464` });
     }
+    problems.push(...hookProblems(config.hooks ?? {}));
     problems.push(...selectorProblems("include", config.include ?? []));
     problems.push(...selectorProblems("exclude", config.exclude ?? []));
   }

@@ -15,6 +15,7 @@ import { endpointKey, FlowTable, type FlowChoice } from "./flows/table";
 import { InnerFrame, unwrapGeneve, unwrapVxlan } from "./intake/encapsulation";
 import { decodeEthernet, decodeIp, Packet, type DecodeOutcome } from "./intake/packet";
 import { openTcp, openUdp, type IntakeSource } from "./intake/sources";
+import { configuredHooks } from "./replay/hooks/configured";
 import type { Endpoint } from "./replay/shadowConnection";
 import { SamplesFile } from "./samplesFile";
 import { bump, newStats, sumRequests, type GatewayStats } from "./stats";
@@ -93,6 +94,7 @@ class Gateway implements RunningGateway {
       },
       memory: { used: 0 },
       selection: selectionOf(config),
+      hooks: configuredHooks(config.hooks),
     };
     this.table = new FlowTable(this.shared, choiceOf(config));
   }

@@ -1,3 +1,4 @@
+import type { RequestHook } from "../replay/hooks/hook";
 import type { GatewayStats } from "../stats";
 import type { Exchange, ExchangeLog } from "./exchangeLog";
 
@@ -29,6 +30,8 @@ export interface FlowContext {
   readonly stats: GatewayStats;
   readonly log: ExchangeLog;
   readonly link: MessageSink;
+  /** Changes to requests before they are sent; undefined when they go verbatim. */
+  readonly hooks: readonly RequestHook[] | undefined;
   /** Why the whole flow was shed; undefined while it is carried. */
   readonly shedCause: string | undefined;
   /** True when the first packet seen was not the connection's first. */

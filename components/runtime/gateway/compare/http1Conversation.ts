@@ -1,3 +1,4 @@
+import { rewriteRequest, type RequestHook } from "../replay/hooks/hook";
 import { bump } from "../stats";
 import type { Conversation, FlowContext, ShadowReader } from "./conversation";
 import { Exchange } from "./exchangeLog";
@@ -163,8 +164,18 @@ export class Http1Conversation implements Conversation {
     exchange.method = head?.method;
     exchange.path = head?.target;
     exchange.due = time;
-    if (this.flow.shedCause !== undefined) bump(this.flow.stats.requests.shed, this.flow.shedCause);
-    else this.flow.link.send(exchange);
+    if (this.flow.shedCause !== undefined) {
+      bump(this.flow.stats.requests.shed, this.flow.shedCause);
+      return;
+    }
+    const { hooks, link } = this.flow;
+    if (hooks !== undefined) this.rewrite(exchange, hooks);
+    link.send(exchange);
+  }
+
+  private rewrite(exchange: Exchange, hooks: readonly RequestHook[]): void {
+    exchange.parts = rewriteRequest(exchange.parts, hooks);
+    exchange.requestBytes = exchange.parts.reduce((sum, part) => sum + part.length, 0);
   }
 
   /** Leaves out the request that is under way; what follows it is no boundary yet. */

@@ -1,5 +1,6 @@
 import type { ExchangeLog } from "../compare/exchangeLog";
 import type { GatewayStats } from "../stats";
+import type { RequestHook } from "../replay/hooks/hook";
 import type { Selection } from "./selectors";
 
 /** Bounds of one gateway; at a bound whole flows are shed. */
@@ -21,4 +22,6 @@ export interface FlowShared {
   limits: FlowLimits;
   memory: { used: number };
   selection: Selection;
+  /** Undefined when requests go verbatim. */
+  hooks: readonly RequestHook[] | undefined;
 }

@@ -69,6 +69,10 @@ export class TcpFlow implements FlowContext {
     return this.shared.log;
   }
 
+  get hooks(): FlowShared["hooks"] {
+    return this.shared.hooks;
+  }
+
   clientAcknowledged(): number {
     return this.clientAck;
   }
