@@ -33,6 +33,8 @@ const rules: Record<string, SignalRule> = {
   "machine.cpu": share,
   "machine.memory": { unit: "bytes", kind: "rank", transform: "log", worse: "either", floor: 1e6 },
   "machine.network": bytes,
+  "machine.network.packets": { ...bytes, unit: "packets/s", floor: 10 },
+  "machine.network.drops": { unit: "packets/s", kind: "rank", transform: "identity", worse: "higher", floor: 1 },
   "machine.disk": bytes,
 };
 

@@ -40,7 +40,14 @@ export interface Figures {
 const experimentBudget = 24;
 const machineBudget = 8;
 const mostLetters = 6;
-const machineSignals = ["machine.cpu", "machine.memory", "machine.network.in", "machine.network.out"];
+const machineSignals = [
+  "machine.cpu",
+  "machine.memory",
+  "machine.network.in",
+  "machine.network.out",
+  "machine.disk.read",
+  "machine.disk.write",
+];
 const serviceSignals = ["app.latency.p95", "app.errors", "app.latency.p50", "app.requests"];
 
 /** Chooses and draws what the page shows: the whole run, each experiment, the machines. */
