@@ -303,6 +303,7 @@ function counted(question: Question, events: Events): Estimate {
     return { ...empty, missing: { verdict: "noData", why: "no samples in the baseline" } };
   }
   const { missing, ...answer } = estimateCounts(events, baselineCells, cells);
+  if (rule.versusLive === true) delete answer.controlNote;
   if (missing !== undefined) return { ...empty, missing: { verdict: "inconclusive", why: missing } };
   const margin = Math.max(
     (settings.marginPercent / 100) * Math.abs(answer.level),

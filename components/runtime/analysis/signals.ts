@@ -9,6 +9,8 @@ export interface SignalRule {
   worse: "higher" | "lower" | "either";
   /** Smallest difference of interest in the unit, below which a relative margin makes no sense. */
   floor: number;
+  /** True when the signal compares with live by itself, so that it needs no control. Defaults to false. */
+  versusLive?: boolean;
   /** True when only requests that succeed have a value. Defaults to false. */
   onlyAnswered?: boolean;
 }
@@ -28,7 +30,7 @@ const events: SignalRule = { unit: "ratio", kind: "ratio", transform: "identity"
 const rules: Record<string, SignalRule> = {
   "app.latency": latency,
   "app.errors": events,
-  "app.differences": events,
+  "app.differences": { ...events, versusLive: true },
   "app.requests": { unit: "requests", kind: "count", transform: "identity", worse: "lower", floor: 0 },
   "machine.cpu": share,
   "machine.memory": { unit: "bytes", kind: "rank", transform: "log", worse: "either", floor: 1e6 },

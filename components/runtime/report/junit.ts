@@ -54,7 +54,7 @@ function casesOf(experiment: JournalExperiment): TestCase[] {
     message: `exit code ${exitCode} after ${seconds} s, ${withinObjective ? "within" : "beyond"} its objective`,
   }));
   const faults = experiment.faults.map((fault) => faultCase(fault, className));
-  const effects = experiment.effects.map((effect) => effectCase(effect, className));
+  const effects = experiment.effects.map((effect) => effectCase(effect, experiment));
   const cases = [...faults, ...probes, ...commands, ...effects];
   const missing = {
     name: "verdict",
@@ -75,9 +75,12 @@ function faultCase(fault: JournalFault, className: string): TestCase {
   };
 }
 
-function effectCase(effect: Effect, className: string): TestCase {
+/** A change on a machine that no request suffered from fails no build: the experiment passed. */
+function effectCase(effect: Effect, experiment: JournalExperiment): TestCase {
   const { verdict } = effect;
-  const outcome = verdict === "pass" ? "passed" : verdict === "fail" || verdict === "degraded" ? "failure" : "skipped";
+  const className = experiment.name;
+  const bad = verdict === "fail" || verdict === "degraded";
+  const outcome = verdict === "pass" || (bad && experiment.verdict === "pass") ? "passed" : bad ? "failure" : "skipped";
   const message = `${verdict}: ${effectSize(effect)}, 95 % interval ${effectInterval(effect)}; ${effect.why}`;
   return { name: `${effect.fault}: ${seriesName(effect.signal, effect.target)}`, className, outcome, message };
 }

@@ -1,5 +1,6 @@
 import type { Probe, Tolerance } from "../../experiment";
 import type { JournalExperiment } from "./journal";
+import { formatValue, seriesName } from "../words";
 import { type RecentPoints, mean, median, wholeService } from "./recent";
 
 /** What a probe found. */
@@ -18,19 +19,20 @@ export function checkProbe(
   const values = windows.flatMap(({ from, to }) => recent.values(signal, target, "shadow", from, to));
   const averaged = ["app.errors", "app.requests", "app.differences"].includes(signal);
   const value = averaged ? mean(values) : median(values);
-  const subject = `${averaged ? "mean" : "median"} of ${signal} of ${target}`;
+  const subject = seriesName(signal, target);
   if (value === undefined) return { name, when, ok: false, why: `${subject}: nothing was measured` };
-  const ok = isTolerated(value, tolerance);
-  const shown = `${subject} was ${value.toPrecision(4)}`;
-  return { name, when, value, ok, why: `${shown}, ${ok ? "within" : "outside"} ${describeTolerance(tolerance)}` };
+  const how = averaged ? "on average" : "in the middle of the samples";
+  const why = `${subject}: ${formatValue(signal, value)} ${how}, allowed is ${describeTolerance(signal, tolerance)}`;
+  return { name, when, value, ok: isTolerated(value, tolerance), why };
 }
 
 function isTolerated(value: number, { minimum, maximum }: Tolerance): boolean {
   return (minimum === undefined || value >= minimum) && (maximum === undefined || value <= maximum);
 }
 
-function describeTolerance({ minimum, maximum }: Tolerance): string {
-  if (minimum !== undefined && maximum !== undefined) return `${minimum} to ${maximum}`;
-  if (minimum !== undefined) return `at least ${minimum}`;
-  return maximum === undefined ? "anything" : `at most ${maximum}`;
+function describeTolerance(signal: string, { minimum, maximum }: Tolerance): string {
+  const shown = (value: number): string => formatValue(signal, value);
+  if (minimum !== undefined && maximum !== undefined) return `${shown(minimum)} to ${shown(maximum)}`;
+  if (minimum !== undefined) return `at least ${shown(minimum)}`;
+  return maximum === undefined ? "anything" : `at most ${shown(maximum)}`;
 }
