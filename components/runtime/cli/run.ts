@@ -25,8 +25,13 @@ interface RunOptions {
   seed: string;
   runs?: string;
   dryRun?: string | true;
+  skipLeftovers?: boolean;
+  skipMirrorHealth?: boolean;
+  skipFidelityGate?: boolean;
   json?: boolean;
 }
+
+type SkipOption = "skipLeftovers" | "skipMirrorHealth" | "skipFidelityGate";
 
 /** `shadownet run`: one run of one or more experiments. */
 export function register(program: Command): void {
@@ -38,10 +43,14 @@ export function register(program: Command): void {
     .option("--seed <number>", "seed of everything random", "1")
     .option("--runs <folder>", "folder that gets a folder per run, without asking the controller; runs when left out")
     .option("--dry-run [level]", "nothing, reads (resolve and probe) or plan (print the commands); plan when left out")
+    .option("--skip-leftovers", "go on although an earlier run left a fault behind, and leave it as it is")
+    .option("--skip-mirror-health", "go on although mirror or gateway report problems")
+    .option("--skip-fidelity-gate", "go on although live and shadow differ before anything is broken")
     .option("--json", "print the journal as JSON")
     .addHelpText(
       "after",
-      "\nExamples:\n  shadownet run dbLink\n  shadownet run dbLink slowFlow --seed 7\n  shadownet run dbLink --dry-run plan",
+      "\nWhat is skipped is in the journal; the containment probe, the halt switch and the blast radius cannot be skipped." +
+        "\n\nExamples:\n  shadownet run dbLink\n  shadownet run dbLink slowFlow --seed 7\n  shadownet run dbLink --dry-run plan",
     )
     .action(async (names: string[], options: RunOptions) => {
       const terminal = openTerminal(options.json === true);
@@ -51,7 +60,8 @@ export function register(program: Command): void {
       await readShadowRecord(network);
       const experiments = await chooseExperiments(network, names, options.file);
       const request = { network, experiments, options };
-      const alone = options.runs !== undefined || options.dryRun !== undefined;
+      const skips = options.skipLeftovers ?? options.skipMirrorHealth ?? options.skipFidelityGate ?? false;
+      const alone = options.runs !== undefined || options.dryRun !== undefined || skips;
       const atController = alone ? undefined : await runAtController(terminal, request, names);
       const journal =
         atController ?? (await runOnShadow(terminal, { ...request, options: { runs: "runs", ...options } }));
@@ -64,7 +74,7 @@ export function register(program: Command): void {
 export interface RunRequest {
   network: string;
   experiments: Record<string, Experiment>;
-  options: Pick<RunOptions, "seed" | "dryRun"> & { runs: string };
+  options: Pick<RunOptions, "seed" | "dryRun" | SkipOption> & { runs: string };
 }
 
 /** Lets the controller carry the run out; undefined when none runs for this state folder. */
@@ -114,6 +124,11 @@ export async function runOnShadow(terminal: Terminal, request: RunRequest): Prom
       command: ["shadownet", ...process.argv.slice(2)],
       versions: { shadownet: packageVersion(), node: process.version },
       dryRun,
+      skip: {
+        leftovers: options.skipLeftovers,
+        mirrorHealth: options.skipMirrorHealth,
+        fidelityGate: options.skipFidelityGate,
+      },
       alarms,
       notify: { urls: notifyUrls },
       signal: stop.signal,
