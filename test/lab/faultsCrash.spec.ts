@@ -85,9 +85,21 @@ describe(`faults whose helpers are killed (seed ${seed})`, function () {
   it("is ended by the kernel when the timer is dead too", async () => {
     const fault = await bed.start({ kind: "packetLoss", percent: 100 });
     assert.equal(await bed.pings(4, 2), 0);
-    await run(["kill", "-9", (await readFile(join(fault.state, "watcher"), "utf8")).trim()]);
+    const keepers = ["guard", "watcher"].map((name) => readFile(join(fault.state, name), "utf8"));
+    await run(["kill", "-9", ...(await Promise.all(keepers)).map((text) => text.trim())]);
     await eventually(async () => (await bed.pings(4, 2)) === 1, "the kernel ends the fault", 15);
     assert.equal((await fault.call("status")).event, "active");
+  });
+
+  it("ends in time when the timer is killed again and again, because what guards it starts it again", async () => {
+    const fault = await bed.start({ kind: "linkDown", durationSeconds: 3 }, bed.target());
+    for (let time = 0; time < 3; time++) {
+      const pid = (await readFile(join(fault.state, time === 1 ? "guard" : "watcher"), "utf8")).trim();
+      await run(["kill", "-9", pid]);
+      await new Promise((resolve) => setTimeout(resolve, 900));
+    }
+    await eventually(clean, "the timer ends the fault", 10);
+    assert.deepEqual(await fault.call("status"), { fault: fault.plan.id, event: "ended", reason: "timer" });
   });
 
   it("heals when the relay dies", async () => {

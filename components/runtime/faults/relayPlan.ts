@@ -22,8 +22,7 @@ export interface RelaySettings {
  * The first detour starts the relay and the last one ends it.
  */
 export function relayDetours(id: string, taps: Tap[], settings: RelaySettings): Detour[] {
-  const underlay = shortName("snu", id);
-  const home = shortName("snr", id);
+  const { underlay, home } = relayNamespaces(taps[0]?.namespace, id);
   const config: RelayConfig = {
     state: "{state}",
     listen: relayAddress,
@@ -65,6 +64,12 @@ export function relayDetours(id: string, taps: Tap[], settings: RelaySettings): 
       effect: last ? (["delayed", "overflowed", "late", "heldMicroseconds"] as const).map(relayCounter) : [],
     };
   });
+}
+
+/** Network namespaces of a relay, named after its place too: faults of one id may be on in several networks at once. */
+export function relayNamespaces(place: string | undefined, id: string): { underlay: string; home: string } {
+  const parts = place === undefined ? [id] : [place, id];
+  return { underlay: shortName("snu", ...parts), home: shortName("snr", ...parts) };
 }
 
 function cable(underlay: string, home: string): string {

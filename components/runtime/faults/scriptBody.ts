@@ -104,9 +104,30 @@ runs() {
   { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null | grep -q "$2"
 }
 
+# Starts one of the two processes that look after each other, unless it runs.
+keep() {
+  number_in "$STATE/$2"
+  if [ "$NUMBER" -gt 1 ] && runs "$NUMBER" "$STATE/fault.sh $1"; then return; fi
+  [ -e "$STATE/deadline" ] && [ ! -e "$STATE/clean" ] || return
+  : >"$STATE/$2"
+  setsid sh "$STATE/fault.sh" "$1" </dev/null >/dev/null 2>&1 9>&- &
+  written "$2" 100
+}
+
+# Starts the watcher again when somebody ends it; the watcher does the same for this one.
+guard() {
+  echo "$$" >"$STATE/guard"
+  while [ -e "$STATE/deadline" ] && [ ! -e "$STATE/clean" ]; do
+    sleep 0.4
+    keep watch watcher
+  done
+}
+
 watch() {
+  keep guard guard
   echo "$$" >"$STATE/watcher"
   while :; do
+    keep guard guard
     reason_to_end
     case $REASON in
       '') ;;
@@ -121,11 +142,11 @@ watch() {
   done
 }
 
-watching() {
+written() {
   TRIES=0
-  until [ -s "$STATE/watcher" ]; do
+  until [ -s "$STATE/$1" ]; do
     TRIES=$((TRIES + 1))
-    [ "$TRIES" -lt "$1" ] || return 1
+    [ "$TRIES" -lt "$2" ] || return 1
     sleep 0.05
   done
 }
@@ -135,15 +156,15 @@ arm_timer() {
   UNDO="$STATE/fault.sh"
   if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1; then
     TIMER='systemd-run'
-    systemd-run --quiet --collect --unit="shadownet-fault-$ID" sh "$UNDO" watch >/dev/null 2>&1 && watching 60 && return 0
+    systemd-run --quiet --collect --property=KillMode=process --unit="shadownet-fault-$ID" sh "$UNDO" watch >/dev/null 2>&1 && written watcher 60 && return 0
   fi
   if [ -r /run/atd.pid ] && kill -0 "$(cat /run/atd.pid)" 2>/dev/null && command -v at >/dev/null 2>&1; then
     TIMER='at'
-    echo "exec sh '$UNDO' watch" | at now >/dev/null 2>&1 && watching 100 && return 0
+    echo "exec sh '$UNDO' watch" | at now >/dev/null 2>&1 && written watcher 100 && return 0
   fi
   TIMER='process'
   setsid sh "$UNDO" watch </dev/null >/dev/null 2>&1 9>&- &
-  watching 100
+  written watcher 100
 }
 
 fail() {
@@ -152,12 +173,14 @@ fail() {
   exit 1
 }
 
-# The watcher sleeps between its looks; ending it here leaves no process behind.
+# Watcher and guard sleep between their looks; ending them here leaves no process behind.
 leave() {
-  number_in "$STATE/watcher"
-  if [ "$NUMBER" -gt 1 ] && runs "$NUMBER" "$STATE/fault.sh watch"; then
-    kill -9 "-$NUMBER" 2>/dev/null || kill -9 "$NUMBER" 2>/dev/null
-  fi
+  for KEPT in guard watcher; do
+    number_in "$STATE/$KEPT"
+    if [ "$NUMBER" -gt 1 ] && runs "$NUMBER" "$STATE/fault.sh $(echo "$KEPT" | sed s/er$//)"; then
+      kill -9 "-$NUMBER" 2>/dev/null || kill -9 "$NUMBER" 2>/dev/null
+    fi
+  done
   rm -rf "$STATE"
 }
 
@@ -250,7 +273,7 @@ stop() {
 }
 
 case "$1" in
-  start | heartbeat | effect | status | stop | watch) "$1" ;;
+  start | heartbeat | effect | status | stop | watch | guard) "$1" ;;
   *)
     echo "usage: sh $0 start|heartbeat|effect|status|stop" >&2
     exit 2

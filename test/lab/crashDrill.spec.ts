@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { appendFileSync } from "node:fs";
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+
+import type { Experiment } from "../../components/experiment";
+import { gatewayPid } from "../../components/lab/kernel/gatewayProcess";
+import { killNow } from "../../components/lab/kernel/namespaces";
+import { randomFrom } from "../../components/runtime/faults/pattern";
+import { DrillBed, type DrillRun } from "../support/drillBed";
+import { randomExperiment } from "../support/drillFaults";
+
+const rounds = Number(process.env.DRILL_ROUNDS ?? 12);
+const seed = Number(process.env.DRILL_SEED ?? Date.now() % 1e6);
+const log = process.env.DRILL_LOG;
+
+/** What the promise grants beyond the fault's own duration. */
+const grace = 2000;
+/** What a busy machine may take to look: the time of one dump is added by itself. */
+const slack = Number(process.env.DRILL_SLACK ?? 4000);
+
+/** `group` is the runner with every process that it has started; `all` is that, gateway, relays and watchers. */
+const victims = ["runner", "group", "gateway", "relay", "watcher", "others", "all"] as const;
+type Victim = (typeof victims)[number];
+
+/** Whether the runner lives on, so that it is the runner who undoes. */
+function survives(victim: Victim): boolean {
+  return ["gateway", "relay", "watcher"].includes(victim);
+}
+
+interface Round {
+  number: number;
+  victim: Victim;
+  experiment: Experiment;
+  /** How long after the first fault began to start, in milliseconds. */
+  moment: number;
+}
+
+function planRounds(): Round[] {
+  const random = randomFrom(seed);
+  return Array.from({ length: rounds }, (_, number) => {
+    const victim = victims[number % victims.length]!;
+    const experiment = randomExperiment(random, victim === "relay");
+    const longest = Math.max(...Object.values(experiment.actions).map(({ durationSeconds = 0 }) => durationSeconds));
+    return { number, victim, experiment, moment: random() * (longest + 1.5) * 1000 };
+  });
+}
+
+function describeRound({ number, victim, experiment, moment }: Round): string {
+  const faults = Object.values(experiment.actions).flatMap(({ fault, target, durationSeconds }) =>
+    fault === undefined ? [] : [`${fault} ${JSON.stringify(target)} for ${durationSeconds} s`],
+  );
+  return `round ${number}, seed ${seed}: kill ${victim} ${Math.round(moment)} ms into ${faults.join(" and ")}`;
+}
+
+describe(`the crash drill (${rounds} rounds, seed ${seed})`, function () {
+  this.timeout(120_000 + rounds * 60_000);
+  let bed: DrillBed;
+  const late: number[] = [];
+
+  before(async () => {
+    bed = await DrillBed.make("cd");
+  });
+
+  after(async () => {
+    await bed.close();
+    late.sort((a, b) => a - b);
+    const [median, worst] = [late[Math.floor(late.length / 2)], late.at(-1)];
+    console.log(`      clean ${median} ms (median) and ${worst} ms (worst) after the last fault's end, as first seen`);
+  });
+
+  for (const round of planRounds()) {
+    it(`leaves nothing: ${describeRound(round)}`, async () => {
+      const before = await bed.dump();
+      const run = await bed.start(`round${round.number}`, round.experiment, "--skip-fidelity-gate");
+      try {
+        await run.event("fault-starting");
+        await delay(round.moment);
+        await kill(round.victim, run);
+        late.push(await cleanAfter(round, run, before));
+        if (survives(round.victim)) await run.ended;
+        await assertNothingLeft(before);
+      } finally {
+        await run.kill(true);
+        await run.ended;
+      }
+    });
+  }
+
+  async function kill(victim: Victim, run: DrillRun): Promise<void> {
+    const gateway = await gatewayPid(bed.shadow);
+    if (["group", "others", "all"].includes(victim)) await run.kill(true);
+    if (victim === "runner") await run.kill(false);
+    if (["gateway", "others", "all"].includes(victim) && gateway !== undefined) killNow(gateway);
+    if (["relay", "others", "all"].includes(victim)) await killNamed("relay.pid");
+    if (["watcher", "all"].includes(victim)) await killNamed("watcher");
+  }
+
+  /** Ends the processes whose ids faults keep under this name. */
+  async function killNamed(name: string): Promise<void> {
+    for (const id of await readdir(bed.faultFolder("")).catch(() => [] as string[])) {
+      const text = await readFile(join(bed.faultFolder(id), "state", name), "utf8").catch(() => "");
+      const pid = Number(text.trim());
+      const line = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+      if (pid > 1 && line.includes(process.env.SHADOWNET_STATE!)) killNow(pid);
+    }
+  }
+
+  /** Waits until the shadow is as before; returns the milliseconds after the last fault's end at which that was seen. */
+  async function cleanAfter(round: Round, run: DrillRun, before: string): Promise<number> {
+    const gateway = !["gateway", "others", "all"].includes(round.victim);
+    const killed = !survives(round.victim);
+    const wanted = gateway ? before : before.replace(/^process .*\/gateway\/main\.js.*\n/m, "");
+    for (;;) {
+      const looked = Date.now();
+      const now = await bed.dump(gateway);
+      const end = lastEnd((await run.journal())!);
+      if (now === wanted && (looked > end || killed)) {
+        const after = looked - end;
+        if (log !== undefined) appendFileSync(log, `${after} ${describeRound(round)}\n`);
+        return after;
+      }
+      const took = Date.now() - looked;
+      if (looked > end + grace + slack + took) assert.equal(now, wanted, describeRound(round) + run.said);
+      await delay(50);
+    }
+  }
+
+  async function assertNothingLeft(before: string): Promise<void> {
+    const driver = await bed.driver();
+    assert.deepEqual(await driver.leftovers(), []);
+    await driver.close();
+    if ((await gatewayPid(bed.shadow)) === undefined) await bed.reviveGateway();
+    assert.equal(await bed.dump(), before);
+  }
+});
+
+/** When the last fault that was started ends by itself, in milliseconds since 1970. */
+function lastEnd({ experiments, startedAt }: Awaited<ReturnType<DrillRun["journal"]>> & object): number {
+  const ends = experiments.flatMap(({ faults }) => faults.flatMap(({ windows }) => windows.map(({ end }) => end)));
+  return Math.max(new Date(startedAt).getTime(), ...ends);
+}
