@@ -1,4 +1,4 @@
-import { access, readdir, rm } from "node:fs/promises";
+import { access, rm } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
 
@@ -12,7 +12,6 @@ import type { Capabilities, FaultEffect, FaultPlan, ResolvedTarget } from "../ru
 import { renderScript } from "../runtime/faults/script";
 import type { ExchangeSample } from "../runtime/gateway/exchange";
 import type { GatewayStats } from "../runtime/gateway/stats";
-import type { MachineSize } from "../topology";
 import type {
   ChangeHandle,
   ContainmentFinding,
@@ -23,12 +22,13 @@ import type {
   ShadowDescription,
   SignalPoint,
 } from "../runtime/runner/driver";
+import { listChanges, makeChange, revertChange } from "./changes";
 import { LabSampling } from "./sampling";
 import { probeContainment } from "./containment";
-import { machineStatus, readMachine, updateMachine } from "./kernel/machine";
+import { machineStatus } from "./kernel/machine";
 import { readMirror } from "./kernel/mirror";
 import { machineNamespace, networkFolder } from "./kernel/names";
-import type { LabMachineSpec } from "./kernel/specs";
+import { armedFaultsOf, faultFolder, faultIds, faultScript } from "./faults";
 import { linkNames, resolveTarget } from "./resolve";
 import { type ShadowRecord, readShadowRecord } from "./shadowRecord";
 
@@ -39,7 +39,6 @@ export async function openLabDriver(network: string): Promise<Driver> {
 
 class LabDriver implements Driver {
   private readonly plans = new Map<string, FaultPlan>();
-  private readonly changes = new Map<string, { before: LabMachineSpec; after: LabMachineSpec }>();
   private sampling: LabSampling | undefined;
   private probed: Promise<Capabilities> | undefined;
 
@@ -155,17 +154,24 @@ class LabDriver implements Driver {
   }
 
   async leftovers(): Promise<string[]> {
-    const ids = await this.faultIds();
-    const found = await Promise.all(
-      ids.map(async (id) => ({ id, ...(await tryRun(["sh", this.script(id), "status"])) })),
-    );
-    return found
-      .filter(({ stdout }) => /"event":"(active|armed)"/.test(stdout))
-      .map(({ id }) => `fault "${id}" of an earlier run is still active; \`shadownet halt\` undoes it`);
+    const faults = await armedFaultsOf(this.network);
+    const changes = await listChanges(this.network);
+    return [
+      ...faults.map((id) => `fault "${id}" of an earlier run is still active; \`shadownet halt\` undoes it`),
+      ...changes.map(
+        ({ summary }) => `a change of an earlier run is in place, ${summary}; \`shadownet halt\` undoes it`,
+      ),
+    ];
   }
 
+  /** Tries to undo everything even when something fails, and throws the first error then. */
   async halt(): Promise<void> {
-    for (const id of await this.faultIds()) await this.stop({ id, target: "", startedAt: 0 });
+    const faults = await faultIds(this.network);
+    const changes = await listChanges(this.network);
+    const stopped = await Promise.allSettled(faults.map((id) => this.stop({ id, target: "", startedAt: 0 })));
+    const reverted = await Promise.allSettled(changes.map((change) => this.revertChange(change)));
+    const failed = [...stopped, ...reverted].find((result) => result.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
   }
 
   async command(machine: string, argv: string[], timeoutSeconds: number): Promise<DrillResult> {
@@ -175,32 +181,12 @@ class LabDriver implements Driver {
     return { exitCode: result.code, output: (result.stdout + result.stderr).slice(-4000) };
   }
 
-  async change(change: ShadowChange): Promise<ChangeHandle> {
-    const { machine = "", environment, workloadCommand, cpus, memoryMegabytes } = change;
-    const before = await readMachine(this.network, machine);
-    if (before === undefined) throw new ShadownetError("no-such-machine", `the shadow has no machine "${machine}"`);
-    const after = structuredClone(before);
-    if (cpus !== undefined || memoryMegabytes !== undefined)
-      after.size = { ...before.size, ...defined({ cpus, memoryMegabytes }) };
-    if (before.workload !== undefined) {
-      if (workloadCommand !== undefined) after.workload = { ...before.workload, command: workloadCommand };
-      if (environment !== undefined) {
-        after.workload = { ...after.workload!, environment: { ...before.workload.environment, ...environment } };
-      }
-    } else if (workloadCommand !== undefined || environment !== undefined) {
-      throw new ShadownetError("nothing-to-change", `machine "${machine}" runs nothing whose program could change`);
-    }
-    await updateMachine(before, after);
-    const id = `change-${machine}-${Date.now()}`;
-    this.changes.set(id, { before, after });
-    return { id, machine, summary: changeSummary(change) };
+  change(change: ShadowChange): Promise<ChangeHandle> {
+    return makeChange(this.network, change);
   }
 
-  async revertChange(handle: ChangeHandle): Promise<void> {
-    const change = this.changes.get(handle.id);
-    if (change === undefined) return;
-    await updateMachine(change.after, change.before);
-    this.changes.delete(handle.id);
+  revertChange(handle: ChangeHandle): Promise<void> {
+    return revertChange(this.network, handle.id);
   }
 
   async close(): Promise<void> {
@@ -208,19 +194,15 @@ class LabDriver implements Driver {
   }
 
   private faultFolder(id: string): string {
-    return join(networkFolder(this.network), "faults", id);
+    return faultFolder(this.network, id);
   }
 
   private script(id: string): string {
-    return join(this.faultFolder(id), "fault.sh");
+    return faultScript(this.network, id);
   }
 
   private gatewayFile(name: string): string {
     return join(networkFolder(this.network), "gateway", name);
-  }
-
-  private async faultIds(): Promise<string[]> {
-    return readdir(join(networkFolder(this.network), "faults")).catch(() => []);
   }
 
   private async storedPlan(id: string): Promise<FaultPlan> {
@@ -244,20 +226,6 @@ async function enterMachine(network: string, machine: string): Promise<string[]>
   if (status?.running !== true) throw new ShadownetError("machine-down", `machine "${machine}" is not running`);
   if (status.pid !== undefined) return ["nsenter", "--target", String(status.pid), "--all", "--"];
   return ["ip", "netns", "exec", machineNamespace(network, machine)];
-}
-
-function defined(size: MachineSize): MachineSize {
-  return Object.fromEntries(Object.entries(size).filter(([, value]) => value !== undefined));
-}
-
-function changeSummary({ machine = "", environment, workloadCommand, cpus, memoryMegabytes }: ShadowChange): string {
-  const parts = [
-    workloadCommand === undefined ? undefined : `runs ${workloadCommand.join(" ")}`,
-    environment === undefined ? undefined : `environment ${Object.keys(environment).join(", ")}`,
-    cpus === undefined ? undefined : `${cpus} processors`,
-    memoryMegabytes === undefined ? undefined : `${memoryMegabytes} MB of memory`,
-  ];
-  return `${machine}: ${parts.filter((part) => part !== undefined).join(", ")}`;
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,7 +1,8 @@
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-import { tryRun } from "../internal/exec";
+import { listChanges } from "./changes";
+import { armedFaultsOf } from "./faults";
 import { namespacePrefix, networkFolder } from "./kernel/names";
 import { processesIn } from "./kernel/namespaces";
 import { listNetworks, listStrayNamespaces } from "./kernel/network";
@@ -63,24 +64,19 @@ async function stateFolderOf(network: string, namespaces: readonly string[]): Pr
   return undefined;
 }
 
-/** Faults of any shadow on this host that are armed or active, by network, as their own scripts say. */
-export async function armedFaults(): Promise<{ network: string; fault: string }[]> {
+/** Faults that are on and rehearsed changes that are in place, of every network on this host, one sentence each. */
+export async function activeDisturbances(): Promise<{ network: string; what: string }[]> {
+  const networks = await listNetworks();
   const perNetwork = await Promise.all(
-    (await listNetworks()).map(async ({ network }) => {
-      const folder = join(networkFolder(network), "faults");
-      const faults = await Promise.all(
-        (await names(folder)).map(async (fault) => ({ fault, armed: await isArmed(join(folder, fault, "fault.sh")) })),
-      );
-      return faults.filter(({ armed }) => armed).map(({ fault }) => ({ network, fault }));
+    networks.map(async ({ network }) => {
+      const faults = (await armedFaultsOf(network)).map((fault) => `fault "${fault}" is on`);
+      const changes = (await listChanges(network)).map(({ summary }) => `a rehearsed change is in place, ${summary}`);
+      return [...faults, ...changes].map((what) => ({ network, what }));
     }),
   );
   return perNetwork.flat();
 }
 
-async function isArmed(script: string): Promise<boolean> {
-  const { stdout } = await tryRun(["sh", script, "status"]);
-  return /"event":"(active|armed)"/.test(stdout);
-}
 type IsWanted = (network: string) => boolean;
 
 async function leftNamespaces(isWanted: IsWanted): Promise<string[]> {

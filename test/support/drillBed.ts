@@ -26,7 +26,7 @@ const launcher = resolve(__dirname, "../../tools/bin/shadownet.mjs");
 const services = ["10.90.1.11", "fd00:90:0:1::11"];
 
 /** Two machines behind a client outside, over IPv4 and IPv6; the client asks twenty times a second. */
-function drillTopology(dataFolder: string): Topology {
+export function drillTopology(dataFolder: string): Topology {
   const node = (...args: string[]): string[] => [process.execPath, "/srv/app.cjs", ...args];
   const server = { workload: { command: node("serve") }, lab: { dataFolder } };
   return {
@@ -246,6 +246,14 @@ export class DrillRun {
     const runner = (await this.journal())?.process?.pid;
     for (const pid of whole ? [-this.child.pid!] : runner === undefined ? [] : [runner]) killNow(pid);
   }
+}
+
+/** Lines that only one of two dumps has, or has more often. */
+export function difference(before: string, now: string): string[] {
+  const counts = new Map<string, number>();
+  for (const line of now.split("\n")) counts.set(line, (counts.get(line) ?? 0) + 1);
+  for (const line of before.split("\n")) counts.set(line, (counts.get(line) ?? 0) - 1);
+  return [...counts].filter(([, count]) => count !== 0).map(([line, count]) => `${count > 0 ? "+" : "-"} ${line}`);
 }
 
 const readers = [

@@ -6,7 +6,7 @@ const flows: FaultTarget[] = [
   { machine: "web-1", flow: { protocol: "tcp", destinationCidr: "10.90.1.11/32", destinationPorts: "80" } },
   { machine: "web-1", flow: { protocol: "tcp", destinationCidr: "fd00:90:0:1::11/128", destinationPorts: "80" } },
   { link: "front", flow: { sourceCidr: "fd00:90:0:1::/64" } },
-  { link: "web-2/eth0", flow: { destinationCidr: "198.18.0.0/24", state: "established" } },
+  { link: "web-2/eth0", flow: { protocol: "tcp", sourceCidr: "10.90.1.12/32", state: "established" } },
 ];
 const links: FaultTarget[] = [{ link: "web-1/eth0" }, { link: "web-2/eth0" }, { link: "front" }];
 const machines: FaultTarget[] = [{ machine: "web-1" }, { machine: "web-2" }];

@@ -103,7 +103,7 @@ function describeKernel(capabilities: Capabilities): Finding[] {
 
 async function networkFindings(): Promise<Finding[]> {
   const { listNetworks } = await import("../../lab/kernel/network.js");
-  const { armedFaults, findLeftovers, foreignNetworks } = await import("../../lab/leftovers.js");
+  const { activeDisturbances, findLeftovers, foreignNetworks } = await import("../../lab/leftovers.js");
   const { stateFolder } = await import("../../lab/kernel/names.js");
   const networks = await listNetworks();
   const findings = networks.map(({ network, role }): Finding => ({
@@ -112,11 +112,11 @@ async function networkFindings(): Promise<Finding[]> {
     detail: "is there",
   }));
   findings.push(...(await brokenParts(networks.map(({ network }) => network))));
-  for (const { network, fault } of await armedFaults()) {
+  for (const { network, what } of await activeDisturbances()) {
     findings.push({
-      subject: `fault of "${network}"`,
+      subject: `shadow "${network}"`,
       state: "leftover",
-      detail: `"${fault}" is armed`,
+      detail: what,
       cure: "shadownet halt",
     });
   }
