@@ -68,6 +68,8 @@ export function drillTopology(dataFolder: string): Topology {
 
 /** A production under traffic and its shadow behind a mirror, all real, in a state folder of its own. */
 export class DrillBed {
+  private disk: string | undefined;
+
   private constructor(
     readonly production: string,
     readonly shadow: string,
@@ -122,9 +124,16 @@ export class DrillBed {
     const data = join(machineFolder(this.shadow, machine), "data");
     await stopMachine(this.shadow, machine);
     await run(["mount", "-t", "tmpfs", "-o", "size=32m", "shadownet-drill", data]);
-    this.cleanUps.push(() => run(["umount", "-l", data]));
+    this.cleanUps.push(() => this.releaseDisk());
+    this.disk = data;
     await copyFile(join(__dirname, "drillWorkload.cjs"), join(data, "app.cjs"));
     await startMachine(this.shadow, machine);
+  }
+
+  /** Takes the disk away that one machine has of its own. */
+  async releaseDisk(): Promise<void> {
+    if (this.disk !== undefined) await run(["umount", "-l", this.disk]);
+    this.disk = undefined;
   }
 
   async close(): Promise<void> {
@@ -212,6 +221,11 @@ export class DrillRun {
     child.stdout!.setEncoding("utf8").on("data", (text: string) => (this.output += text));
     child.stderr!.setEncoding("utf8").on("data", (text: string) => (this.errors += text));
     this.ended = once(child, "close").then(([code]) => (code as number | null) ?? undefined);
+  }
+
+  /** What it printed as its result. */
+  get printed(): string {
+    return this.output;
   }
 
   /** What it said while it ran. */

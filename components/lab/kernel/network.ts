@@ -1,8 +1,10 @@
 import { access, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 
+import { tryRun } from "../../internal/exec";
 import { readRecord, writeAtomically } from "../../internal/files";
 import { ExitCode, ShadownetError } from "../../internal/problems";
+import { faultIds, faultScript } from "../faults";
 import { removeCgroups, machineCgroups, removeNetworkCgroups, thaw } from "./cgroups";
 import { applianceNamespace, namespacePrefix, networkFolder, stateFolder } from "./names";
 import { ipBatch, killProcessesIn, listNamespaces, namespaceExists, removeNamespaces, runScript } from "./namespaces";
@@ -99,6 +101,7 @@ export async function readNetwork(network: string): Promise<LabNetworkSpec | und
  */
 export async function deleteNetwork(network: string): Promise<void> {
   checkName(network);
+  await endFaults(network);
   const machines = await machineNames(network);
   await Promise.all(machines.map((machine) => thaw(machineCgroups(network, machine))));
   const namespaces = await listNamespaces(`${network}.`);
@@ -108,6 +111,12 @@ export async function deleteNetwork(network: string): Promise<void> {
   await removeNetworkCgroups(network);
   await removeNamespaces(namespaces);
   await rm(networkFolder(network), { recursive: true, force: true, maxRetries: 3 });
+}
+
+/** Faults have helpers outside the network's namespaces; one that cannot be ended ends by itself when its folder is gone. */
+async function endFaults(network: string): Promise<void> {
+  const ids = await faultIds(network);
+  await Promise.all(ids.map((id) => tryRun(["sh", faultScript(network, id), "stop"])));
 }
 
 /** Names of the machines of which a network has a folder or a namespace. */

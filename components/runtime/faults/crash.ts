@@ -36,6 +36,11 @@ function alive({ aliveCommand = [] }: ResolvedMachine): string {
   return `${words(aliveCommand)} >/dev/null 2>&1`;
 }
 
+/** Whether a machine has been deleted since, so that there is nothing to start again. */
+export function gone({ namespace }: ResolvedMachine): string {
+  return namespace === undefined ? "false" : `[ ! -e ${words([`/run/netns/${namespace}`])} ]`;
+}
+
 function crashMachine(
   machine: ResolvedMachine,
   index: number,
@@ -47,7 +52,7 @@ function crashMachine(
       `${alive(machine)} || { echo "${name} is not running" >&2; exit 1; }\n: >${mark}\n${words(crashCommand)} >/dev/null`,
     ),
     verify: shell(waitFor(`! ${alive(machine)}`, `${name} is still running`)),
-    undo: shell(`[ ! -e ${mark} ] || ${alive(machine)} || ${words(restartCommand)} >/dev/null 2>&1`),
-    undone: shell(`[ ! -e ${mark} ] || ${alive(machine)}`),
+    undo: shell(`[ ! -e ${mark} ] || ${gone(machine)} || ${alive(machine)} || ${words(restartCommand)} >/dev/null 2>&1`),
+    undone: shell(`[ ! -e ${mark} ] || ${gone(machine)} || ${alive(machine)}`),
   };
 }

@@ -1,6 +1,7 @@
 import { gathered, number } from "./cgroup";
 import { quote, shell, words } from "./commands";
 import type { CompileContext, CompiledKind } from "./context";
+import { gone } from "./crash";
 import type { PlanCommand, ResolvedMachine } from "./plan";
 import { endProcess } from "./relayPlan";
 
@@ -66,13 +67,15 @@ function processList({ cgroups, namespace }: ResolvedMachine): string {
   return namespace === undefined ? "ps -e -o pid=" : words(["ip", "netns", "pids", namespace]);
 }
 
-function restart({ aliveCommand, restartCommand }: ResolvedMachine, index: number): PlanCommand[] {
+function restart(machine: ResolvedMachine, index: number): PlanCommand[] {
+  const { aliveCommand, restartCommand } = machine;
   if (aliveCommand === undefined || restartCommand === undefined) return [];
-  const was = `[ ! -s {state}/killed${index} ]`;
+  const was = `[ ! -s {state}/killed${index} ] || ${gone(machine)}`;
   return [shell(`${was} || ${words(aliveCommand)} >/dev/null 2>&1 || ${words(restartCommand)} >/dev/null 2>&1`)];
 }
 
-function restartDone({ aliveCommand, restartCommand }: ResolvedMachine, index: number): PlanCommand[] {
+function restartDone(machine: ResolvedMachine, index: number): PlanCommand[] {
+  const { aliveCommand, restartCommand } = machine;
   if (aliveCommand === undefined || restartCommand === undefined) return [];
-  return [shell(`[ ! -s {state}/killed${index} ] || ${words(aliveCommand)} >/dev/null 2>&1`)];
+  return [shell(`[ ! -s {state}/killed${index} ] || ${gone(machine)} || ${words(aliveCommand)} >/dev/null 2>&1`)];
 }

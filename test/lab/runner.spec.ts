@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+
+import type { Experiment, ExperimentAction } from "../../components/experiment";
+import { initProcess } from "../../components/lab/kernel/process";
+import { machineCgroups, readSize } from "../../components/lab/kernel/cgroups";
+import { ExitCode } from "../../components/internal/problems";
+import type { Journal } from "../../components/runtime/runner/journal";
+import { DrillBed, type DrillRun, difference } from "../support/drillBed";
+import { eventually } from "./networkFixture";
+
+const skip = "--skip-fidelity-gate";
+
+function experiment(actions: Record<string, ExperimentAction>, more: Partial<Experiment> = {}): Experiment {
+  return {
+    actions,
+    blastRadius: { percent: 100 },
+    analysis: { baselineSeconds: 0.5, recoverySeconds: 0.5, settleSeconds: 0, stepSeconds: 0.5 },
+    ...more,
+  };
+}
+
+const slow: ExperimentAction = {
+  fault: "latency",
+  target: { machine: "web-1" },
+  delayMilliseconds: 30,
+  durationSeconds: 40,
+};
+const busy: ExperimentAction = {
+  fault: "cpuExhaustion",
+  target: { machine: "web-2" },
+  sharePercent: 50,
+  durationSeconds: 40,
+};
+
+describe("shadownet run on the real lab", function () {
+  this.timeout(120_000);
+  let bed: DrillBed;
+  let original: string;
+
+  before(async () => {
+    bed = await DrillBed.make("rn");
+    original = await bed.dump();
+  });
+
+  after(() => bed.close());
+
+  async function started(name: string, what: Experiment, kind: string): Promise<DrillRun> {
+    const run = await bed.start(name, what, skip);
+    await run.event(kind);
+    return run;
+  }
+
+  const asBefore = (): Promise<void> =>
+    eventually("the shadow is as before", async () => difference(original, await bed.dump()).length === 0);
+
+  const moment = ({ events }: Journal, kind: string): number => events.find((event) => event.kind === kind)!.time;
+
+  it("says every command of a dry run and touches nothing", async () => {
+    const run = await bed.start("dry", experiment({ slow, busy }), "--dry-run", "plan");
+    assert.equal(await run.ended, 0, run.said);
+    const journal = JSON.parse(run.printed) as Journal;
+    const [first, second] = journal.experiments[0]!.faults;
+    assert.ok(first!.commands.some((line) => line.startsWith("apply: ") && line.includes("nft -f -")));
+    assert.ok(first!.commands.some((line) => line.startsWith("undo: ") && line.includes("nft delete table netdev")));
+    assert.ok(second!.commands.some((line) => line.startsWith("apply: ") && /cpu\.(max|cfs_quota_us)/.test(line)));
+    assert.equal(await run.journal(), undefined);
+    assert.deepEqual(difference(original, await bed.dump()), []);
+  });
+
+  it("refuses a second run on the same shadow, and halts within 2 s until released", async () => {
+    const run = await started("first", experiment({ slow, busy }), "fault-started");
+    const second = await bed.start("second", experiment({ busy }), skip);
+    assert.equal(await second.ended, ExitCode.NotPossibleHere);
+    assert.match(second.said, /is in use by run /);
+    const halted = Date.now();
+    const halt = await bed.shadownet("halt", "--reason", "the drill");
+    assert.equal(halt.code, 0, halt.stderr);
+    assert.equal(await run.ended, ExitCode.FailureFound);
+    const journal = (await run.journal())!;
+    assert.equal(journal.status, "aborted");
+    assert.match(journal.statusReason!, /halted: the drill/);
+    // Starting the command takes its time; the promise counts from when the switch is pulled.
+    const pulled = moment(journal, "aborted");
+    assert.ok(pulled > halted, "the run saw the switch");
+    assert.ok(moment(journal, "undone") - pulled < 2000, `${moment(journal, "undone") - pulled} ms`);
+    await asBefore();
+    const refused = await bed.start("refused", experiment({ busy }), skip);
+    assert.equal(await refused.ended, ExitCode.NotPossibleHere);
+    assert.match(refused.said, /runs are halted since .*: the drill; `shadownet release` allows them again/);
+    assert.equal((await bed.shadownet("release")).code, 0);
+  });
+
+  it("undoes and ends when it is interrupted", async () => {
+    const run = await started("interrupted", experiment({ slow, busy }), "fault-started");
+    process.kill(-run.child.pid!, "SIGINT");
+    assert.equal(await run.ended, ExitCode.FailureFound, run.said);
+    const journal = (await run.journal())!;
+    assert.equal(journal.status, "interrupted");
+    assert.ok(moment(journal, "undone") > moment(journal, "fault-started"));
+    await asBefore();
+  });
+
+  it("ends at once when a stop condition is met", async () => {
+    const cut: ExperimentAction = {
+      fault: "blackhole",
+      mode: "reset",
+      target: { machine: "web-1" },
+      durationSeconds: 60,
+    };
+    const stopConditions = [{ signal: "app.errors", above: 0.5, forSeconds: 1 }];
+    const run = await bed.start("stopped", experiment({ cut }, { stopConditions }), skip);
+    assert.equal(await run.ended, ExitCode.FailureFound, run.said);
+    const journal = (await run.journal())!;
+    assert.equal(journal.status, "aborted");
+    assert.equal(journal.verdict, "fail");
+    assert.match(journal.statusReason!, /stop condition: .*app\.errors/);
+    const [window] = journal.experiments[0]!.faults[0]!.windows;
+    assert.ok(window!.end - window!.start < 60_000, "the fault ended early");
+    await asBefore();
+  });
+
+  it("times a command against its objective, and takes a rehearsed change back", async () => {
+    const step = (script: string, objectiveSeconds: number): ExperimentAction => ({
+      command: ["sh", "-c", script],
+      target: { machine: "web-1" },
+      objectiveSeconds,
+    });
+    const change = { machine: "web-2", environment: { MODE: "rehearsed" }, cpus: 0.25, memoryMegabytes: 128 };
+    const run = await started(
+      "steps",
+      experiment({
+        resize: { change, durationSeconds: 4 },
+        quick: step("hostname; ls /srv", 30),
+        slow: step("sleep 1", 0.5),
+        failing: step("exit 7", 30),
+      }),
+      "change-made",
+    );
+    const pid = (await initProcess(bed.shadow, "web-2"))!;
+    assert.match(await readFile(`/proc/${pid}/environ`, "utf8"), /MODE=rehearsed/);
+    assert.deepEqual(await readSize(machineCgroups(bed.shadow, "web-2")), { cpus: 0.25, memoryMegabytes: 128 });
+    assert.equal(await run.ended, 0, run.said);
+    const journal = (await run.journal())!;
+    const commands = Object.fromEntries(journal.experiments[0]!.commands.map((command) => [command.action, command]));
+    assert.equal(commands["quick"]!.withinObjective, true);
+    assert.equal(commands["slow"]!.withinObjective, false);
+    assert.ok(commands["slow"]!.seconds >= 1);
+    assert.deepEqual([commands["failing"]!.exitCode, commands["failing"]!.withinObjective], [7, false]);
+    const said = journal.events.find(({ kind, message }) => kind === "command" && message.startsWith("quick"));
+    assert.match(JSON.stringify(said), /web-1\\napp\.cjs/);
+    assert.ok(moment(journal, "change-reverted") > moment(journal, "change-made"));
+    await asBefore();
+  });
+
+  it("knows of a change whose runner was killed, refuses to run on it, and halting takes it back", async () => {
+    const workloadCommand = [process.execPath, "/srv/app.cjs", "serve", "changed"];
+    const change = { machine: "web-2", workloadCommand, cpus: 0.25 };
+    const run = await started("killed", experiment({ swap: { change, durationSeconds: 60 } }), "change-made");
+    await run.kill(true);
+    await run.ended;
+    const driver = await bed.driver();
+    const left = await driver.leftovers();
+    assert.equal(left.length, 1);
+    assert.match(left[0]!, /a change of an earlier run is in place, web-2: runs .* serve changed, 0\.25 processors/);
+    const next = await bed.start("next", experiment({ busy }), skip);
+    assert.equal(await next.ended, ExitCode.FailureFound);
+    assert.match((await next.journal())!.statusReason!, /earlier runs left something behind: a change/);
+    await driver.halt();
+    assert.deepEqual(await driver.leftovers(), []);
+    await driver.close();
+    await asBefore();
+  });
+});
