@@ -103,7 +103,7 @@ describe(`the crash drill (${rounds} rounds, seed ${seed})`, function () {
       const text = await readFile(join(bed.faultFolder(id), "state", name), "utf8").catch(() => "");
       const pid = Number(text.trim());
       const line = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-      if (pid > 1 && line.includes(process.env.SHADOWNET_STATE!)) killNow(pid);
+      if (pid > 1 && line.includes(bed.faultFolder(id))) killNow(pid);
     }
   }
 

@@ -140,8 +140,10 @@ describe("shadownet run on the real lab", function () {
     const pid = (await initProcess(bed.shadow, "web-2"))!;
     assert.match(await readFile(`/proc/${pid}/environ`, "utf8"), /MODE=rehearsed/);
     assert.deepEqual(await readSize(machineCgroups(bed.shadow, "web-2")), { cpus: 0.25, memoryMegabytes: 128 });
-    assert.equal(await run.ended, 0, run.said);
+    assert.equal(await run.ended, ExitCode.FailureFound, run.said);
     const journal = (await run.journal())!;
+    assert.equal(journal.verdict, "fail");
+    assert.match(journal.sentence!, /the recovery objective of "\w+" was missed on web-1/);
     const commands = Object.fromEntries(journal.experiments[0]!.commands.map((command) => [command.action, command]));
     assert.equal(commands["quick"]!.withinObjective, true);
     assert.equal(commands["slow"]!.withinObjective, false);

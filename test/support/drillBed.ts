@@ -230,7 +230,7 @@ export class DrillRun {
 
   /** What it said while it ran. */
   get said(): string {
-    return this.errors + this.output;
+    return (this.errors + this.output).slice(0, 4000);
   }
 
   /** The journal as it is on disk now; undefined before the first. */

@@ -135,6 +135,7 @@ export async function runOnShadow(terminal: Terminal, request: RunRequest): Prom
       onProgress: runProgress(terminal),
     });
     if (dryRun === undefined) await showResult(terminal, folder, journal);
+    else terminal.result(journal, describeDryRun(journal));
     return journal;
   } finally {
     stop.release();
@@ -147,6 +148,17 @@ async function showResult(terminal: Terminal, folder: string, journal: Journal):
   const files = await writeReports(folder, recorded);
   terminal.result(journal, `\n${renderTable(recorded)}\n\n${journal.sentence ?? journal.statusReason ?? ""}`);
   terminal.say(`report: ${files.html}\njournal: ${join(folder, "journal.json")}`);
+}
+
+/** What a run would do, with every command where the plan was asked for. */
+function describeDryRun({ events, experiments }: Journal): string {
+  const faults = experiments.flatMap(({ name, faults }) =>
+    faults.flatMap(({ action, kind, target, mechanism, commands }) => [
+      `${name}.${action}: ${kind} on ${target} by ${mechanism}`,
+      ...commands.map((line) => `  ${line}`),
+    ]),
+  );
+  return [...events.map(({ message }) => message), ...faults].join("\n");
 }
 
 async function chooseExperiments(
