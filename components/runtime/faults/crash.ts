@@ -52,7 +52,9 @@ function crashMachine(
       `${alive(machine)} || { echo "${name} is not running" >&2; exit 1; }\n: >${mark}\n${words(crashCommand)} >/dev/null`,
     ),
     verify: shell(waitFor(`! ${alive(machine)}`, `${name} is still running`)),
-    undo: shell(`[ ! -e ${mark} ] || ${gone(machine)} || ${alive(machine)} || ${words(restartCommand)} >/dev/null 2>&1`),
+    undo: shell(
+      `[ ! -e ${mark} ] || ${gone(machine)} || ${alive(machine)} || ${words(restartCommand)} >/dev/null 2>&1`,
+    ),
     undone: shell(`[ ! -e ${mark} ] || ${gone(machine)} || ${alive(machine)}`),
   };
 }
