@@ -1,6 +1,7 @@
 import { access, rm } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 
 import type { FaultTarget, ShadowChange } from "../experiment";
 import { tryRun } from "../internal/exec";
@@ -134,8 +135,11 @@ class LabDriver implements Driver {
     };
   }
 
+  /** Returns when the counters say so too: a run that starts right after another reads them, and must not take closed for open. */
   async setIntake(open: boolean): Promise<void> {
     await controlGateway(this.gatewayFile("gateway.sock"), "/intake", { open });
+    const deadline = Date.now() + 5000;
+    while (Date.now() < deadline && (await this.mirror()).intakeOpen !== open) await delay(100);
   }
 
   async startSampling(
