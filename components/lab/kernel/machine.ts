@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 
 import { addressFamily } from "../../internal/cidr";
-import { run } from "../../internal/exec";
+import { run, tryRun } from "../../internal/exec";
 import { readRecord, writeAtomically } from "../../internal/files";
 import { ExitCode, ShadownetError } from "../../internal/problems";
 import { applyCgroups, machineCgroups, readSize, removeCgroups, thaw } from "./cgroups";
@@ -68,6 +68,14 @@ async function copyData({ network, machine, dataSource }: LabMachineSpec): Promi
   const data = join(machineFolder(network, machine), "data");
   await mkdir(data, { recursive: true });
   if (dataSource !== undefined) await run(["cp", "-a", "--reflink=auto", `${dataSource}/.`, data]);
+}
+
+/** A machine's ports by their aliases, where its own record is lost. */
+async function portsOf(hub: string, machine: string): Promise<string[]> {
+  const { code, stdout } = await tryRun(["ip", "-n", hub, "-j", "link", "show"]);
+  if (code !== 0) return [];
+  const links = JSON.parse(stdout) as { ifname: string; ifalias?: string }[];
+  return links.filter(({ ifalias }) => ifalias?.startsWith(`${machine}/`) === true).map(({ ifname }) => ifname);
 }
 
 /** The spec that a machine was last made or changed with; undefined when there is none. */
@@ -204,15 +212,19 @@ export async function deleteMachine(network: string, machine: string): Promise<v
   const folder = machineFolder(network, machine);
   const written = await writtenMachine(network, machine);
   const hub = applianceNamespace(network, "switch");
-  if (await namespaceExists(namespace)) {
+  const stands = await namespaceExists(namespace);
+  // The kernel takes a namespace's cables away some time after it: they are pulled out at the switch at once.
+  const ports =
+    written?.interfaces.map(({ name }) => machinePort(machine, name)) ?? (stands ? await portsOf(hub, machine) : []);
+  if (stands) {
     await thaw(cgroups);
     await killProcessesIn([namespace]);
     await removeNamespaces([namespace]);
   }
-  if (written !== undefined && (await namespaceExists(hub))) {
+  if (ports.length > 0 && (await namespaceExists(hub))) {
     await ipBatchForced(
       hub,
-      written.interfaces.map(({ name }) => `link del ${machinePort(machine, name)}`),
+      ports.map((port) => `link del ${port}`),
     );
   }
   await removeCgroups(cgroups);
