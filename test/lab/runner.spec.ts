@@ -156,7 +156,7 @@ describe("shadownet run on the real lab", function () {
   });
 
   it("knows of a change whose runner was killed, refuses to run on it, and halting takes it back", async () => {
-    const workloadCommand = [process.execPath, "/srv/app.cjs", "serve", "changed"];
+    const workloadCommand = ["node", "/srv/app.cjs", "serve", "changed"];
     const change = { machine: "web-2", workloadCommand, cpus: 0.25 };
     const run = await started("killed", experiment({ swap: { change, durationSeconds: 60 } }), "change-made");
     await run.kill(true);

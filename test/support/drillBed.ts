@@ -27,7 +27,7 @@ const services = ["10.90.1.11", "fd00:90:0:1::11"];
 
 /** Two machines behind a client outside, over IPv4 and IPv6; the client asks twenty times a second. */
 export function drillTopology(dataFolder: string): Topology {
-  const node = (...args: string[]): string[] => [process.execPath, "/srv/app.cjs", ...args];
+  const node = (...args: string[]): string[] => ["node", "/srv/app.cjs", ...args];
   const server = { workload: { command: node("serve") }, lab: { dataFolder } };
   return {
     version: 1,

@@ -22,15 +22,24 @@ export function isAlive(identity: ProcessIdentity): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
+  // A zombie has ended; only nobody has asked yet how.
+  if (statFields(identity.pid)?.[0] === "Z") return false;
   const now = startTime(identity.pid);
   return now === undefined || identity.startTime === undefined || now === identity.startTime;
 }
 
-/** Field 22 of /proc/PID/stat, after the program's name, which may hold anything but ends with the last parenthesis. */
 function startTime(pid: number): string | undefined {
+  return statFields(pid)?.[19];
+}
+
+/**
+ * Fields of /proc/PID/stat from the third on, the state: those after the program's name, which may hold anything but
+ * ends with the last parenthesis. Undefined where it cannot be read.
+ */
+function statFields(pid: number): string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
     return undefined;
   }
