@@ -170,10 +170,10 @@ describe("the lab's mirror", function () {
     const changing = (async () => {
       while (load.running) await updateMirror(spec({ percent: changes++ % 2 === 0 ? 100 : 10 }));
     })();
-    assert.equal(await connections(300), 300);
+    do assert.equal(await connections(100), 100);
+    while (changes < 6);
     load.running = false;
     await changing;
-    assert.ok(changes >= 3, `only ${changes} changes happened under load`);
     assert.equal(await retransmitted(), before);
   });
 
