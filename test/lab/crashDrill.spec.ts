@@ -12,8 +12,9 @@ import { DrillBed, type DrillRun, difference } from "../support/drillBed";
 import { randomExperiment } from "../support/drillFaults";
 import { eventually } from "./networkFixture";
 
-const rounds = Number(process.env.DRILL_ROUNDS ?? 12);
-const seed = Number(process.env.DRILL_SEED ?? Date.now() % 1e6);
+const rounds = Number(process.env.DRILL_ROUNDS ?? 8);
+/** The same faults each time, so that two runs can be compared; `DRILL_SEED` and `DRILL_ROUNDS` go further. */
+const seed = Number(process.env.DRILL_SEED ?? 42651);
 const log = process.env.DRILL_LOG;
 
 /** What the promise grants beyond the fault's own duration. */
