@@ -88,4 +88,16 @@ export default tseslint.config(
       ],
     ),
   ),
+  // A back end's capture and driver run outside Pulumi, beside the runtime.
+  ...backEnds.map((own) =>
+    restrict(
+      ["capture.ts", "capture/**/*.ts", "driver.ts", "driver/**/*.ts"].map((path) => `components/${own}/${path}`),
+      [
+        { regex: "^@pulumi/", message: "capture and driver run outside Pulumi" },
+        ...backEnds
+          .filter((other) => other !== own)
+          .map((other) => ({ regex: `/${other}(/|$)`, message: "one back end never imports another" })),
+      ],
+    ),
+  ),
 );

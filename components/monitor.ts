@@ -50,6 +50,9 @@ export interface MonitorSettings {
   signals?: string[];
   /** Thresholds. Defaults to none. */
   alarms?: AlarmRule[];
-  /** Web addresses that get alarms in Alertmanager's format. Defaults to none. */
-  notifyUrls?: string[];
+  /**
+   * Who is told of alarms: web addresses, which get Alertmanager's format; where the back end has them also `mailto:`
+   * addresses and ARNs of SNS topics. Defaults to none.
+   */
+  notify?: string[];
 }

@@ -23,14 +23,24 @@ const monitorShape: z.ZodType<MonitorSettings> = z.strictObject({
       }),
     )
     .optional(),
-  notifyUrls: z.array(z.string()).optional(),
+  notify: z.array(z.string()).optional(),
 });
 
-/** Everything that is wrong with the settings of a monitor of a shadow with this topology. */
-export function validateMonitor(settings: unknown, topology: Topology): Problem[] {
+/** A way to tell somebody of an alarm. */
+export type NotifyWay = "web" | "mail" | "topic";
+
+/**
+ * Everything that is wrong with the settings of a monitor of a shadow with this topology, on a back end that can tell
+ * people in these ways.
+ */
+export function validateMonitor(
+  settings: unknown,
+  topology: Topology,
+  ways: readonly NotifyWay[] = ["web"],
+): Problem[] {
   const problems = shapeProblems(monitorShape, settings);
   if (problems.length > 0) return problems;
-  const { signals = [], alarms = [], notifyUrls = [] } = settings as MonitorSettings;
+  const { signals = [], alarms = [], notify = [] } = settings as MonitorSettings;
   const names = new Set<string>();
   return [
     ...signals.flatMap((signal, s) => unknownSignal(`signals[${s}]`, signal)),
@@ -39,7 +49,7 @@ export function validateMonitor(settings: unknown, topology: Topology): Problem[
       ...(names.add(alarm.name), signalProblems(`alarms[${a}]`, alarm, topology)),
       ...thresholdProblems(`alarms[${a}]`, alarm),
     ]),
-    ...notifyUrls.flatMap((url, u) => urlProblems(`notifyUrls[${u}]`, url)),
+    ...notify.flatMap((url, u) => receiverProblems(`notify[${u}]`, url, ways)),
   ];
 }
 
@@ -49,7 +59,20 @@ function unknownSignal(path: string, signal: string): Problem[] {
   return [{ path, reason: `no signal "${signal}"; there are ${known.join(", ")}${didYouMean(signal, known)}` }];
 }
 
-function urlProblems(path: string, text: string): Problem[] {
-  if (URL.canParse(text) && ["http:", "https:"].includes(new URL(text).protocol)) return [];
-  return [{ path, reason: `${describeValue(text)} is not a web address such as https://alerts.example/hook` }];
+const examples: Record<NotifyWay, string> = {
+  web: "a web address such as https://alerts.example/hook",
+  mail: "a mail address such as mailto:oncall@example.com",
+  topic: "the ARN of an SNS topic",
+};
+
+function wayOf(text: string): NotifyWay | undefined {
+  if (/^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}$/.test(text)) return "topic";
+  if (/^mailto:[^\s@]+@[^\s@]+$/.test(text)) return "mail";
+  return URL.canParse(text) && ["http:", "https:"].includes(new URL(text).protocol) ? "web" : undefined;
+}
+
+function receiverProblems(path: string, text: string, ways: readonly NotifyWay[]): Problem[] {
+  const way = wayOf(text);
+  if (way !== undefined && ways.includes(way)) return [];
+  return [{ path, reason: `${describeValue(text)} is not ${ways.map((known) => examples[known]).join(" or ")}` }];
 }

@@ -1,3 +1,5 @@
+import type { BoundaryReplacement } from "./topology";
+
 /** A change of number or size of the machines that a selector names. */
 export interface ScaleRule {
   /** Machine name or pattern, for example `app-*`. */
@@ -24,6 +26,16 @@ export interface StateRule {
   disk?: DiskState;
   /** Copy memory too. Defaults to false; refused by back ends that cannot. */
   memory?: boolean;
+}
+
+/** A boundary that is treated in another way than the topology says. */
+export interface BoundaryOverride {
+  /** Name of the boundary. */
+  name: string;
+  /** What takes its place in the shadow. Defaults to what the topology says, else a sink. */
+  replacement?: BoundaryReplacement;
+  /** Restore a managed database from its newest snapshot, where the back end can. Defaults to false. */
+  restore?: boolean;
 }
 
 /** One way in which the shadow differs from production. */

@@ -1,3 +1,16 @@
+import type {
+  AwsAclRuleExtras,
+  AwsBoundaryExtras,
+  AwsDnsZoneExtras,
+  AwsInterfaceExtras,
+  AwsLoadBalancerExtras,
+  AwsMachineExtras,
+  AwsRouteExtras,
+  AwsSecurityGroupExtras,
+  AwsSubnetExtras,
+  AwsTopologyExtras,
+} from "./topologyAws";
+
 /** Production as data: what `capture` writes and every back end clones. Everything refers to everything else by name. */
 export interface Topology {
   /** Version of this format; 1. */
@@ -26,6 +39,8 @@ export interface Topology {
   boundaries?: Boundary[];
   /** What capture could not read, one sentence each. Defaults to none. */
   unreadable?: string[];
+  /** What only AWS knows of the network. */
+  aws?: AwsTopologyExtras;
 }
 
 /** Where a topology was read from. */
@@ -70,6 +85,8 @@ export interface TopologySubnet {
    * cloned. Only a topology from which a production is built has such subnets; capture turns them into boundaries.
    */
   boundary?: string;
+  /** What only AWS knows of the subnet. */
+  aws?: AwsSubnetExtras;
 }
 
 /** A named set of routes. */
@@ -88,12 +105,16 @@ export interface Route {
   boundary?: string;
   /** True when packets are dropped. */
   blackhole?: boolean;
+  /** What only AWS knows of the route. */
+  aws?: AwsRouteExtras;
 }
 
 /** A stateful allow-list: what is not allowed is dropped, answers to what was allowed pass. */
 export interface SecurityGroup {
   name: string;
   rules: SecurityRule[];
+  /** What only AWS knows of the group. */
+  aws?: AwsSecurityGroupExtras;
 }
 
 /** One permission of a security group. */
@@ -126,6 +147,8 @@ export interface AclRule {
   ports?: string;
   /** The other side's range. Defaults to everybody. */
   cidr?: string;
+  /** What only AWS knows of the rule. */
+  aws?: AwsAclRuleExtras;
 }
 
 /** Direction, seen from the thing it is said of. */
@@ -162,6 +185,8 @@ export interface Machine {
   sourceId?: string;
   /** What only the lab knows. */
   lab?: LabMachineExtras;
+  /** What only AWS knows of the machine. */
+  aws?: AwsMachineExtras;
 }
 
 /** Processor and memory of a machine. */
@@ -203,6 +228,8 @@ export interface MachineInterface {
   mac?: string;
   /** Names of the security groups. Defaults to none: open. */
   securityGroups?: string[];
+  /** What only AWS knows of the interface. */
+  aws?: AwsInterfaceExtras;
 }
 
 /** What only the lab knows of a machine. */
@@ -239,12 +266,16 @@ export interface LoadBalancer {
   targetPort: number;
   /** True when the load balancer ends TLS. */
   terminatesTls?: boolean;
+  /** What only AWS knows of the load balancer. */
+  aws?: AwsLoadBalancerExtras;
 }
 
 /** A zone of names that machines resolve. */
 export interface DnsZone {
   name: string;
   records: DnsRecord[];
+  /** What only AWS knows of the zone. */
+  aws?: AwsDnsZoneExtras;
 }
 
 /** One name. */
@@ -264,6 +295,8 @@ export interface Boundary {
   cidrs: string[];
   /** What takes its place in the shadow. Defaults to Sink. */
   replacement?: BoundaryReplacement;
+  /** What only AWS knows of the boundary. */
+  aws?: AwsBoundaryExtras;
 }
 
 /** What lies behind a boundary. */

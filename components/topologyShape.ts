@@ -2,6 +2,7 @@ import { z } from "zod";
 
 import { formed } from "./shapeProblems";
 import { AclAction, BoundaryKind, BoundaryReplacement, IpProtocol, type Topology, TrafficDirection } from "./topology";
+import * as aws from "./topologyAwsShape";
 
 const name = z.string().min(1);
 const names = z.array(name);
@@ -21,6 +22,7 @@ const route = z.strictObject({
   via: z.string().optional(),
   boundary: name.optional(),
   blackhole: z.boolean().optional(),
+  aws: aws.awsRouteShape.optional(),
 });
 
 const securityRule = z.strictObject({
@@ -38,6 +40,7 @@ const aclRule = z.strictObject({
   protocol: z.enum(IpProtocol),
   ports: z.string().optional(),
   cidr: z.string().optional(),
+  aws: aws.awsAclRuleShape.optional(),
 });
 
 const subnet = z.strictObject({
@@ -49,6 +52,7 @@ const subnet = z.strictObject({
   routeTable: name.optional(),
   acl: name.optional(),
   boundary: name.optional(),
+  aws: aws.awsSubnetShape.optional(),
 });
 
 const workload = z.strictObject({
@@ -66,6 +70,7 @@ const machineInterface = z.strictObject({
     "a unicast hardware address such as 02:00:00:00:00:01",
   ).optional(),
   securityGroups: names.optional(),
+  aws: aws.awsInterfaceShape.optional(),
 });
 
 const machine = z.strictObject({
@@ -83,6 +88,7 @@ const machine = z.strictObject({
   forwarding: z.boolean().optional(),
   sourceId: z.string().optional(),
   lab: z.strictObject({ dataFolder: z.string().optional(), processes: z.array(z.string()).optional() }).optional(),
+  aws: aws.awsMachineShape.optional(),
 });
 
 const service = z.strictObject({
@@ -101,6 +107,7 @@ const loadBalancer = z.strictObject({
   machines: names,
   targetPort: port,
   terminatesTls: z.boolean().optional(),
+  aws: aws.awsLoadBalancerShape.optional(),
 });
 
 const boundary = z.strictObject({
@@ -108,6 +115,7 @@ const boundary = z.strictObject({
   kind: z.enum(BoundaryKind),
   cidrs: z.array(z.string()),
   replacement: z.enum(BoundaryReplacement).optional(),
+  aws: aws.awsBoundaryShape.optional(),
 });
 
 const source = z.strictObject({
@@ -121,6 +129,7 @@ const source = z.strictObject({
 const dnsZone = z.strictObject({
   name,
   records: z.array(z.strictObject({ name, type: z.string(), values: z.array(z.string()) })),
+  aws: aws.awsDnsZoneShape.optional(),
 });
 
 /** The form of a topology file: fields and their types; what refers to what is checked by `validateTopology`. */
@@ -130,7 +139,9 @@ export const topologyShape: z.ZodType<Topology> = z.strictObject({
   source: source.optional(),
   networks: z.array(z.strictObject({ name, cidrs: z.array(z.string()).min(1), subnets: z.array(subnet) })).min(1),
   routeTables: z.array(z.strictObject({ name, routes: z.array(route) })).optional(),
-  securityGroups: z.array(z.strictObject({ name, rules: z.array(securityRule) })).optional(),
+  securityGroups: z
+    .array(z.strictObject({ name, rules: z.array(securityRule), aws: aws.awsSecurityGroupShape.optional() }))
+    .optional(),
   acls: z.array(z.strictObject({ name, rules: z.array(aclRule) })).optional(),
   machines: z.array(machine),
   services: z.array(service).optional(),
@@ -138,4 +149,5 @@ export const topologyShape: z.ZodType<Topology> = z.strictObject({
   dnsZones: z.array(dnsZone).optional(),
   boundaries: z.array(boundary).optional(),
   unreadable: z.array(z.string()).optional(),
+  aws: aws.awsTopologyShape.optional(),
 });

@@ -5,14 +5,14 @@ import type { Problem } from "../internal/problems";
 import type { MirrorSettings } from "../mirror";
 import type { MonitorSettings } from "../monitor";
 import { validateMonitor } from "../monitorValidation";
-import type { FidelityItem, ScaleRule, StateRule } from "../network";
+import type { BoundaryOverride, FidelityItem, ScaleRule, StateRule } from "../network";
 import type { Topology } from "../topology";
 import { LabFaultExperiment, experimentProblems } from "./experiment";
 import { LabTrafficMirror, productionOf, settingsProblems } from "./mirror";
 import { LabMonitor } from "./monitor";
 import { LabShadowNetwork, defaultNetworkName, networkProblems } from "./network";
-import { rejectProblems, under } from "./refusal";
-import { type BoundaryOverride, shadowTopology } from "./shadowTopology";
+import { rejectProblems, under } from "../refusal";
+import { shadowTopology } from "./shadowTopology";
 
 /** Arguments of {@link LabShadowEnvironment}. */
 export interface LabShadowEnvironmentArgs {

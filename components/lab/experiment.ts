@@ -7,7 +7,7 @@ import { validateFault } from "../runtime/faults/parameters";
 import type { Topology } from "../topology";
 import { validateTopology } from "../topologySchema";
 import { ExperimentDefinition } from "./provider/sdk";
-import { rejectProblems, under } from "./refusal";
+import { rejectProblems, under } from "../refusal";
 
 /** Arguments of {@link LabFaultExperiment}. */
 export interface LabFaultExperimentArgs extends Experiment {

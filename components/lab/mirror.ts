@@ -8,7 +8,7 @@ import { validateTopology } from "../topologySchema";
 import { mirrorVni, networkFolder } from "./kernel/names";
 import type { LabMirrorSpec } from "./kernel/specs";
 import { Gateway, Mirror } from "./provider/sdk";
-import { rejectProblems, under } from "./refusal";
+import { rejectProblems, under } from "../refusal";
 
 /** Arguments of {@link LabTrafficMirror}. */
 export interface LabTrafficMirrorArgs extends MirrorSettings {

@@ -5,7 +5,7 @@ import { validateMonitor } from "../monitorValidation";
 import type { Topology } from "../topology";
 import { validateTopology } from "../topologySchema";
 import { MonitorDefinition } from "./provider/sdk";
-import { rejectProblems, under } from "./refusal";
+import { rejectProblems, under } from "../refusal";
 
 /** Arguments of {@link LabMonitor}. */
 export interface LabMonitorArgs extends MonitorSettings {
@@ -35,8 +35,8 @@ export class LabMonitor extends pulumi.ComponentResource {
   }
 }
 
-function definitionOf({ signals, alarms, notifyUrls, ...rest }: LabMonitorArgs): MonitorSettings {
+function definitionOf({ signals, alarms, notify, ...rest }: LabMonitorArgs): MonitorSettings {
   const others = Object.entries(rest).filter(([key]) => key !== "network" && key !== "topology");
-  const known = Object.entries({ signals, alarms, notifyUrls }).filter(([, value]) => value !== undefined);
+  const known = Object.entries({ signals, alarms, notify }).filter(([, value]) => value !== undefined);
   return Object.fromEntries<unknown>([...known, ...others]);
 }

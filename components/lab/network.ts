@@ -3,14 +3,14 @@ import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 
 import { type Problem, ProblemsError } from "../internal/problems";
-import type { FidelityItem, ScaleRule, StateRule } from "../network";
+import type { BoundaryOverride, FidelityItem, ScaleRule, StateRule } from "../network";
 import type { Topology } from "../topology";
 import { validateTopology } from "../topologySchema";
 import { applianceAddresses } from "./kernel/names";
 import { type LabPlan, planNetwork } from "./plan";
 import { Machine, Network, Subnet } from "./provider/sdk";
-import { rejectProblems, under } from "./refusal";
-import { type BoundaryOverride, type ShadowTopology, shadowProblems, shadowTopology } from "./shadowTopology";
+import { rejectProblems, under } from "../refusal";
+import { type ShadowTopology, shadowProblems, shadowTopology } from "./shadowTopology";
 
 /** Arguments of {@link LabShadowNetwork}. */
 export interface LabShadowNetworkArgs {

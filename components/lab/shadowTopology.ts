@@ -1,17 +1,16 @@
 import { nextFreeAddress } from "../internal/cidr";
 import { matchesPattern } from "../internal/patterns";
 import { type Problem, didYouMean } from "../internal/problems";
-import { DiskState, type FidelityItem, FidelityOutcome, type ScaleRule, type StateRule } from "../network";
+import {
+  type BoundaryOverride,
+  DiskState,
+  type FidelityItem,
+  FidelityOutcome,
+  type ScaleRule,
+  type StateRule,
+} from "../network";
 import { BoundaryReplacement, type Machine, type Topology, type TopologySubnet } from "../topology";
 import { gatewayAddressesOf } from "./plan";
-
-/** A boundary whose replacement differs from the topology's. */
-export interface BoundaryOverride {
-  /** Name of the boundary. */
-  name: string;
-  /** What takes its place in the shadow. */
-  replacement: BoundaryReplacement;
-}
 
 /** How a shadow is to differ from production. */
 export interface ShadowSettings {
@@ -50,6 +49,11 @@ export function shadowProblems(topology: Topology, settings: ShadowSettings): Pr
         ? []
         : [{ path: `boundaries[${b}].name`, reason: `no boundary "${name}"${didYouMean(name, boundaries)}` }],
     ),
+    ...(settings.boundaries ?? []).flatMap(({ restore }, b) =>
+      restore === true
+        ? [{ path: `boundaries[${b}].restore`, reason: "the lab has no snapshots of managed databases; leave it out" }]
+        : [],
+    ),
     ...stubProblems(topology, settings.boundaries ?? []),
   ];
 }
@@ -80,7 +84,10 @@ function stubProblems(topology: Topology, overrides: readonly BoundaryOverride[]
   });
 }
 
-function replacements(topology: Topology, overrides: readonly BoundaryOverride[]): BoundaryOverride[] {
+function replacements(
+  topology: Topology,
+  overrides: readonly BoundaryOverride[],
+): { name: string; replacement: BoundaryReplacement }[] {
   return (topology.boundaries ?? []).map(({ name, replacement }) => {
     const override = overrides.find((one) => one.name === name);
     return { name, replacement: override?.replacement ?? replacement ?? BoundaryReplacement.Sink };

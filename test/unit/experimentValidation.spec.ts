@@ -202,7 +202,7 @@ describe("a monitor", () => {
         { name: "a", signal: "machine.cpu", target: "wb-1", above: 1 },
         { name: "a", signal: "machine.cpu", above: 1, below: 2 },
       ],
-      notifyUrls: ["mailto:me"],
+      notify: ["mailto:me"],
     };
     assertProblems(
       validateMonitor(settings, topology).map(({ path, reason }) => `${path}: ${reason}`),
@@ -211,7 +211,7 @@ describe("a monitor", () => {
         /alarms\[0\]\.target: .*did you mean "web-1"/,
         /alarms\[1\]\.name: "a" is taken/,
         /alarms\[1\]: set exactly one/,
-        /notifyUrls\[0\]/,
+        /notify\[0\]/,
       ],
     );
   });

@@ -6,7 +6,7 @@ import { projectNode } from "./node.mjs";
 import { root } from "./paths.mjs";
 import { capture } from "./processes.mjs";
 
-const sourceFolders = ["components", "examples"];
+const sourceFolders = ["components", "policies", "examples"];
 const settings = ["tsconfig.json", "tsconfig.build.json", "package-lock.json"];
 
 function* filesIn(folder) {

@@ -111,7 +111,7 @@ export async function runOnShadow(terminal: Terminal, request: RunRequest): Prom
   const driver = await openDriver(network);
   const { stateFolder } = await import("../../lab/kernel/names.js");
   const { monitorOf } = await import("../../lab/definitions.js");
-  const { alarms, notifyUrls } = await monitorOf(network);
+  const { alarms, notify } = await monitorOf(network);
   const folder = resolve(options.runs, newRunId());
   const stop = abortOnSignals(terminal);
   try {
@@ -130,7 +130,7 @@ export async function runOnShadow(terminal: Terminal, request: RunRequest): Prom
         fidelityGate: options.skipFidelityGate,
       },
       alarms,
-      notify: { urls: notifyUrls },
+      notify: { urls: notify },
       signal: stop.signal,
       onProgress: runProgress(terminal),
     });

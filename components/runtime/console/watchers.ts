@@ -107,7 +107,7 @@ export class Watchers {
     const { backEnd, clock, notify } = this.options;
     const driver = await backEnd.open(shadow);
     const stop = new AbortController();
-    const urls = [...new Set([...(monitor.notifyUrls ?? []), ...(notify.urls ?? [])])];
+    const urls = [...new Set([...(monitor.notify ?? []), ...(notify.urls ?? [])])];
     const watch = new StandingWatch({
       driver,
       rules: monitor.alarms ?? [],

@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import { type Problem, ProblemsError } from "../internal/problems";
+import { type Problem, ProblemsError } from "./internal/problems";
 
 /** Throws one error that names every problem, so that the user mends them in one go; does nothing when there is none. */
 export function rejectProblems(component: string, problems: readonly Problem[]): void {
