@@ -9,6 +9,8 @@ export interface AwsShadowReference {
   region: string;
   /** Account of the shadow. */
   accountId: string;
+  /** `aws`, `aws-cn` or `aws-us-gov`: the first part of every ARN. */
+  partition: string;
   /** Id of the shadow's VPC. */
   vpcId: string;
   /** Ranges of the shadow's VPC, the appliances' range among them. */
@@ -31,6 +33,14 @@ export interface AwsShadowReference {
   gatewaySecurityGroupId: string;
   /** Name of the log group of the shadow's flow log. */
   flowLogGroupName: string;
+  /** Managed policy that bounds every role of the shadow. */
+  permissionsBoundaryArn: string;
+  /** Path of every role of the shadow, `/shadownet/NAME/`; the VPC endpoints let nobody else through. */
+  rolePath: string;
+  /** Name for the shadow's one private bucket; the S3 endpoint lets through to it and to AWS's own buckets only. */
+  bucketName: string;
+  /** Key that everything of the shadow is encrypted with. */
+  kmsKeyArn: string;
 }
 
 /** The appliances of a shadow in one availability zone. */

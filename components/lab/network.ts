@@ -10,7 +10,8 @@ import { applianceAddresses } from "./kernel/names";
 import { type LabPlan, planNetwork } from "./plan";
 import { Machine, Network, Subnet } from "./provider/sdk";
 import { rejectProblems, under } from "../refusal";
-import { type ShadowTopology, shadowProblems, shadowTopology } from "./shadowTopology";
+import type { ShadowTopology } from "../shadowScaling";
+import { shadowProblems, shadowTopology } from "./shadowTopology";
 
 /** Arguments of {@link LabShadowNetwork}. */
 export interface LabShadowNetworkArgs {
