@@ -59,6 +59,8 @@ export interface AwsMirrorSession {
   targetId?: string;
   /** Account that owns it. */
   owner?: string;
+  /** Name of the shadow that it belongs to, by its tag `shadownet:shadow`. Defaults to none: somebody else's. */
+  shadow?: string;
 }
 
 /** Properties of an instance type. */

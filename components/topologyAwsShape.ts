@@ -46,6 +46,7 @@ export const awsTopologyShape: z.ZodType<AwsTopologyExtras> = z.strictObject({
         filterId: text,
         targetId: text,
         owner: text,
+        shadow: text,
       }),
     )
     .optional(),
