@@ -1,0 +1,166 @@
+/*
+ * Source of mirrored HTTP keep-alive traffic: VXLAN packets of many connections, three for each exchange (request,
+ * response, acknowledgement), sent in batches at an even rate. Arguments: ADDRESS PORT SUBNET FLOWS RATE SECONDS PER_FLOW.
+ * SUBNET is the second byte of the clients' addresses; RATE counts exchanges a second; after PER_FLOW exchanges a
+ * connection is closed and another opened (0 = never). Prints one line of JSON.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+
+enum { BATCH = 512, SLOT = 512, HEADERS = 8 + 14 + 20 + 20, FIN = 1, SYN = 2, PUSH = 8, ACK = 16 };
+
+struct flow {
+  uint32_t address, client, server, exchanges;
+  uint16_t port;
+};
+
+static uint8_t slots[BATCH][SLOT];
+static struct iovec vectors[BATCH];
+static struct mmsghdr messages[BATCH];
+static unsigned filled;
+static uint64_t packets, failures;
+static int descriptor;
+static char request[256], response[256];
+static int request_length, response_length;
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec + time.tv_nsec / 1e9;
+}
+
+static void flush(void) {
+  unsigned at = 0;
+  while (at < filled) {
+    int sent = sendmmsg(descriptor, messages + at, filled - at, 0);
+    if (sent > 0) at += sent;
+    else if (errno != EINTR && errno != ENOBUFS && errno != ECONNREFUSED) {
+      perror("sendmmsg");
+      exit(1);
+    } else failures++;
+  }
+  packets += filled;
+  filled = 0;
+}
+
+static void put16(uint8_t *at, uint16_t value) {
+  value = htons(value);
+  memcpy(at, &value, 2);
+}
+
+static void put32(uint8_t *at, uint32_t value) {
+  value = htonl(value);
+  memcpy(at, &value, 4);
+}
+
+static void emit(const struct flow *flow, int from_client, int flags, const char *payload, int length) {
+  uint8_t *packet = slots[filled], *ip = packet + 22, *tcp = ip + 20;
+  memset(packet, 0, HEADERS);
+  packet[0] = 8;
+  packet[13] = 2;
+  packet[19] = 1;
+  put16(packet + 20, 0x0800);
+  ip[0] = 0x45;
+  put16(ip + 2, 40 + length);
+  ip[8] = 64;
+  ip[9] = 6;
+  put32(ip + (from_client ? 12 : 16), flow->address);
+  put32(ip + (from_client ? 16 : 12), 0x0a090001);
+  put16(tcp + (from_client ? 0 : 2), flow->port);
+  put16(tcp + (from_client ? 2 : 0), 80);
+  put32(tcp + 4, from_client ? flow->client : flow->server);
+  if (flags & ACK) put32(tcp + 8, from_client ? flow->server : flow->client);
+  tcp[12] = 0x50;
+  tcp[13] = flags;
+  put16(tcp + 14, 64240);
+  memcpy(packet + HEADERS, payload, length);
+  vectors[filled].iov_len = HEADERS + length;
+  if (++filled == BATCH) flush();
+}
+
+static void open_flow(struct flow *flow) {
+  flow->exchanges = flow->client = flow->server = 0;
+  emit(flow, 1, SYN, "", 0);
+  flow->client = 1;
+  emit(flow, 0, SYN | ACK, "", 0);
+  flow->server = 1;
+}
+
+static void close_flow(struct flow *flow) {
+  emit(flow, 1, FIN | ACK, "", 0);
+  flow->client++;
+  emit(flow, 0, FIN | ACK, "", 0);
+  flow->server++;
+  emit(flow, 1, ACK, "", 0);
+  flow->port = flow->port >= 60000 ? 20000 : flow->port + 1;
+}
+
+static void exchange(struct flow *flow, uint32_t id) {
+  char digits[11];
+  snprintf(digits, sizeof digits, "%010u", id);
+  memcpy(request + 10, digits, 10);
+  memcpy(request + request_length - 14, digits, 10);
+  emit(flow, 1, PUSH | ACK, request, request_length);
+  flow->client += request_length;
+  emit(flow, 0, PUSH | ACK, response, response_length);
+  flow->server += response_length;
+  emit(flow, 1, ACK, "", 0);
+  flow->exchanges++;
+}
+
+int main(int count, char **values) {
+  if (count != 8) {
+    fprintf(stderr, "usage: %s ADDRESS PORT SUBNET FLOWS RATE SECONDS PER_FLOW\n", values[0]);
+    return 2;
+  }
+  unsigned subnet = atoi(values[3]), flows = atoi(values[4]), per_flow = atoi(values[7]);
+  double rate = atof(values[5]), seconds = atof(values[6]);
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(atoi(values[2]))};
+  if (inet_pton(AF_INET, values[1], &to.sin_addr) != 1 || flows == 0 || rate <= 0) return 2;
+  struct flow *all = calloc(flows, sizeof *all);
+  descriptor = socket(AF_INET, SOCK_DGRAM, 0);
+  int size = 4 << 20;
+  setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  if (all == NULL || connect(descriptor, (struct sockaddr *)&to, sizeof to) != 0) return 1;
+  prctl(PR_SET_TIMERSLACK, 1);
+  for (int slot = 0; slot < BATCH; slot++) {
+    vectors[slot].iov_base = slots[slot];
+    messages[slot].msg_hdr.msg_iov = &vectors[slot];
+    messages[slot].msg_hdr.msg_iovlen = 1;
+  }
+  request_length = sprintf(request, "GET /item/0000000000 HTTP/1.1\r\nHost: shop.example\r\nX-Id: 0000000000\r\n\r\n");
+  response_length = sprintf(response, "HTTP/1.1 200 OK\r\nContent-Length: 64\r\n\r\n%064d", 7);
+  for (unsigned index = 0; index < flows; index++) {
+    all[index].address = 0x0a000000 | subnet << 16 | (index & 0xffff);
+    all[index].port = 20000 + index % 20000;
+    open_flow(&all[index]);
+  }
+  flush();
+  uint64_t sent = 0;
+  double began = now(), elapsed;
+  do {
+    elapsed = now() - began;
+    double due = (elapsed < seconds ? elapsed : seconds) * rate;
+    while (sent < due) {
+      struct flow *flow = &all[sent % flows];
+      if (per_flow > 0 && flow->exchanges >= per_flow) {
+        close_flow(flow);
+        open_flow(flow);
+      }
+      exchange(flow, sent++);
+    }
+    flush();
+    nanosleep(&(struct timespec){0, 500000}, NULL);
+  } while (elapsed < seconds);
+  printf("{\"sent\":%llu,\"packets\":%llu,\"seconds\":%.3f}\n", (unsigned long long)sent, (unsigned long long)packets,
+         now() - began);
+  return 0;
+}

@@ -1,0 +1,42 @@
+import { execFileSync, spawn } from "node:child_process";
+import { join } from "node:path";
+
+/** What one run of the packet source did. */
+export interface Offered {
+  /** Exchanges. */
+  sent: number;
+  packets: number;
+  seconds: number;
+}
+
+/** How the packet source sends. */
+export interface Load {
+  port: number;
+  /** Second byte of the clients' addresses: another one for another set of connections. */
+  subnet: number;
+  flows: number;
+  /** Exchanges a second, three packets each. */
+  rate: number;
+  seconds: number;
+  /** Exchanges after which a connection is closed and another opened; 0 = never. */
+  perFlow?: number;
+}
+
+/** Compiles the packet source into a folder and returns the program's path; throws where there is no C compiler. */
+export function buildMirrorLoad(folder: string): string {
+  const program = join(folder, "mirrorLoad");
+  execFileSync("cc", ["-O2", "-o", program, join(__dirname, "mirrorLoad.c")], { stdio: "inherit" });
+  return program;
+}
+
+/** Sends mirrored traffic to a VXLAN intake on this machine. */
+export async function offer(program: string, load: Load): Promise<Offered> {
+  const { port, subnet, flows, rate, seconds, perFlow } = load;
+  const values = ["127.0.0.1", port, subnet, flows, rate, seconds, perFlow ?? 0].map(String);
+  const child = spawn(program, values, { stdio: ["ignore", "pipe", "inherit"] });
+  let text = "";
+  child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  if (code !== 0) throw new Error(`the packet source ended with exit code ${code}`);
+  return JSON.parse(text) as Offered;
+}
