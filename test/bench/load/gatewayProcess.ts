@@ -53,7 +53,8 @@ export class GatewayProcess {
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
       }
-      if (Date.now() > deadline || this.child.exitCode !== null) throw new Error("the gateway does not do what it should");
+      if (Date.now() > deadline || this.child.exitCode !== null)
+        throw new Error("the gateway does not do what it should");
       await new Promise((done) => setTimeout(done, 100));
     }
   }

@@ -1,9 +1,8 @@
-import { connect, type Socket } from "node:net";
-
 import type { ShadowReader } from "../compare/conversation";
 import type { Exchange, ExchangeLog } from "../compare/exchangeLog";
 import { bump, type GatewayStats } from "../stats";
 import { now } from "../time";
+import { connectWire, type Wire } from "./wire";
 
 /** An address and a port. */
 export interface Endpoint {
@@ -17,15 +16,12 @@ export interface ReplayDependencies {
   log: ExchangeLog;
 }
 
-/** What is read is digested before the next read, so that all connections share one buffer. */
-const readBuffer = Buffer.allocUnsafeSlow(65_536);
-
 /** How long a shadow server may leave a finished connection open. */
 const lingerMilliseconds = 5_000;
 
 /** The name that a socket's error has in samples and counters. */
-function errorName(error: NodeJS.ErrnoException): string {
-  switch (error.code) {
+function errorName(code: string): string {
+  switch (code) {
     case "ECONNREFUSED":
       return "refused";
     case "ECONNRESET":
@@ -44,16 +40,19 @@ export class ShadowConnection {
   retired = false;
   /** Bytes handed over that the kernel has not taken yet. */
   get queuedBytes(): number {
-    return (this.socket?.writableLength ?? 0) + this.unsentBytes;
+    return (this.wire?.queuedBytes ?? 0) + this.unsentBytes;
   }
 
   /** Whether the socket is gone. */
   get over(): boolean {
-    return this.socket === undefined;
+    return this.wire === undefined;
   }
 
-  private socket: Socket | undefined;
+  private wire: Wire | undefined;
   private connected = false;
+  private ended = false;
+  /** When something last came, once this side has ended. */
+  private lastData = 0;
   private unsent: Exchange[] = [];
   private unsentBytes = 0;
   private finishing = false;
@@ -100,43 +99,44 @@ export class ShadowConnection {
     this.endWhenIdle();
   }
 
+  /** An answer to what was sent is needed for something else to go on. */
+  hurry(): void {
+    this.wire?.hurry();
+  }
+
+  /** Called now and then. */
+  tick(time: number): void {
+    this.reader.tick(time);
+    if (!this.ended || time - this.lastData < lingerMilliseconds) return;
+    if (this.busy) this.lastData = time;
+    else this.conclude("closed");
+  }
+
   private open(localPort: number | undefined): void {
     this.portTried = localPort !== undefined;
-    const socket = connect({
-      host: this.target.address,
-      port: this.target.port,
-      localAddress: this.source?.address,
-      localPort,
-      noDelay: true,
-      onread: { buffer: readBuffer, callback: (bytes) => this.takeData(bytes) },
-    });
-    this.socket = socket;
-    socket.on("connect", () => this.takeConnected());
-    socket.on("end", () => this.conclude("closed"));
-    socket.on("error", (error: NodeJS.ErrnoException) => this.failed(error));
-    socket.on("close", () => {
-      if (this.socket === socket) this.conclude("closed");
+    this.wire = connectWire(this.target, this.source, localPort, {
+      connected: () => this.takeConnected(),
+      data: (buffer, length, time) => this.takeData(buffer, length, time),
+      closed: (error) => (error === undefined ? this.conclude("closed") : this.failed(error)),
     });
   }
 
-  /** Bytes of the shadow, in memory that the next read of any connection uses again. */
-  private takeData(bytes: number): boolean {
-    if (this.socket === undefined) return true;
-    this.reader.push(readBuffer.subarray(0, bytes), now());
+  private takeData(buffer: Buffer, length: number, time: number): void {
+    this.lastData = time;
+    this.reader.push(buffer.subarray(0, length), time);
     if (this.reader.broken) this.conclude("malformed");
     else this.afterData();
-    return true;
   }
 
-  private failed(error: NodeJS.ErrnoException): void {
-    const taken = error.code === "EADDRINUSE" || error.code === "EADDRNOTAVAIL";
+  private failed(code: string): void {
+    const taken = code === "EADDRINUSE" || code === "EADDRNOTAVAIL";
     if (taken && this.portTried && !this.connected) {
       this.shared.stats.replay.sourcePortTaken++;
-      this.socket = undefined;
+      this.wire?.destroy(false);
       this.open(undefined);
       return;
     }
-    const name = errorName(error);
+    const name = errorName(code);
     bump(this.shared.stats.replay.errors, name);
     this.conclude(name);
   }
@@ -152,19 +152,12 @@ export class ShadowConnection {
   }
 
   private write(exchange: Exchange): void {
-    const { socket } = this;
     const { parts } = exchange;
     exchange.parts = [];
-    if (socket === undefined || exchange.shadow.settled) return;
+    if (this.wire === undefined || exchange.shadow.settled) return;
     exchange.shadow.start = now();
     exchange.lagMilliseconds = exchange.shadow.start - exchange.due;
-    if (parts.length === 1) {
-      socket.write(parts[0]!);
-      return;
-    }
-    socket.cork();
-    for (const part of parts) socket.write(part);
-    socket.uncork();
+    this.wire.write(parts);
   }
 
   private afterData(): void {
@@ -183,25 +176,20 @@ export class ShadowConnection {
   }
 
   private endWritable(): void {
-    const { socket } = this;
-    if (this.connected && socket?.writableEnded === false) {
-      socket.end();
-      socket.on("timeout", () => (this.busy ? socket.setTimeout(lingerMilliseconds) : this.conclude("closed")));
-      socket.setTimeout(lingerMilliseconds);
-    } else if (this.connected) return;
-    else if (this.unsent.length === 0) this.conclude("closed");
+    if (this.connected && !this.ended) {
+      this.ended = true;
+      this.lastData = now();
+      this.wire?.end();
+    } else if (!this.connected && this.unsent.length === 0) this.conclude("closed");
   }
 
   private conclude(error: string): void {
-    const { socket } = this;
-    if (socket === undefined) return;
-    this.socket = undefined;
+    const { wire } = this;
+    if (wire === undefined) return;
+    this.wire = undefined;
     this.retired = true;
     this.shared.stats.replay.openConnections--;
-    socket.removeAllListeners();
-    socket.on("error", () => undefined);
-    if (error === "reset" && !socket.destroyed) socket.resetAndDestroy();
-    else socket.destroy();
+    wire.destroy(error === "reset");
     const time = now();
     for (const exchange of this.unsent.splice(0)) if (exchange.shadow.start === 0) exchange.shadow.start = time;
     this.unsentBytes = 0;

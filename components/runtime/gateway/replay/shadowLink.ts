@@ -105,7 +105,8 @@ export class ShadowLink implements MessageSink {
 
   /** Called now and then. */
   tick(time: number): void {
-    this.connection?.reader.tick(time);
+    this.connection?.tick(time);
+    for (const connection of this.retired) connection.tick(time);
     const [first] = this.queue;
     if (first !== undefined && time - first.due > this.maximumLagMilliseconds) this.owner.lagging();
     this.pump();
@@ -119,7 +120,10 @@ export class ShadowLink implements MessageSink {
     let [first] = this.queue;
     while (first !== undefined) {
       this.connection ??= this.open();
-      if (!this.connection.reader.maySend(first, now())) break;
+      if (!this.connection.reader.maySend(first, now())) {
+        this.connection.hurry();
+        break;
+      }
       this.queue.shift();
       this.queueBytes -= first.requestBytes;
       this.connection.send(first);
