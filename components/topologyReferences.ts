@@ -72,21 +72,37 @@ function placedSubnets(topology: Topology): Placed<TopologySubnet>[] {
   );
 }
 
-function rangeProblems(topology: Topology): Problem[] {
-  const ofNetworks = topology.networks.flatMap(({ cidrs }, n) =>
+function networkRanges(topology: Topology): Placed<string>[] {
+  return topology.networks.flatMap(({ cidrs }, n) =>
     cidrs.map((value, c) => ({ path: `networks[${n}].cidrs[${c}]`, value })),
   );
-  const ofSubnets = placedSubnets(topology).flatMap(({ path, value: { cidr, ipv6Cidr } }) => [
+}
+
+function subnetRanges(topology: Topology): Placed<string>[] {
+  return placedSubnets(topology).flatMap(({ path, value: { cidr, ipv6Cidr } }) => [
     { path: `${path}.cidr`, value: cidr },
     ...(ipv6Cidr === undefined ? [] : [{ path: `${path}.ipv6Cidr`, value: ipv6Cidr }]),
   ]);
+}
+
+function rangeProblems(topology: Topology): Problem[] {
+  const ofNetworks = networkRanges(topology);
+  const ofSubnets = subnetRanges(topology);
   return [...ofNetworks, ...ofSubnets]
     .flatMap(({ path, value }) => cidrProblems(path, value))
     .concat(
       overlaps(ofNetworks),
       overlaps(ofSubnets),
-      [...ofNetworks, ...ofSubnets].flatMap(({ path, value }) => applianceProblems(path, value)),
+      // On AWS the appliances' range is an argument of the shadow, which checks that it is free.
+      topology.aws === undefined ? applianceRangeProblems(topology) : [],
     );
+}
+
+/** Ranges of a topology that the shadow's own appliances use by default. */
+export function applianceRangeProblems(topology: Topology): Problem[] {
+  return [...networkRanges(topology), ...subnetRanges(topology)].flatMap(({ path, value }) =>
+    applianceProblems(path, value),
+  );
 }
 
 function cidrProblems(path: string, cidr: string): Problem[] {

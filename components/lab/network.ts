@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { type Problem, ProblemsError } from "../internal/problems";
 import type { BoundaryOverride, FidelityItem, ScaleRule, StateRule } from "../network";
 import type { Topology } from "../topology";
+import { applianceRangeProblems } from "../topologyReferences";
 import { validateTopology } from "../topologySchema";
 import { applianceAddresses } from "./kernel/names";
 import { type LabPlan, planNetwork } from "./plan";
@@ -90,12 +91,18 @@ export class LabShadowNetwork extends pulumi.ComponentResource {
 
 /** Everything that is wrong with the arguments of a {@link LabShadowNetwork}. */
 export function networkProblems(args: LabShadowNetworkArgs): Problem[] {
-  const ofTopology = under("topology", validateTopology(args.topology));
+  const ofTopology = under("topology", topologyProblems(args.topology));
   const ofName = args.networkName === undefined ? [] : nameProblems(args.networkName);
   if (ofTopology.length > 0) return [...ofName, ...ofTopology];
   const ofSettings = shadowProblems(args.topology, args);
   if (ofSettings.length > 0) return [...ofName, ...ofSettings];
   return [...ofName, ...builtProblems(args)];
+}
+
+/** The lab's appliances always stand in their default range, also in the shadow of a network that lies in AWS. */
+function topologyProblems(topology: LabShadowNetworkArgs["topology"]): Problem[] {
+  const problems = validateTopology(topology);
+  return problems.length > 0 ? problems : applianceRangeProblems(topology);
 }
 
 function nameProblems(name: string): Problem[] {
