@@ -135,12 +135,14 @@ export async function makeEngineProject(args: EngineProjectArgs): Promise<Engine
   return openStack({ base, folder, environment: args.environment ?? {} }, args.stack ?? "dev");
 }
 
-/** Links this checkout, and its SDK, into the program's node_modules, as an installation would put them there. */
+/** Links this checkout, and the SDKs, into the program's node_modules, as an installation would put them there. */
 async function linkModules(folder: string): Promise<void> {
   await mkdir(join(folder, "node_modules", "@pulumi"), { recursive: true });
   await symlink(repository, join(folder, "node_modules", "shadownet"));
-  const sdk = join("node_modules", "@pulumi", "pulumi");
-  await symlink(join(repository, sdk), join(folder, sdk));
+  for (const name of ["pulumi", "aws"]) {
+    const sdk = join("node_modules", "@pulumi", name);
+    await symlink(join(repository, sdk), join(folder, sdk));
+  }
 }
 
 interface Place {

@@ -1,0 +1,41 @@
+import type { PolicyResource } from "@pulumi/policy";
+
+import type { Rule, StackFinding } from "../rule";
+
+const cure = "use subnets, interfaces and instances of the shadow itself";
+
+/** What a property of these types must come from. */
+const sources: Record<string, Record<string, string>> = {
+  "aws:ec2/networkInterface:NetworkInterface": { subnetId: "aws:ec2/subnet:Subnet" },
+  "aws:ec2/instance:Instance": { subnetId: "aws:ec2/subnet:Subnet" },
+  "aws:ec2/networkInterfaceAttachment:NetworkInterfaceAttachment": {
+    instanceId: "aws:ec2/instance:Instance",
+    networkInterfaceId: "aws:ec2/networkInterface:NetworkInterface",
+  },
+  "aws:ec2/subnet:Subnet": { vpcId: "aws:ec2/vpc:Vpc" },
+  "aws:ec2/securityGroup:SecurityGroup": { vpcId: "aws:ec2/vpc:Vpc" },
+};
+
+function isGivenOrUnknown({ props }: PolicyResource, property: string): boolean {
+  try {
+    return props[property] !== undefined;
+  } catch {
+    return true;
+  }
+}
+
+export const rule: Rule = {
+  description:
+    "Subnets, interfaces, instances and security groups hang on parts of the shadow: no interface in two networks.",
+  checkStack: ({ shadow }) => {
+    const own = new Set(shadow.map(({ urn }) => urn));
+    return shadow.flatMap((resource) =>
+      Object.entries(sources[resource.type] ?? {}).flatMap(([property, wanted]): StackFinding[] => {
+        if (!isGivenOrUnknown(resource, property)) return [];
+        const from = resource.propertyDependencies[property] ?? [];
+        if (from.some(({ type, urn }) => type === wanted && own.has(urn))) return [];
+        return [{ resource, property, reason: `it comes from no ${wanted.split(":").at(-1)} of the shadow`, cure }];
+      }),
+    );
+  },
+};
