@@ -9,6 +9,8 @@ export interface ScriptOptions {
   stateFolder?: string;
   /** False when nobody sends heartbeats and the timer alone ends the fault. Defaults to true. */
   heartbeats?: boolean;
+  /** Slice of systemd that the timer runs in, apart from what the fault hits. Defaults to systemd's own choice. */
+  slice?: string;
 }
 
 /** Missed heartbeats after which the target undoes the fault. */
@@ -38,6 +40,7 @@ export function renderScript(plan: FaultPlan, options: ScriptOptions = {}): stri
     `STATE=${quote(state)}`,
     `DURATION=${Math.ceil(plan.fault.durationSeconds * 100)} # hundredths of a second`,
     `WINDOW=${window} # hundredths of a second without heartbeat after which the fault is undone; 0 means never`,
+    `TIMER_SLICE=${quote(options.slice ?? "")} # slice of systemd for the timer; empty means its own choice`,
     `STAYS=${plan.fault.staysDown === true ? 1 : 0} # 1 when the end of the time undoes nothing`,
     "",
   ];

@@ -156,7 +156,9 @@ arm_timer() {
   UNDO="$STATE/fault.sh"
   if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1; then
     TIMER='systemd-run'
-    systemd-run --quiet --collect --property=KillMode=process --unit="shadownet-fault-$ID" sh "$UNDO" watch >/dev/null 2>&1 && written watcher 60 && return 0
+    set -- --quiet --collect --property=KillMode=process
+    [ -z "$TIMER_SLICE" ] || set -- "$@" --slice="$TIMER_SLICE"
+    systemd-run "$@" --unit="shadownet-fault-$ID" sh "$UNDO" watch >/dev/null 2>&1 && written watcher 60 && return 0
   fi
   if [ -r /run/atd.pid ] && kill -0 "$(cat /run/atd.pid)" 2>/dev/null && command -v at >/dev/null 2>&1; then
     TIMER='at'

@@ -97,6 +97,13 @@ describe("renderScript", function () {
     }
   });
 
+  it("puts the timer into a slice of systemd on request, apart from what the fault hits", () => {
+    const [usual, apart] = [renderScript(firstPlan), renderScript(firstPlan, { slice: "shadownet.slice" })];
+    assert.match(usual, /^TIMER_SLICE='' /m);
+    assert.match(apart, /^TIMER_SLICE=shadownet\.slice /m);
+    assert.match(apart, /set -- "\$@" --slice="\$TIMER_SLICE"/);
+  });
+
   it("refuses a state folder that could not be quoted", () => {
     assert.throws(() => renderScript(firstPlan, { stateFolder: "/tmp/a b" }), /state folder "\/tmp\/a b"/);
     assert.throws(() => renderScript(firstPlan, { stateFolder: "relative" }), /absolute path/);
