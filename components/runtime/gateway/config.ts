@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 import { SampleBy, type TrafficSelector } from "../../mirror";
-import { addressFamily } from "../../internal/cidr";
+import { addressFamily, parseCidr } from "../../internal/cidr";
 import { refuse, type Problem } from "../../internal/problems";
 import { selectorProblems } from "./flows/selectors";
 import type { IntakeAddress } from "./intake/sources";
@@ -46,6 +46,11 @@ export interface GatewayConfig {
   exclude?: TrafficSelector[];
   /** `original`: connect from the client's own address and port; `any`: the kernel chooses. Defaults to any. */
   source?: "original" | "any";
+  /**
+   * Ranges of clients that the gateway connects for from an address of its own although `source` is `original`, because
+   * what the shadow sends to them would not come back here. Defaults to none.
+   */
+  ownAddressFor?: string[];
   /** File that holds the counters, rewritten every second. */
   stats: string;
   /** File that gets one line per exchange. */
@@ -82,6 +87,7 @@ const schema = z.strictObject({
   include: z.array(z.looseObject({})).optional(),
   exclude: z.array(z.looseObject({})).optional(),
   source: z.enum(["original", "any"]).optional(),
+  ownAddressFor: z.array(z.string()).optional(),
   stats: z.string().min(1),
   samples: z.string().min(1),
   control: z.string().min(1).optional(),
@@ -120,6 +126,14 @@ export function checkConfig(value: unknown): GatewayConfig {
     problems.push(...hookProblems(config.hooks ?? {}));
     problems.push(...selectorProblems("include", config.include ?? []));
     problems.push(...selectorProblems("exclude", config.exclude ?? []));
+    const ownRanges = config.ownAddressFor ?? [];
+    problems.push(
+      ...ownRanges.flatMap((cidr, index) =>
+        parseCidr(cidr) === undefined
+          ? [{ path: `ownAddressFor[${index}]`, reason: `"${cidr}" is no range such as 10.0.0.0/8` }]
+          : [],
+      ),
+    );
   }
   refuse("gateway configuration", problems);
   return value as GatewayConfig;

@@ -157,6 +157,7 @@ class Gateway implements RunningGateway {
     this.table.choice = {
       ...choiceOf(next),
       keepSource: this.table.choice.keepSource,
+      ownAddressFor: this.table.choice.ownAddressFor,
       targets: this.table.choice.targets,
     };
   }
@@ -284,11 +285,13 @@ function choiceOf(config: GatewayConfig): FlowChoice {
   for (const [live, shadow] of Object.entries(config.to ?? {})) {
     targets.set(endpointKey(parseEndpoint(live)!), parseEndpoint(shadow)!);
   }
+  const ownAddresses = (config.ownAddressFor ?? []).map((sourceCidr) => ({ sourceCidr }));
   return {
     percent: config.percent ?? 100,
     seed: config.seed ?? 1,
     sampleBy: config.sampleBy === "client" ? "client" : "flow",
     targets,
     keepSource: config.source === "original",
+    ownAddressFor: ownAddresses.length === 0 ? undefined : new Selection(ownAddresses, []),
   };
 }

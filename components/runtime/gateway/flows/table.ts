@@ -6,7 +6,7 @@ import type { Endpoint } from "../replay/shadowConnection";
 import { bump } from "../stats";
 import type { FlowShared } from "./flowShared";
 import { clientHash, flowHash, isSampled } from "./jhash";
-import type { FlowTuple } from "./selectors";
+import type { FlowTuple, Selection } from "./selectors";
 import { recogniseDatagram } from "./signatures";
 import { TcpFlow } from "./tcpFlow";
 import { UdpFlow } from "./udpFlow";
@@ -22,6 +22,8 @@ export interface FlowChoice {
   /** Live `address:port` to the shadow's; empty when the shadow has live's addresses. */
   targets: Map<string, Endpoint>;
   keepSource: boolean;
+  /** Clients for which the gateway's own address is used although sources are kept; undefined when there are none. */
+  ownAddressFor: Selection | undefined;
 }
 
 interface Entry {
@@ -207,7 +209,8 @@ export class FlowTable {
   private open(entry: Entry, target: Endpoint, undecided: boolean, dns: boolean, first: Packet): TcpFlow | UdpFlow {
     const { tuple } = entry;
     const client = endpointOf(tuple, true);
-    const source = this.choice.keepSource ? client : undefined;
+    const { keepSource, ownAddressFor } = this.choice;
+    const source = keepSource && ownAddressFor?.choose(tuple, undefined) !== "yes" ? client : undefined;
     const protocol = tuple.protocol === tcp ? "tcp" : "udp";
     const label = `${protocol} ${endpointKey(client)}>${endpointKey(endpointOf(tuple, false))}`;
     if (tuple.protocol !== tcp) return new UdpFlow(this.shared, label, target, source, dns);

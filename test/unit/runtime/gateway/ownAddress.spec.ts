@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+
+import { checkConfig } from "../../../../components/runtime/gateway/config";
+import { TcpScript } from "../../../support/capture";
+import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
+
+const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+const server = { address: "10.9.0.1", port: 80 };
+
+describe("gateway: clients whose answers would not come back", () => {
+  it("connects for them from an address of its own, and for all others from theirs", async () => {
+    const peers: string[] = [];
+    const shadow = await RecordingServer.start((socket) => {
+      peers.push(`${socket.remoteAddress ?? ""}:${socket.remotePort ?? 0}`);
+      socket.write(ok);
+    });
+    const harness = await GatewayHarness.start({
+      to: { "10.9.0.1:80": `127.0.0.1:${shadow.port}` },
+      source: "original",
+      ownAddressFor: ["127.7.0.0/16"],
+    });
+    for (const address of ["127.7.0.9", "127.8.0.9"]) {
+      const script = new TcpScript({ address, port: 40_123 }, server).handshake();
+      await harness.send(script.say(true, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").say(false, ok).close().frames);
+    }
+    await until("both are answered", () => harness.gateway.snapshot().requests.answered === 2);
+    await harness.stop();
+    harness.remove();
+    await shadow.stop();
+    assert.ok(peers.includes("127.8.0.9:40123"), peers.join());
+    assert.ok(!peers.some((peer) => peer.startsWith("127.7.")), peers.join());
+  });
+
+  it("refuses what is no range", () => {
+    const config = { intake: "vxlan:127.0.0.1:0", stats: "a", samples: "b", ownAddressFor: ["10.0.0.0", "10.0.0.0/8"] };
+    assert.throws(() => checkConfig(config), /ownAddressFor\[0\]: "10.0.0.0" is no range/);
+  });
+});
