@@ -14,7 +14,7 @@ import { startNginxShadow } from "./load/nginxShadow";
 const numbers = (name: string, otherwise: string): number[] => (process.env[name] ?? otherwise).split(",").map(Number);
 const seconds = numbers("SECONDS_EACH", "10")[0]!;
 const flows = numbers("FLOWS", "200")[0]!;
-const basePort = 21_000 + (process.pid % 10_000) * 4;
+const basePort = 10_000 + (process.pid % 5_000) * 4;
 
 async function measure(program: string, rate: number, workers: number): Promise<Record<string, unknown>> {
   const folder = mkdtempSync(join(tmpdir(), "gateway-bench-"));

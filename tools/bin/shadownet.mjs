@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // The `shadownet` command on any Node from 20 on: runs the compiled command line with the project's own Node.
 import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { createRequire } from "node:module";
+import { delimiter, dirname, join } from "node:path";
 
 import { isCompiled } from "../lib/compile.mjs";
 import { engineCache } from "../lib/engine.mjs";
@@ -19,6 +20,11 @@ function environment() {
   return { ...process.env, PATH: withSystemFolders(path) + engine, SHADOWNET_ROOT: root };
 }
 
+function gatewayOptions() {
+  const compiled = join(dirname(program), "..", "gateway", "nodeOptions.js");
+  return existsSync(compiled) ? createRequire(import.meta.url)(compiled).gatewayNodeOptions : [];
+}
+
 async function main([command, ...rest]) {
   if (command === "setup") return foreground(process.execPath, [setup, ...rest]);
   const node = projectNode();
@@ -29,7 +35,8 @@ async function main([command, ...rest]) {
   if (existsSync(join(root, "tsconfig.build.json")) && !isCompiled()) {
     console.error("note: the sources have changed since they were compiled; `npm run build` compiles them");
   }
-  const args = ["--disable-warning=ExperimentalWarning", program, ...process.argv.slice(2)];
+  const options = ["--disable-warning=ExperimentalWarning", ...(command === "gateway" ? gatewayOptions() : [])];
+  const args = [...options, program, ...process.argv.slice(2)];
   return foreground(node, args, { env: environment() });
 }
 

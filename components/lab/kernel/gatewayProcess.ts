@@ -8,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { writeAtomically } from "../../internal/files";
 import { ShadownetError } from "../../internal/problems";
 import type { GatewayConfig } from "../../runtime/gateway/config";
+import { gatewayNodeOptions } from "../../runtime/gateway/nodeOptions";
 import { machineCgroups, applyCgroups } from "./cgroups";
 import { applianceNamespace, networkFolder } from "./names";
 import { killNow, namespacePath } from "./namespaces";
@@ -49,7 +50,7 @@ export async function startGatewayProcess(network: string, config: GatewayConfig
   await rm(files.control, { force: true });
   const cgroups = machineCgroups(network, "@gateway");
   await applyCgroups(cgroups);
-  const program = [process.execPath, gatewayProgram(), files.config];
+  const program = [process.execPath, ...gatewayNodeOptions, gatewayProgram(), files.config];
   const enterGroups = Object.values(cgroups).map((folder) => `echo $$ > '${folder as string}/cgroup.procs'`);
   const enter = `exec nsenter --net='${namespacePath(applianceNamespace(network, "gateway"))}' "$@"`;
   const log = await open(files.log, "a");

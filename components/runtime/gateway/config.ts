@@ -1,8 +1,7 @@
-import { z } from "zod";
-
-import { SampleBy, type TrafficSelector } from "../../mirror";
+import type { SampleBy, TrafficSelector } from "../../mirror";
 import { addressFamily, parseCidr } from "../../internal/cidr";
 import { refuse, type Problem } from "../../internal/problems";
+import { shapeProblems } from "./configShape";
 import { selectorProblems } from "./flows/selectors";
 import type { IntakeAddress } from "./intake/sources";
 import { hookProblems, type HookConfig } from "./replay/hooks/configured";
@@ -68,79 +67,40 @@ export interface GatewayConfig {
   record?: string;
   /** `address:port` that serves the counters for Prometheus at `/metrics`. Defaults to none. */
   metrics?: string;
-  /** Threads that carry flows; one is all there is today. Defaults to 1. */
+  /** Threads that carry flows, each flow whole in one of them. Defaults to 1. */
   workers?: number;
 }
 
-const sampleByNames = Object.values(SampleBy).filter((name) => name !== SampleBy.Header);
-const positive = z.number().positive();
-
-const schema = z.strictObject({
-  intake: z.string().optional(),
-  fromFile: z.string().min(1).optional(),
-  speed: z.number().min(0).max(1_000_000).optional(),
-  vni: z.int().min(0).max(0xffffff).optional(),
-  to: z.record(z.string(), z.string()).optional(),
-  percent: z.number().min(0).max(100).optional(),
-  seed: z.int().min(0).max(0xffffffff).optional(),
-  sampleBy: z.enum(sampleByNames).optional(),
-  include: z.array(z.looseObject({})).optional(),
-  exclude: z.array(z.looseObject({})).optional(),
-  source: z.enum(["original", "any"]).optional(),
-  ownAddressFor: z.array(z.string()).optional(),
-  stats: z.string().min(1),
-  samples: z.string().min(1),
-  control: z.string().min(1).optional(),
-  startClosed: z.boolean().optional(),
-  responseTimeoutSeconds: positive.max(3600).optional(),
-  record: z.string().min(1).optional(),
-  metrics: z.string().optional(),
-  hooks: z
-    .strictObject({ setHeaders: z.record(z.string(), z.string()).optional(), idempotencySuffix: z.string().optional() })
-    .optional(),
-  workers: z.literal(1, "only 1 is possible; start a second gateway process for more").optional(),
-  limits: z
-    .strictObject({
-      flows: z.int().positive().max(1_000_000).optional(),
-      bytesPerFlow: z.int().positive().optional(),
-      totalBytes: z.int().positive().optional(),
-      maximumLagMilliseconds: positive.optional(),
-      holeTimeoutMilliseconds: positive.optional(),
-      idleTimeoutMilliseconds: positive.optional(),
-    })
-    .optional(),
-});
-
 /** Checks a configuration; throws one error that names every problem. */
 export function checkConfig(value: unknown): GatewayConfig {
-  const parsed = schema.safeParse(value);
-  const problems: Problem[] = parsed.success
-    ? []
-    : parsed.error.issues.map((issue) => ({ path: issue.path.join(".") || "configuration", reason: reasonOf(issue) }));
-  if (parsed.success) {
-    const config = value as GatewayConfig;
-    problems.push(...intakeProblems(config), ...targetProblems(config.to ?? {}));
-    if (config.metrics !== undefined && parseEndpoint(config.metrics, 0) === undefined) {
-      problems.push({ path: "metrics", reason: `"${config.metrics}" is no ADDRESS:PORT such as 127.0.0.1:9464` });
-    }
-    problems.push(...hookProblems(config.hooks ?? {}));
-    problems.push(...selectorProblems("include", config.include ?? []));
-    problems.push(...selectorProblems("exclude", config.exclude ?? []));
-    const ownRanges = config.ownAddressFor ?? [];
-    problems.push(
-      ...ownRanges.flatMap((cidr, index) =>
-        parseCidr(cidr) === undefined
-          ? [{ path: `ownAddressFor[${index}]`, reason: `"${cidr}" is no range such as 10.0.0.0/8` }]
-          : [],
-      ),
-    );
-  }
+  const problems = shapeProblems(value);
+  const unsound = new Set(problems.map(({ path }) => path.split(/[.[]/)[0]!));
+  if (!unsound.has("configuration")) problems.push(...meaningProblems(soundPart(value, unsound), unsound));
   refuse("gateway configuration", problems);
   return value as GatewayConfig;
 }
 
-function reasonOf(issue: { message: string; input?: unknown }): string {
-  return issue.message.charAt(0).toLowerCase() + issue.message.slice(1);
+/** The fields of a configuration that have the right kind of value. */
+function soundPart(value: unknown, unsound: ReadonlySet<string>): GatewayConfig {
+  const fields = Object.entries(value as Record<string, unknown>).filter(([name]) => !unsound.has(name));
+  return Object.fromEntries(fields) as unknown as GatewayConfig;
+}
+
+function meaningProblems(config: GatewayConfig, unsound: ReadonlySet<string>): Problem[] {
+  const { metrics } = config;
+  const problems = unsound.has("intake") || unsound.has("fromFile") ? [] : intakeProblems(config);
+  problems.push(...targetProblems(config.to ?? {}));
+  if (metrics !== undefined && parseEndpoint(metrics, 0) === undefined) {
+    problems.push({ path: "metrics", reason: `"${metrics}" is no ADDRESS:PORT such as 127.0.0.1:9464` });
+  }
+  problems.push(...hookProblems(config.hooks ?? {}));
+  problems.push(...selectorProblems("include", config.include ?? []));
+  problems.push(...selectorProblems("exclude", config.exclude ?? []));
+  for (const [index, cidr] of (config.ownAddressFor ?? []).entries()) {
+    if (parseCidr(cidr) !== undefined) continue;
+    problems.push({ path: `ownAddressFor[${index}]`, reason: `"${cidr}" is no range such as 10.0.0.0/8` });
+  }
+  return problems;
 }
 
 function intakeProblems(config: GatewayConfig): Problem[] {

@@ -1,13 +1,12 @@
 import type { Server } from "node:http";
 
-import { build } from "hdr-histogram-js";
-
 import { writeAtomically } from "../../internal/files";
 import { ExchangeLog } from "./compare/exchangeLog";
 import { checkConfig, parseEndpoint, parseIntake, type GatewayConfig } from "./config";
 import { serveControl } from "./control";
 import { serveMetrics } from "./metrics";
 import { CaptureWriter } from "./intake/captureFile";
+import { LagHistogram } from "./lagHistogram";
 import { playRecording } from "./intake/recording";
 import type { FlowShared } from "./flows/flowShared";
 import { Selection } from "./flows/selectors";
@@ -55,7 +54,7 @@ class Gateway implements RunningGateway {
   intakeAddress = "";
   finished = new Promise<void>(() => undefined);
   private readonly stats = newStats(now());
-  private readonly lag = build({ highestTrackableValue: 3_600_000_000, numberOfSignificantValueDigits: 3 });
+  private readonly lag = new LagHistogram();
   private readonly samples: SamplesFile;
   private readonly log: ExchangeLog;
   private readonly shared: FlowShared;
@@ -78,7 +77,7 @@ class Gateway implements RunningGateway {
       this.stats,
       () => timeout,
       (sample) => this.samples.add(sample),
-      (lag) => this.lag.recordValue(Math.max(0, Math.min(3_600_000_000, Math.round(lag * 1000)))),
+      (lag) => this.lag.record(lag),
     );
     this.shared = {
       stats: this.stats,
@@ -133,12 +132,7 @@ class Gateway implements RunningGateway {
     stats.process.residentBytes = process.memoryUsage.rss();
     const { user, system } = process.cpuUsage();
     stats.process.cpuMicroseconds = user + system;
-    if (this.lag.totalCount > 0) {
-      stats.replay.lagMilliseconds = {
-        p50: this.lag.getValueAtPercentile(50) / 1000,
-        p99: this.lag.getValueAtPercentile(99) / 1000,
-      };
-    }
+    stats.replay.lagMilliseconds = { p50: this.lag.quantile(0.5), p99: this.lag.quantile(0.99) };
     return stats;
   }
 

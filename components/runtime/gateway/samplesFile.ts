@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 
 import type { ExchangeSample } from "./exchange";
+import { sampleLine } from "./sampleLine";
 
 const flushBytes = 65_536;
 
@@ -18,7 +19,7 @@ export class SamplesFile {
   }
 
   add(sample: ExchangeSample): void {
-    const line = `${JSON.stringify(sample)}\n`;
+    const line = sampleLine(sample);
     this.lines.push(line);
     this.bytes += line.length;
     if (this.bytes >= flushBytes) this.flush();

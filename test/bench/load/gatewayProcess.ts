@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 import type { GatewayConfig } from "../../../components/runtime/gateway/config";
+import { gatewayNodeOptions } from "../../../components/runtime/gateway/nodeOptions";
 import type { GatewayStats } from "../../../components/runtime/gateway/stats";
 import { stopChild } from "./nginxShadow";
 
@@ -29,7 +30,7 @@ export class GatewayProcess {
     const built = join(__dirname, "../../../dist/components/runtime/gateway/main.js");
     const main = resolve(process.env["GATEWAY_MAIN"] ?? built);
     const options = (process.env["GATEWAY_NODE_OPTIONS"] ?? "").split(" ").filter((option) => option !== "");
-    const child = spawn(process.execPath, [...options, main, file], { stdio: "inherit" });
+    const child = spawn(process.execPath, [...gatewayNodeOptions, ...options, main, file], { stdio: "inherit" });
     const gateway = new GatewayProcess(child, config.stats);
     await gateway.until(() => true);
     return gateway;

@@ -1,6 +1,6 @@
 import { createHash, hash, type Hash } from "node:crypto";
 
-import { keep, kept } from "../intake/keep";
+import { keptCopy } from "../intake/keep";
 
 /** Bodies up to this many bytes are kept for comparing JSON fields. */
 const keptBytes = 262_144;
@@ -28,7 +28,7 @@ export class BodyDigest {
     this.bytes += to - from;
     const short = before === 0 && to - from <= shortBytes;
     const copied = short || (this.parts !== undefined && this.bytes <= keptBytes);
-    const part = copied ? copyOf(buffer, from, to) : buffer.subarray(from, to);
+    const part = copied ? keptCopy(buffer, from, to) : buffer.subarray(from, to);
     if (this.bytes > keptBytes) this.parts = undefined;
     else this.parts?.push(part);
     if (short) {
@@ -62,8 +62,3 @@ export class BodyDigest {
 }
 
 const nothing = Buffer.alloc(0);
-
-function copyOf(buffer: Buffer, from: number, to: number): Buffer {
-  keep(buffer, from, to);
-  return kept.buffer.subarray(kept.start, kept.end);
-}

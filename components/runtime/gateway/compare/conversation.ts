@@ -52,6 +52,8 @@ export interface FlowContext {
 export interface Conversation {
   /** Bytes of unfinished messages that are held. */
   readonly heldBytes: number;
+  /** True when bytes are only looked at during the call; otherwise they are given in memory that stays. */
+  readonly readsInPlace?: boolean;
   clientData(
     chunk: Buffer,
     from: number,

@@ -1,3 +1,4 @@
+import { keptCopy } from "../intake/keep";
 import type { ExchangeSample, ExchangeSide } from "../exchange";
 import { bump, type GatewayStats } from "../stats";
 import { BodyDigest } from "./body";
@@ -33,6 +34,9 @@ export class Exchange {
   lagMilliseconds = 0;
   /** Told when the shadow did not answer in time. */
   timedOut: ((exchange: Exchange) => void) | undefined;
+  /** Whether the last of `parts` lie in memory that is used again when the call that brought them has returned. */
+  borrowed = false;
+  private ownParts = 0;
   /** Set once the exchange was handed to the replay; only then it gets a sample. */
   replayed = false;
 
@@ -43,6 +47,16 @@ export class Exchange {
     start: number,
   ) {
     this.live.start = start;
+  }
+
+  /** Takes `parts` into memory of its own; to be called by whoever holds them longer than the call that brought them. */
+  own(): void {
+    if (!this.borrowed) return;
+    this.borrowed = false;
+    for (; this.ownParts < this.parts.length; this.ownParts++) {
+      const part = this.parts[this.ownParts]!;
+      this.parts[this.ownParts] = keptCopy(part, 0, part.length);
+    }
   }
 }
 
@@ -128,9 +142,9 @@ export class ExchangeLog {
       protocol: exchange.protocol,
       method: exchange.method,
       path: exchange.path,
-      live: plain(live),
-      shadow: plain(shadow),
-      lagMilliseconds: round(exchange.lagMilliseconds),
+      live,
+      shadow,
+      lagMilliseconds: exchange.lagMilliseconds,
     };
     this.noteLag(exchange.lagMilliseconds);
     if (live.error !== undefined) compare.liveIncomplete++;
@@ -159,21 +173,4 @@ export class ExchangeLog {
       bump(compare.fieldPaths, known ? path : "(other)");
     }
   }
-}
-
-function plain(side: Side): ExchangeSide {
-  const { start, firstByte, end, status, bytes, digest, error } = side;
-  return {
-    start: round(start),
-    firstByte: firstByte === undefined ? undefined : round(firstByte),
-    end: end === undefined ? undefined : round(end),
-    status,
-    bytes,
-    digest,
-    error,
-  };
-}
-
-function round(milliseconds: number): number {
-  return Math.round(milliseconds * 1000) / 1000;
 }

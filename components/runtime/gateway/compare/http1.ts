@@ -1,14 +1,4 @@
-/** What the head of an HTTP/1.x message says. */
-export interface Http1Head {
-  /** Empty in responses. */
-  method: string;
-  /** Empty in responses. */
-  target: string;
-  /** 0 in requests. */
-  status: number;
-  /** Content is JSON by its media type. */
-  json: boolean;
-}
+import { HeadReader, type Http1Head } from "./http1Head";
 
 /** How far a message has been read. */
 export type FramerState =
@@ -20,8 +10,7 @@ export type BodySink = (buffer: Buffer, from: number, to: number) => void;
 const maximumHead = 65_536;
 const maximumChunkLine = 4_096;
 const headEnd = Buffer.from("\r\n\r\n");
-const requestLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~\u0080-\u00ff]+) HTTP\/1\.[01]$/;
-const statusLine = /^HTTP\/1\.[01] ([1-9]\d\d)(?: [\t -~\u0080-\u00ff]*)?$/;
+const heads = new HeadReader();
 const fieldLine = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\u0080-\u00ff]*$/;
 
 /** Frames one HTTP/1.x message after another out of a byte stream; it looks at bytes and keeps none but the head's. */
@@ -83,7 +72,7 @@ export class Http1Framer {
     if (this.partialHead === undefined) {
       const end = chunk.indexOf(headEnd, at);
       if (end >= 0 && end + 4 <= to) {
-        this.takeHead(chunk.toString("latin1", at, end), method);
+        this.takeHead(chunk, at, end, method);
         return end + 4;
       }
       this.partialHead = Buffer.from(chunk.subarray(at, to));
@@ -93,7 +82,7 @@ export class Http1Framer {
       const end = joined.indexOf(headEnd, Math.max(0, before - 3));
       if (end >= 0) {
         this.partialHead = undefined;
-        this.takeHead(joined.toString("latin1", 0, end), method);
+        this.takeHead(joined, 0, end, method);
         return at + end + 4 - before;
       }
       this.partialHead = joined;
@@ -107,52 +96,12 @@ export class Http1Framer {
     return "HTTP/1.".startsWith(bytes.toString("latin1", 0, Math.min(7, bytes.length)));
   }
 
-  private takeHead(text: string, method: string): void {
-    const firstEnd = text.indexOf("\r\n");
-    const first = firstEnd < 0 ? text : text.slice(0, firstEnd);
-    const match = (this.kind === "request" ? requestLine : statusLine).exec(first);
-    if (match === null) {
-      this.problem = "malformed";
-      return;
+  private takeHead(buffer: Buffer, from: number, end: number, method: string): void {
+    this.head = heads.read(buffer, from, end, this.kind);
+    this.problem = heads.problem;
+    if (this.head !== undefined && this.problem === undefined) {
+      this.chooseBody(this.head, heads.length, heads.chunked, method);
     }
-    const head: Http1Head = { method: "", target: "", status: 0, json: false };
-    if (this.kind === "request") [head.method, head.target] = [match[1]!, match[2]!];
-    else head.status = Number(match[1]);
-    this.head = head;
-    this.takeFields(firstEnd < 0 ? "" : text.slice(firstEnd + 2), head, method);
-  }
-
-  private takeFields(text: string, head: Http1Head, method: string): void {
-    let length = -1;
-    let chunked = false;
-    let encodings = 0;
-    for (const line of text === "" ? [] : text.split("\r\n")) {
-      const code = line.charCodeAt(0) | 32;
-      const interesting = code === 99 || code === 116; // c, t
-      if (!fieldLine.test(line)) {
-        this.problem = "malformed";
-        return;
-      }
-      if (!interesting) continue;
-      const colon = line.indexOf(":");
-      const name = line.slice(0, colon).toLowerCase();
-      if (name === "content-length") {
-        const value = contentLength(line.slice(colon + 1).trim());
-        if (value < 0 || (length >= 0 && length !== value)) this.problem = "ambiguousFraming";
-        length = value;
-      } else if (name === "transfer-encoding") {
-        encodings++;
-        chunked =
-          line
-            .slice(colon + 1)
-            .trim()
-            .toLowerCase() === "chunked";
-      } else if (name === "content-type") {
-        head.json = /[/+]json\b/i.test(line);
-      }
-    }
-    if (encodings > 1 || (encodings === 1 && (!chunked || length >= 0))) this.problem = "ambiguousFraming";
-    if (this.problem === undefined) this.chooseBody(head, length, chunked, method);
   }
 
   private chooseBody(head: Http1Head, length: number, chunked: boolean, method: string): void {
@@ -206,11 +155,6 @@ export class Http1Framer {
       this.state = this.left === 0 ? "trailer" : "chunkData";
     }
   }
-}
-
-/** A length that is written plainly; -1 for everything else, lists of equal values included. */
-function contentLength(text: string): number {
-  return /^\d{1,15}$/.test(text) ? Number(text) : -1;
 }
 
 /** Whether bytes can be the beginning of a request line: a method token, a space, no control character. */

@@ -34,7 +34,11 @@ export class Http1Conversation implements Conversation {
   /** One byte is missing between two requests: the client's FIN, unless more follows. */
   private perhapsEnded = false;
 
+  /** Hooks may hold a request for a while. */
+  readonly readsInPlace: boolean;
+
   constructor(private readonly flow: FlowContext) {
+    this.readsInPlace = flow.hooks === undefined;
     this.live = new Http1Responses("live", flow.log);
     this.clientInSync = !flow.midStream;
     this.serverInSync = this.serverGapless = !flow.midStream && flow.serverFromStart;
@@ -84,6 +88,7 @@ export class Http1Conversation implements Conversation {
       this.estimate.note(this.requestStart, offset + at - from, this.current.peerOffset);
       this.complete(this.current, time);
     }
+    this.current?.own();
   }
 
   serverData(chunk: Buffer, from: number, to: number, time: number, offset: number): void {
@@ -155,6 +160,7 @@ export class Http1Conversation implements Conversation {
     const { current } = this;
     if (current === undefined || this.flow.shedCause !== undefined) return;
     current.parts.push(chunk.subarray(from, to));
+    current.borrowed = true;
     current.requestBytes += to - from;
   }
 

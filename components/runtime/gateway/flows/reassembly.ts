@@ -1,8 +1,11 @@
+import { keptCopy } from "../intake/keep";
+
 /** What a direction of a TCP connection yields, in order. */
 export interface StreamSink {
   /**
    * Bytes `from`–`to` of the chunk come next. `offset` is their position in the stream, `peerOffset` how much of the other
-   * direction the sender had received, `segmentStart` whether a segment of the sender begins here.
+   * direction the sender had received, `segmentStart` whether a segment of the sender begins here. The memory may be that
+   * of the receiver, which is used again after the call.
    */
   data(
     chunk: Buffer,
@@ -204,7 +207,7 @@ export class StreamReassembler {
       }
       const limit = held === undefined ? to : Math.min(to, held.offset);
       if (limit > from) {
-        const part = buffer.subarray(start + from - offset, start + limit - offset);
+        const part = keptCopy(buffer, start + from - offset, start + limit - offset);
         this.segments.splice(index, 0, { offset: from, buffer: part, time, peerOffset, segmentStart: from === offset });
         this.heldBytes += part.length;
         index++;

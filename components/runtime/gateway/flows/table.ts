@@ -1,6 +1,5 @@
 import { formatAddress } from "../../../internal/cidr";
 import { beginsRequest, beginsResponse } from "../compare/http1";
-import { keep, kept } from "../intake/keep";
 import { Flag, type Packet } from "../intake/packet";
 import type { Endpoint } from "../replay/shadowConnection";
 import { bump } from "../stats";
@@ -75,7 +74,6 @@ export class FlowTable {
       return false;
     }
     this.shared.stats.selection.packetsSelected++;
-    if (packet.payloadEnd > packet.payloadStart) keepPayload(packet);
     flow.handle(packet, isFromClient(entry.tuple, packet), truncated);
     if (this.shared.memory.used > this.shared.limits.totalBytes) this.shedNewest();
     return true;
@@ -265,14 +263,6 @@ export class FlowTable {
 /** `10.0.0.1:80` or `[fd00::1]:80`. */
 export function endpointKey({ address, port }: Endpoint): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
-/** The memory that a packet was received in is used again; what a flow is given, it may hold. */
-function keepPayload(packet: Packet): void {
-  keep(packet.buffer, packet.payloadStart, packet.payloadEnd);
-  packet.buffer = kept.buffer;
-  packet.payloadStart = kept.start;
-  packet.payloadEnd = kept.end;
 }
 
 function packetKey(p: Packet): number {

@@ -1,6 +1,7 @@
 import type { Conversation, FlowContext } from "../compare/conversation";
 import { Http1Conversation } from "../compare/http1Conversation";
 import { RawConversation } from "../compare/rawConversation";
+import { keptCopy } from "../intake/keep";
 import { Flag, type Packet } from "../intake/packet";
 import type { Endpoint } from "../replay/shadowConnection";
 import { ShadowLink } from "../replay/shadowLink";
@@ -191,17 +192,18 @@ export class TcpFlow implements FlowContext {
     return {
       data: (chunk, from, to, time, offset, peerOffset, segmentStart) => {
         const { conversation } = this;
-        if (conversation !== undefined) {
+        if (conversation?.readsInPlace === true) {
           if (fromClient) conversation.clientData(chunk, from, to, time, offset, peerOffset, segmentStart);
           else conversation.serverData(chunk, from, to, time, offset, peerOffset, segmentStart);
           return;
         }
-        this.noteOpening(fromClient, chunk, from, to, time);
-        this.dispatch((later) => {
-          if (fromClient) later.clientData(chunk, from, to, time, offset, peerOffset, segmentStart);
-          else later.serverData(chunk, from, to, time, offset, peerOffset, segmentStart);
+        const bytes = keptCopy(chunk, from, to);
+        if (conversation === undefined) this.noteOpening(fromClient, bytes, 0, bytes.length, time);
+        this.dispatch((receiver) => {
+          if (fromClient) receiver.clientData(bytes, 0, bytes.length, time, offset, peerOffset, segmentStart);
+          else receiver.serverData(bytes, 0, bytes.length, time, offset, peerOffset, segmentStart);
         });
-        this.decide(false);
+        if (conversation === undefined) this.decide(false);
       },
       hole: (_offset, length) => {
         if (fromClient && this.opening !== undefined) this.holeInOpening = true;

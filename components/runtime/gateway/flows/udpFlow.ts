@@ -2,6 +2,7 @@ import { createSocket, type Socket } from "node:dgram";
 
 import { BodyDigest } from "../compare/body";
 import { Exchange } from "../compare/exchangeLog";
+import { keptCopy } from "../intake/keep";
 import type { Packet } from "../intake/packet";
 import type { Endpoint } from "../replay/shadowConnection";
 import { bump } from "../stats";
@@ -36,7 +37,7 @@ export class UdpFlow {
   handle(packet: Packet, fromClient: boolean, truncated: boolean): void {
     this.lastSeen = packet.time;
     if (this.over) return;
-    const bytes = packet.buffer.subarray(packet.payloadStart, packet.payloadEnd);
+    const bytes = keptCopy(packet.buffer, packet.payloadStart, packet.payloadEnd);
     if (fromClient) this.takeRequest(bytes, packet.time, truncated);
     else if (!truncated) this.takeResponse(bytes, packet.time, "live");
   }

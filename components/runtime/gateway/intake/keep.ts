@@ -8,6 +8,12 @@ let used = 0;
 /** Where {@link keep} has put the bytes; one instance, filled again and again. */
 export const kept = { buffer: slab, start: 0, end: 0 };
 
+/** {@link keep}, as a buffer of its own. */
+export function keptCopy(source: Buffer, from: number, to: number): Buffer {
+  keep(source, from, to);
+  return kept.buffer.subarray(kept.start, kept.end);
+}
+
 /** Copies bytes whose memory is about to be used again into memory that stays; the place is in {@link kept}. */
 export function keep(source: Buffer, from: number, to: number): void {
   const length = to - from;

@@ -180,7 +180,7 @@ class KernelWire implements Wire {
     const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
     const sent = this.queue.length > 0 ? 0 : this.send(bytes);
     if (sent < 0 || sent === bytes.length) return;
-    this.queue.push(bytes.subarray(sent));
+    this.queue.push(Buffer.from(bytes.subarray(sent)));
     this.queuedBytes += bytes.length - sent;
   }
 

@@ -39,7 +39,7 @@ export class NodeWire implements Wire {
 
   write(parts: readonly Buffer[]): void {
     this.socket.cork();
-    for (const part of parts) this.socket.write(part);
+    for (const part of parts) this.socket.write(Buffer.from(part));
     this.socket.uncork();
   }
 

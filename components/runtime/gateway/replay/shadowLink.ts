@@ -47,6 +47,7 @@ export class ShadowLink implements MessageSink {
     this.queue.push(exchange);
     this.queueBytes += exchange.requestBytes;
     this.pump();
+    exchange.own();
   }
 
   /** The live client has ended its direction; `outstanding` says whether it still waits for an answer. */

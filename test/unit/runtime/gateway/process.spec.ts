@@ -11,7 +11,7 @@ import { Command } from "commander";
 import { addGatewayOptions, gatewayConfig } from "../../../../components/runtime/gateway/cliOptions";
 import { runGateway } from "../../../../components/runtime/gateway/gateway";
 import { CaptureWriter } from "../../../../components/runtime/gateway/intake/captureFile";
-import { gatewayStatsSchema } from "../../../../components/runtime/gateway/stats";
+import { gatewayStatsSchema } from "../../../../components/runtime/gateway/statsSchema";
 import { TcpScript, vxlan } from "../../../support/capture";
 import { RecordingServer, until } from "../../../support/captureHarness";
 

@@ -1,0 +1,101 @@
+import { z } from "zod";
+
+const count = z.number().int().nonnegative();
+const byCause = z.record(z.string(), count);
+const quantile = z.number().nullable();
+
+/**
+ * Content of `stats.json`: everything counts from the start of the process. `requests.onWire` is exactly
+ * `replayed + lostByMirror + Σ unusable + Σ shed`.
+ */
+export const gatewayStatsSchema = z.object({
+  /** When this was written, milliseconds since 1970. */
+  time: z.number(),
+  startedAt: z.number(),
+  intake: z.object({
+    open: z.boolean(),
+    /** Encapsulated packets taken from the socket while the intake was open, and their bytes. */
+    packets: count,
+    bytes: count,
+    /** Packets that came while the intake was closed; they were thrown away unread. */
+    refusedWhileClosed: count,
+    /** Packets that the kernel dropped because the socket's buffer was full; null where the kernel does not say. */
+    kernelDrops: count.nullable(),
+    receiveBufferBytes: z.object({ asked: count, granted: count }),
+    /** `batched`: many packets for one system call, stamped by the kernel; `datagram`: one by one. Absent for TCP. */
+    receiver: z.enum(["batched", "datagram"]).optional(),
+    /** Packets that could not be decoded, by cause. */
+    malformed: byCause,
+    /** Copies that the mirror cut short. */
+    truncated: count,
+    /** Packets of protocols that the gateway does not carry (not IP, not TCP or UDP, other network identifiers). */
+    ignored: count,
+  }),
+  selection: z.object({
+    flowsSeen: count,
+    flowsSelected: count,
+    /** By include and exclude selectors, or because `to` names no shadow address for the server. */
+    flowsExcluded: count,
+    flowsSampledOut: count,
+    /** Packets of selected flows. */
+    packetsSelected: count,
+  }),
+  flows: z.object({
+    open: count,
+    tcp: count,
+    udp: count,
+    /** Already open when mirroring began and picked up at a message boundary. */
+    pickedUpMidStream: count,
+    /** Selected, yet not carried from some point on: no boundary is known to resume at. */
+    uncovered: count,
+    /** Shed whole, by cause. */
+    shed: byCause,
+    resumedAfterLoss: count,
+    reorderedSegments: count,
+    retransmittedSegments: count,
+    overlapConflicts: count,
+    holes: count,
+    holeBytes: count,
+    heldBytes: count,
+  }),
+  requests: z.object({
+    onWire: count,
+    /** Sent to the shadow whole, or tried to: each has a sample that says how it ended. */
+    replayed: count,
+    lostByMirror: count,
+    /** The part of `lostByMirror` that is not counted but estimated from bytes: both directions had holes at once. */
+    lostEstimated: count,
+    unusable: byCause,
+    shed: byCause,
+    /** Replayed requests to which the shadow gave a complete response. */
+    answered: count,
+    /** Replayed requests by what went wrong in the shadow: timeout, refused, reset, closed, unreachable. */
+    failed: byCause,
+    /** replayed / onWire; 1 when nothing was on the wire. */
+    coverage: z.number(),
+  }),
+  replay: z.object({
+    connections: count,
+    openConnections: count,
+    /** Connections that replaced one that the shadow ended or that had stopped answering. */
+    reconnections: count,
+    /** Connections from another port than the client's because that one was taken. */
+    sourcePortTaken: count,
+    errors: byCause,
+    lagMilliseconds: z.object({ p50: quantile, p99: quantile }),
+  }),
+  compare: z.object({
+    /** Exchanges with a complete response on both sides. */
+    paired: count,
+    equal: count,
+    different: count,
+    /** How often each JSON field differed. */
+    fieldPaths: byCause,
+    /** Exchanges whose live response the mirror lost or that live never answered. */
+    liveIncomplete: count,
+  }),
+  process: z.object({ residentBytes: count, cpuMicroseconds: count }),
+});
+
+/** The gateway's counters, as in `stats.json` and in `GET /stats`. */
+export type GatewayStats = z.infer<typeof gatewayStatsSchema>;
