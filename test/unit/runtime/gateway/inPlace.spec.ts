@@ -50,6 +50,7 @@ class PoisonedTable {
       sampleBy: "flow",
       targets: new Map([["10.9.0.1:80", shadow]]),
       keepSource: false,
+      ownAddressFor: undefined,
     });
   }
 
