@@ -33,11 +33,21 @@ describe("the package's schema for other languages", function () {
     );
   });
 
+  it("has every component of AWS under its token", () => {
+    const names = ["AwsShadowNetwork"];
+    const tokens = Object.keys(schema.resources).filter((token) => token.includes(":Aws"));
+    assert.deepEqual(
+      tokens.sort(),
+      names.map((name) => `shadownet:index:${name}`),
+    );
+  });
+
   it("has the outputs that every back end has", () => {
     const outputs = (name: string): string[] =>
       Object.keys(schema.resources[`shadownet:index:${name}`]!.properties).sort();
     const network = ["fidelity", "gatewayAddress", "linkIds", "machineIds", "networkId", "subnetIds"];
     assert.deepEqual(outputs("LabShadowNetwork"), network);
+    assert.deepEqual(outputs("AwsShadowNetwork"), [...network, "reference"].sort());
     assert.deepEqual(outputs("LabTrafficMirror"), ["gatewayUrl", "sessionIds"]);
     assert.deepEqual(outputs("LabShadowEnvironment"), ["experimentIds", "gatewayUrl", "sessionIds", ...network].sort());
   });

@@ -1,0 +1,15 @@
+export { AwsShadowNetwork, type AwsShadowNetworkArgs } from "./network";
+export { applianceCidr, machineTag, productionRole, roleTag, shadowTag } from "./shadow";
+export type { AwsShadowReference, AwsShadowZone } from "./shadow";
+export { awsShadowTopology } from "./network/shadowTopology";
+export type { ShadowSettings, ShadowTopology } from "../shadowScaling";
+export * from "../experiment";
+export * from "../mirror";
+export * from "../monitor";
+export * from "../network";
+export * from "../topology";
+export * from "../topologyAws";
+export { parseTopology, readTopology, topologyJsonSchema, validateTopology } from "../topologySchema";
+export { experimentJsonSchema, validateExperiment } from "../experimentValidation";
+export { validateMirror } from "../mirrorValidation";
+export { validateMonitor } from "../monitorValidation";

@@ -1,0 +1,189 @@
+import * as ec2 from "@pulumi/aws/ec2";
+import * as iam from "@pulumi/aws/iam";
+import type { Input, Output } from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
+
+import { machinePolicy, machineTrust, shadowRolePath } from "../../iam/network";
+import type { PlannedImage, PlannedMachine, PlannedVolume } from "../planTypes";
+import { type Containment, type Foundation, makeRole } from "./containment";
+import { type Site, child, made, physicalName, tagsOf } from "./site";
+
+/** Instances keep their credentials to themselves: a session is needed, and a packet from elsewhere dies on the way. */
+export const metadataOptions = { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1 };
+
+/** Makes the profile of the clones: to be steered and to report, nothing of production's. */
+export function makeProfile(site: Site, foundation: Foundation): iam.InstanceProfile {
+  const policy = site.place.apply((own) => JSON.stringify(machinePolicy(own)));
+  const role = makeRole(site, "machines", foundation, JSON.stringify(machineTrust()), policy);
+  return new iam.InstanceProfile(
+    `${site.name}-profile`,
+    {
+      name: physicalName(site, "machines", 100),
+      path: shadowRolePath(site.shadowName),
+      role: role.name,
+      tags: tagsOf(site, "profile"),
+    },
+    child(site),
+  );
+}
+
+/** Makes the machines' interfaces, by link, with production's addresses. */
+export function makeInterfaces(
+  site: Site,
+  subnets: ReadonlyMap<string, ec2.Subnet>,
+  groups: ReadonlyMap<string, ec2.SecurityGroup>,
+): Map<string, ec2.NetworkInterface> {
+  const cards = site.plan.machines.flatMap(({ name, interfaces }) => interfaces.map((card) => ({ name, card })));
+  return new Map(
+    cards.map(({ name, card: { link, subnet, addresses, securityGroups, sourceDestCheck } }) => [
+      link,
+      new ec2.NetworkInterface(
+        `${site.name}-interface-${link}`,
+        {
+          subnetId: made(subnets, subnet).id,
+          // Only the list keeps their order, and the first is the primary address.
+          ...(addresses.length === 1
+            ? { privateIps: addresses }
+            : { privateIpListEnabled: true, privateIpLists: addresses }),
+          securityGroups: securityGroups.map((group) => made(groups, group).id),
+          sourceDestCheck,
+          tags: tagsOf(site, link, "machine", name),
+        },
+        child(site),
+      ),
+    ]),
+  );
+}
+
+/** Makes the images that do not exist yet, by the machine that they are of. */
+export function makeImages(site: Site): Map<string, Output<string>> {
+  return new Map(site.plan.images.map((image) => [image.machine, makeImage(site, image)]));
+}
+
+function makeImage(site: Site, image: PlannedImage): Output<string> {
+  const { machine, instanceId, snapshotId, rootDevice, architecture, bootMode, volume } = image;
+  const name = physicalName(site, `image-${machine}-${snapshotId ?? instanceId ?? ""}`, 128);
+  const tags = tagsOf(site, `image of ${machine}`, "machine", machine);
+  if (instanceId !== undefined) {
+    const sourceInstanceId = site.place.apply(({ accountId }) => ofSameAccount(site, accountId, instanceId));
+    // Without this AWS would stop the production instance to take its picture.
+    const args = { name, sourceInstanceId, snapshotWithoutReboot: true, tags };
+    return new ec2.AmiFromInstance(`${site.name}-image-${machine}`, args, child(site)).id;
+  }
+  const device = { deviceName: rootDevice, snapshotId: snapshotId ?? "", deleteOnTermination: true };
+  const args: ec2.AmiArgs = {
+    name,
+    architecture,
+    virtualizationType: "hvm",
+    enaSupport: true,
+    imdsSupport: "v2.0",
+    ...(bootMode === undefined ? {} : { bootMode }),
+    rootDeviceName: rootDevice,
+    ebsBlockDevices: [{ ...device, ...sizeOf(volume) }],
+    tags,
+  };
+  return new ec2.Ami(`${site.name}-image-${machine}`, args, child(site)).id;
+}
+
+/** An image of a running instance can be taken in its own account only. */
+function ofSameAccount({ productionAccount }: Site, accountId: string, instanceId: string): string {
+  if (productionAccount === undefined || productionAccount === accountId) return instanceId;
+  throw new pulumi.InputPropertyError({
+    propertyPath: "state",
+    reason: `an image can be taken now only where the shadow stands in production's account ${productionAccount}, and it stands in ${accountId}; leave \`disk: "snapshot"\` out`,
+  });
+}
+
+interface VolumeSize {
+  volumeSize?: number;
+  volumeType?: string;
+  iops?: number;
+  throughput?: number;
+}
+
+function sizeOf({ sizeGigabytes, type, iops, throughputMegabytes }: PlannedVolume): VolumeSize {
+  return {
+    ...(sizeGigabytes === undefined ? {} : { volumeSize: sizeGigabytes }),
+    ...(type === undefined ? {} : { volumeType: type }),
+    ...(iops === undefined ? {} : { iops }),
+    ...(throughputMegabytes === undefined ? {} : { throughput: throughputMegabytes }),
+  };
+}
+
+/** The image of a machine: one that exists, or one that was made. */
+export function imageOf(
+  { imageId, imageOf: of }: PlannedMachine,
+  images: ReadonlyMap<string, Output<string>>,
+): Input<string> {
+  return of === undefined ? (imageId ?? "") : made(images, of);
+}
+
+/** What instances are made of beside their own interfaces. */
+export interface MachineParts {
+  images: ReadonlyMap<string, Output<string>>;
+  interfaces: ReadonlyMap<string, ec2.NetworkInterface>;
+  profile: iam.InstanceProfile;
+  foundation: Foundation;
+  containment: Containment;
+}
+
+/** Makes the instances, by name; they start when what watches and closes the shadow is there. */
+export function makeInstances(site: Site, parts: MachineParts): Map<string, ec2.Instance> {
+  return new Map(site.plan.machines.map((machine) => [machine.name, makeInstance(site, machine, parts)]));
+}
+
+function makeInstance(site: Site, machine: PlannedMachine, parts: MachineParts): ec2.Instance {
+  const { images, interfaces, profile, foundation, containment } = parts;
+  const encryption = { encrypted: true, kmsKeyId: foundation.key.arn, deleteOnTermination: true };
+  const tags = tagsOf(site, machine.name, "machine", machine.name);
+  const [primary, ...others] = [...machine.interfaces].sort((a, b) => a.deviceIndex - b.deviceIndex);
+  const instance = new ec2.Instance(
+    `${site.name}-machine-${machine.name}`,
+    {
+      ami: imageOf(machine, images),
+      instanceType: machine.type,
+      primaryNetworkInterface: { networkInterfaceId: made(interfaces, primary!.link).id },
+      iamInstanceProfile: profile.name,
+      metadataOptions,
+      // FIS's shortest fault is a minute, and without this CloudWatch would see five.
+      monitoring: true,
+      rootBlockDevice: { ...encryption, ...(machine.root === undefined ? {} : sizeOf(machine.root)) },
+      ebsBlockDevices: machine.volumes.map((volume) => ({
+        deviceName: volume.device,
+        ...encryption,
+        ...sizeOf(volume),
+        ...(volume.snapshotId === undefined ? {} : { snapshotId: volume.snapshotId }),
+      })),
+      ...(machine.cpuCredits === undefined ? {} : { creditSpecification: { cpuCredits: machine.cpuCredits } }),
+      ...(machine.ebsOptimized === undefined ? {} : { ebsOptimized: machine.ebsOptimized }),
+      tags,
+      volumeTags: tags,
+    },
+    child(site, containment.parts),
+  );
+  for (const { link, deviceIndex } of others) {
+    new ec2.NetworkInterfaceAttachment(
+      `${site.name}-interface-use-${link}`,
+      { instanceId: instance.id, networkInterfaceId: made(interfaces, link).id, deviceIndex },
+      child(site),
+    );
+  }
+  return instance;
+}
+
+/** Ids of the volumes that Pulumi knows, by `machine/device`. */
+export function volumeIdsOf(site: Site, instances: ReadonlyMap<string, ec2.Instance>): Record<string, Output<string>> {
+  const ids = site.plan.machines.flatMap(({ name, root, volumes }): [string, Output<string>][] => {
+    const { rootBlockDevice, ebsBlockDevices } = made(instances, name);
+    return [
+      ...(root === undefined
+        ? []
+        : [[`${name}/${root.device}`, rootBlockDevice.apply(({ volumeId }) => volumeId)] satisfies [string, unknown]]),
+      ...volumes.map(({ device }): [string, Output<string>] => [
+        `${name}/${device}`,
+        ebsBlockDevices.apply((all) => all.find(({ deviceName }) => deviceName === device)?.volumeId ?? ""),
+      ]),
+    ];
+  });
+  return Object.fromEntries(ids);
+}
