@@ -112,7 +112,7 @@ export interface AwsMachineExtras {
   rootDevice?: string;
   /** Volumes, the root volume among them. Defaults to none. */
   volumes?: AwsVolume[];
-  /** Whether it has user data; the text itself is never captured. Defaults to false. */
+  /** Whether it has user data; the text itself is never captured. Defaults to not known: AWS tells it only with the text. */
   hasUserData?: boolean;
   /** ARN of its instance profile; never given to a clone. */
   instanceProfile?: string;

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 
 import { writeAtomically } from "../../internal/files";
 import { requireLab } from "./backEnds";
+import { registerAws } from "./captureAws";
 import { openTerminal, step } from "./terminal";
 
 interface CaptureOptions {
@@ -15,6 +16,7 @@ interface CaptureOptions {
 /** `shadownet capture`: reads a production into a topology. */
 export function register(program: Command): void {
   const capture = program.command("capture").description("read a production network into a topology");
+  registerAws(capture);
   capture
     .command("lab")
     .description("read a lab network from the kernel and its running machines")
