@@ -2,22 +2,19 @@ import { readFileSync } from "node:fs";
 
 import { ExitCode, ShadownetError } from "../../internal/problems";
 import { checkConfig, type GatewayConfig } from "./config";
-import { runGateway } from "./gateway";
+import { runGateway, type RunningGateway } from "./gateway";
 
 /**
  * Runs one gateway until SIGTERM or SIGINT, which drain it for a few seconds, or until its recording has been replayed.
  * SIGHUP reads the configuration again through `reread`; a bad one is reported and the old one stays.
  */
 export async function serveGateway(config: GatewayConfig, reread?: () => GatewayConfig): Promise<void> {
-  const gateway = await runGateway(config);
+  const starting = runGateway(config);
+  // Before anything answers: whoever sees the gateway answer may send the signal, which would end it otherwise.
   process.on("SIGHUP", () => {
-    if (reread === undefined) return;
-    try {
-      gateway.reload(reread());
-    } catch (error) {
-      process.stderr.write(`not reloaded: ${messageOf(error)}\n`);
-    }
+    if (reread !== undefined) void starting.then((running) => reload(running, reread));
   });
+  const gateway = await starting;
   await new Promise<void>((resolve) => {
     process.once("SIGTERM", resolve);
     process.once("SIGINT", resolve);
@@ -25,6 +22,14 @@ export async function serveGateway(config: GatewayConfig, reread?: () => Gateway
   });
   await gateway.stop();
   process.exit(ExitCode.Done);
+}
+
+function reload(gateway: RunningGateway, reread: () => GatewayConfig): void {
+  try {
+    gateway.reload(reread());
+  } catch (error) {
+    process.stderr.write(`not reloaded: ${messageOf(error)}\n`);
+  }
 }
 
 /** Reads and checks a configuration file; throws a `ShadownetError` that names every problem. */
