@@ -7,7 +7,15 @@ import * as pulumi from "@pulumi/pulumi";
 import { AwsShadowNetwork, type AwsShadowNetworkArgs } from "../../components/aws/network";
 import type { AwsShadowReference } from "../../components/aws/shadow";
 import { hostileAws, smallAws, threeZoneAws } from "../support/awsTopologies";
-import { type RecordedResource, productionAccountOf, recordResources, shadowAccount } from "../support/awsMocks";
+import { loadRules } from "../../policies/pack";
+import { violations } from "../support/policyStack";
+import {
+  type RecordedResource,
+  asStack,
+  productionAccountOf,
+  recordResources,
+  shadowAccount,
+} from "../support/awsMocks";
 
 const golden = (name: string): string[] =>
   JSON.parse(readFileSync(join(__dirname, "golden", `${name}.json`), "utf8")) as string[];
@@ -281,6 +289,23 @@ describe("AwsShadowNetwork with Pulumi's mocks", function () {
     const text = JSON.stringify(made.map(({ inputs }) => inputs));
     assert.ok(!/password|secretString|userData"|keyName/i.test(text));
     assert.ok(!text.includes("111122223333"), "no ARN of production's account");
+  });
+
+  it("passes the isolation policies, with groups and a restored cluster too", async () => {
+    const rules = loadRules(join(__dirname, "..", "..", "policies", "isolation"));
+    const component = "shadownet:index:AwsShadowNetwork";
+    const config = { "isolation-forbid-production-references": { productionAccounts: ["111122223333"] } };
+    assert.deepEqual(await violations(rules, asStack(small, component), config), []);
+    const large = await record({
+      topology: threeZoneAws,
+      boundaries: [{ name: "store-db", restore: true }],
+      autoScalingGroups: ["web"],
+    });
+    assert.deepEqual(await violations(rules, asStack(large, component), config), []);
+    const open = asStack(small, component).map((one) =>
+      one.name === "shop-machine-web-1" ? { ...one, props: { ...one.props, metadataOptions: {} } } : one,
+    );
+    assert.notDeepEqual(await violations(rules, open, config), [], "the policies look at these resources");
   });
 
   it("refuses everything that is wrong in one error, before it makes anything", async () => {

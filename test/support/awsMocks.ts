@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { MockCallArgs, MockResourceArgs } from "@pulumi/pulumi/runtime";
 
 import type { Topology } from "../../components/topology";
+import type { StackResource } from "./policyStack";
 
 /** A resource as it reached the recording stand-in of the engine. */
 export interface RecordedResource {
@@ -43,7 +44,7 @@ function computed(name: string): Record<string, unknown> {
     arnSuffix: `app/${name}/0`,
     dnsName: `${name}.mock.amazonaws.com`,
     zoneId: "ZMOCK",
-    prefixListId: "pl-mock",
+    prefixListId: `pl-${name}`,
     availabilityZone: "eu-central-1x",
     latestVersion: 1,
   };
@@ -54,6 +55,41 @@ function answer({ token, inputs }: MockCallArgs, accountId: string): Record<stri
   if (token === "aws:ec2/getNetworkInterface:getNetworkInterface")
     return { ...(inputs as Record<string, unknown>), privateIp: "10.20.10.200" };
   throw new Error(`unexpected call of ${token}`);
+}
+
+/**
+ * What was recorded as a policy pack sees it: the properties, and from which resource each comes. That is read off the
+ * values, which the stand-in makes from the names.
+ */
+export function asStack(recorded: readonly RecordedResource[], component: string): StackResource[] {
+  const owners = new Map<string, string>();
+  for (const { name, inputs } of recorded) {
+    for (const value of [`${name}-id`, inputs.name, ...Object.values(computed(name))]) {
+      if (typeof value === "string" && !shared.includes(value)) owners.set(value, name);
+    }
+  }
+  return recorded
+    .filter(({ type }) => type.startsWith("aws:"))
+    .map(({ type, name, inputs }) => ({
+      type,
+      name,
+      props: inputs,
+      components: [component],
+      from: Object.fromEntries(
+        Object.entries(inputs).map(([property, value]) => [
+          property,
+          [...new Set(textsIn(value))].flatMap((text) => owners.get(text) ?? []),
+        ]),
+      ),
+    }));
+}
+
+/** Outputs of the stand-in that all resources have alike. */
+const shared = ["ZMOCK", "eu-central-1x"];
+
+function textsIn(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }
 
 /** Account that a topology was captured in. */
