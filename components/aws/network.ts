@@ -46,6 +46,11 @@ export interface AwsShadowNetworkArgs {
   autoScalingGroups?: string[];
   /** Certificate in the shadow's account for listeners that end TLS. Defaults to none: they are plain. */
   certificateArn?: pulumi.Input<string>;
+  /**
+   * Copy the snapshots of root volumes into the shadow's account first, which another account than production's needs;
+   * production must have shared them. Defaults to false.
+   */
+  copySnapshots?: boolean;
   /** Buckets that machines may read beside those of AWS. Defaults to none. */
   buckets?: string[];
   /** Tags on everything. Defaults to none but the project's own. */
@@ -93,7 +98,7 @@ export class AwsShadowNetwork extends pulumi.ComponentResource {
     makeRules(site, groups, s3);
     const containment = makeContainment(site, network.vpc, foundation);
     const profile = makeProfile(site, foundation);
-    const parts = { images: makeImages(site), interfaces, profile, foundation, containment };
+    const parts = { images: makeImages(site, foundation), interfaces, profile, foundation, containment };
     const instances = makeInstances(site, parts);
     const shared = { vpc: network.vpc, subnets: network.subnets, groups: groups.groups, interfaces, foundation };
     const certificate = args.certificateArn === undefined ? {} : { certificateArn: args.certificateArn };
@@ -142,13 +147,14 @@ export function planShadow(args: AwsShadowNetworkArgs): AwsNetworkPlan {
 }
 
 function settingsOf(args: AwsShadowNetworkArgs): AwsNetworkSettings {
-  const { scale, state, boundaries, applianceCidr, autoScalingGroups, certificateArn } = args;
+  const { scale, state, boundaries, applianceCidr, autoScalingGroups, certificateArn, copySnapshots } = args;
   return {
     ...(scale === undefined ? {} : { scale }),
     ...(state === undefined ? {} : { state }),
     ...(boundaries === undefined ? {} : { boundaries }),
     ...(applianceCidr === undefined ? {} : { applianceCidr }),
     ...(autoScalingGroups === undefined ? {} : { autoScalingGroups }),
+    ...(copySnapshots === undefined ? {} : { copySnapshots }),
     hasCertificate: certificateArn !== undefined,
   };
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 
 import { AwsShadowNetwork, type AwsShadowNetworkArgs } from "../../components/aws/network";
+import { ofSameAccount } from "../../components/aws/network/make/machines";
 import type { AwsShadowReference } from "../../components/aws/shadow";
 import { hostileAws, smallAws, threeZoneAws } from "../support/awsTopologies";
 import { loadRules } from "../../policies/pack";
@@ -135,6 +136,24 @@ describe("AwsShadowNetwork with Pulumi's mocks", function () {
       (image.ebsBlockDevices as { snapshotId: string }[]).map(({ snapshotId }) => snapshotId),
       ["snap-00000000000000003"],
     );
+  });
+
+  it("copies the snapshots first where they are another account's", async () => {
+    const all = await record({ topology: smallAws, copySnapshots: true });
+    const copies = only(all, "aws:ebs/snapshotCopy:SnapshotCopy");
+    assert.deepEqual(
+      copies.map(({ inputs }) => [inputs.sourceSnapshotId, inputs.encrypted]).sort(),
+      [1, 2, 3].map((number) => [`snap-0000000000000000${number}`, true]),
+    );
+    const [device] = named(all, "shop-image-app-1").ebsBlockDevices as { snapshotId: string }[];
+    assert.equal(device!.snapshotId, "shop-snapshot-app-1-id");
+  });
+
+  it("takes no image of a machine in another account", async () => {
+    const state = [{ machines: "app-1", disk: "snapshot" as const }];
+    assert.throws(() => ofSameAccount("i-1", shadowAccount, "111122223333"), /account 111122223333, and it stands in/);
+    const same = await record({ topology: smallAws, state }, productionAccountOf(smallAws));
+    assert.equal(named(same, "shop-image-app-1").snapshotWithoutReboot, true);
   });
 
   it("attaches further interfaces, keeps the order of addresses, and forwards where production does", async () => {

@@ -53,7 +53,11 @@ export function planAwsNetwork(production: Topology, settings: AwsNetworkSetting
     routeTables: routes.routeTables,
     acls: acls.acls,
     securityGroups: groups.securityGroups,
-    images: machines.images.filter(({ machine }) => started.some(({ imageOf }) => imageOf === machine)),
+    images: machines.images
+      .filter(({ machine }) => started.some(({ imageOf }) => imageOf === machine))
+      .map((image) =>
+        image.snapshotId !== undefined && settings.copySnapshots === true ? { ...image, isCopied: true } : image,
+      ),
     machines: machines.machines.filter(({ name }) => !grouped.members.has(name)),
     groups: grouped.groups,
     balancers: balancers.balancers,

@@ -11,6 +11,8 @@ export interface AwsNetworkSettings extends ShadowSettings {
   autoScalingGroups?: string[];
   /** Whether a certificate is given for listeners that end TLS. */
   hasCertificate?: boolean;
+  /** Whether snapshots of production are copied into the shadow's account first. */
+  copySnapshots?: boolean;
 }
 
 /** Everything that a shadow's network on AWS consists of, as plain data; what refers to what is by name. */
@@ -116,6 +118,8 @@ export interface PlannedImage {
   /** Instance that it is taken of, without a reboot; else it is registered from the snapshot. */
   instanceId?: string;
   snapshotId?: string;
+  /** True when the snapshot is another account's and is copied first. */
+  isCopied?: boolean;
   rootDevice: string;
   architecture: string;
   bootMode?: string;

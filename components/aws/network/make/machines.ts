@@ -1,3 +1,4 @@
+import * as ebs from "@pulumi/aws/ebs";
 import * as ec2 from "@pulumi/aws/ec2";
 import * as iam from "@pulumi/aws/iam";
 import type { Input, Output } from "@pulumi/pulumi";
@@ -56,21 +57,24 @@ export function makeInterfaces(
 }
 
 /** Makes the images that do not exist yet, by the machine that they are of. */
-export function makeImages(site: Site): Map<string, Output<string>> {
-  return new Map(site.plan.images.map((image) => [image.machine, makeImage(site, image)]));
+export function makeImages(site: Site, foundation: Foundation): Map<string, Output<string>> {
+  return new Map(site.plan.images.map((image) => [image.machine, makeImage(site, image, foundation)]));
 }
 
-function makeImage(site: Site, image: PlannedImage): Output<string> {
+function makeImage(site: Site, image: PlannedImage, foundation: Foundation): Output<string> {
   const { machine, instanceId, snapshotId, rootDevice, architecture, bootMode, volume } = image;
   const name = physicalName(site, `image-${machine}-${snapshotId ?? instanceId ?? ""}`, 128);
   const tags = tagsOf(site, `image of ${machine}`, "machine", machine);
   if (instanceId !== undefined) {
-    const sourceInstanceId = site.place.apply(({ accountId }) => ofSameAccount(site, accountId, instanceId));
+    const sourceInstanceId = site.place.apply(({ accountId }) =>
+      ofSameAccount(instanceId, accountId, site.productionAccount),
+    );
     // Without this AWS would stop the production instance to take its picture.
     const args = { name, sourceInstanceId, snapshotWithoutReboot: true, tags };
     return new ec2.AmiFromInstance(`${site.name}-image-${machine}`, args, child(site)).id;
   }
-  const device = { deviceName: rootDevice, snapshotId: snapshotId ?? "", deleteOnTermination: true };
+  const own = image.isCopied === true ? copyOf(site, image, foundation) : (snapshotId ?? "");
+  const device = { deviceName: rootDevice, snapshotId: own, deleteOnTermination: true };
   const args: ec2.AmiArgs = {
     name,
     architecture,
@@ -85,8 +89,20 @@ function makeImage(site: Site, image: PlannedImage): Output<string> {
   return new ec2.Ami(`${site.name}-image-${machine}`, args, child(site)).id;
 }
 
+/** AWS registers images from snapshots of the own account only. */
+function copyOf(site: Site, { machine, snapshotId = "" }: PlannedImage, { key }: Foundation): Output<string> {
+  const args = {
+    sourceSnapshotId: snapshotId,
+    sourceRegion: site.plan.region,
+    encrypted: true,
+    kmsKeyId: key.arn,
+    tags: tagsOf(site, `snapshot of ${machine}`, "machine", machine),
+  };
+  return new ebs.SnapshotCopy(`${site.name}-snapshot-${machine}`, args, child(site)).id;
+}
+
 /** An image of a running instance can be taken in its own account only. */
-function ofSameAccount({ productionAccount }: Site, accountId: string, instanceId: string): string {
+export function ofSameAccount(instanceId: string, accountId: string, productionAccount: string | undefined): string {
   if (productionAccount === undefined || productionAccount === accountId) return instanceId;
   throw new pulumi.InputPropertyError({
     propertyPath: "state",
