@@ -82,6 +82,19 @@ export const gatewayStatsSchema = z.object({
     /** Connections from another port than the client's because that one was taken. */
     sourcePortTaken: count,
     errors: byCause,
+    /** What was not passed on byte for byte on HTTP/2 connections, because the shadow's connection is one of its own. */
+    http2: z.object({
+      /** Header blocks written out, because the shadow does not have the tables that they refer to. */
+      headersRewritten: count,
+      /** Frames of data cut to what the shadow's window took. */
+      framesSplit: count,
+      /** Times that a connection waited for the shadow to open a window. */
+      stalls: count,
+      /** Windows opened for the shadow beyond what live's client opened. */
+      windowsOpened: count,
+      /** Connections on which live and shadow differ in their settings. */
+      settingsDiffer: count,
+    }),
     lagMilliseconds: z.object({ p50: quantile, p99: quantile }),
   }),
   compare: z.object({

@@ -20,6 +20,8 @@ export interface ShadowReader {
 
 /** Where a conversation sends whole messages. */
 export interface MessageSink {
+  /** A first message has begun: the connection is opened while the rest of it comes. */
+  prepare(): void;
   send(exchange: Exchange): void;
 }
 
@@ -83,6 +85,6 @@ export interface Conversation {
   close(error: string, cause: string, time: number): void;
   /** Called now and then. */
   tick(now: number): void;
-  /** A reader for one new connection to the shadow. */
-  newReader(): ShadowReader;
+  /** A reader for one new connection to the shadow; for conversations that send whole messages. */
+  newReader?(): ShadowReader;
 }

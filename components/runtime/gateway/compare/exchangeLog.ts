@@ -82,6 +82,8 @@ export class ExchangeLog {
     exchange.replayed = true;
     this.stats.requests.replayed++;
     this.pending.add(exchange);
+    if (exchange.shadow.settled) this.countShadow(exchange);
+    if (exchange.live.settled && exchange.shadow.settled) this.finish(exchange);
   }
 
   /** Takes back an exchange that was never sent. */
@@ -101,10 +103,7 @@ export class ExchangeLog {
       if (side.error === undefined)
         side.digest = side.body.digest((side === exchange.shadow ? exchange.live : exchange.shadow).body);
     }
-    if (side === exchange.shadow) {
-      if (side.error === undefined) this.stats.requests.answered++;
-      else bump(this.stats.requests.failed, side.error);
-    }
+    if (side === exchange.shadow && exchange.replayed) this.countShadow(exchange);
     if (exchange.replayed && exchange.live.settled && exchange.shadow.settled) this.finish(exchange);
   }
 
@@ -130,6 +129,11 @@ export class ExchangeLog {
       this.settle(exchange, exchange.shadow, "timeout");
       this.settle(exchange, exchange.live, "timeout");
     }
+  }
+
+  private countShadow({ shadow }: Exchange): void {
+    if (shadow.error === undefined) this.stats.requests.answered++;
+    else bump(this.stats.requests.failed, shadow.error);
   }
 
   private finish(exchange: Exchange): void {

@@ -76,6 +76,7 @@ export class Http1Conversation implements Conversation {
         if (at === to) return;
         this.current = this.begin(time, peerOffset);
         this.requestStart = offset + at - from;
+        if (this.flow.shedCause === undefined) this.flow.link.prepare();
       }
       const next = this.framer.push(chunk, at, to, "");
       if (this.framer.problem !== undefined) {

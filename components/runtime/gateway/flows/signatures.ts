@@ -62,6 +62,10 @@ const clientTests: Record<string, Test> = {
 /** Signatures in what the server says first, for protocols in which it begins. */
 const serverTests: Record<string, Test> = {
   http1: prefix(Buffer.from("HTTP/1.")),
+  http2: bytewise(
+    9,
+    (b) => b.readUIntBE(0, 3) % 6 === 0 && b.readUIntBE(0, 3) < 256 && b[3] === 4 && b.readUIntBE(4, 5) === 0,
+  ),
   mysql: bytewise(7, (b) => b[3] === 0 && b[4] === 10 && b.readUIntLE(0, 3) < 1024 && b[5]! >= 48 && b[5]! <= 57),
   ssh: prefix(Buffer.from("SSH-")),
 };

@@ -84,7 +84,7 @@ export class FlowTable {
     for (const flow of this.carried) {
       flow.tick(now);
       if (!flow.over && now - flow.lastSeen > this.shared.limits.idleTimeoutMilliseconds) this.end(flow, now);
-      if (flow.over && (flow instanceof UdpFlow || flow.link.idle)) {
+      if (flow.over && (flow instanceof UdpFlow || flow.shadow.idle)) {
         this.carried.delete(flow);
         this.shared.memory.used -= flow.memory;
       }
@@ -123,7 +123,7 @@ export class FlowTable {
   /** Closes every connection to the shadow. */
   abort(): void {
     for (const flow of this.carried) {
-      if (flow instanceof TcpFlow) flow.link.close("timeout");
+      if (flow instanceof TcpFlow) flow.shadow.close("timeout");
       else flow.close();
     }
     this.carried.clear();

@@ -1,8 +1,11 @@
 import type { Conversation, FlowContext } from "../compare/conversation";
 import { Http1Conversation } from "../compare/http1Conversation";
+import { Http2Conversation } from "../compare/http2/http2Conversation";
 import { RawConversation } from "../compare/rawConversation";
 import { keptCopy } from "../intake/keep";
 import { Flag, type Packet } from "../intake/packet";
+import type { FlowLink } from "../replay/flowLink";
+import { Http2Link } from "../replay/http2Link";
 import type { Endpoint } from "../replay/shadowConnection";
 import { ShadowLink } from "../replay/shadowLink";
 import { bump } from "../stats";
@@ -22,7 +25,10 @@ type Event = (conversation: Conversation) => void;
 
 /** One live TCP connection: both byte streams, the conversation on them, and the shadow's side. */
 export class TcpFlow implements FlowContext {
+  /** Where whole messages go. */
   readonly link: ShadowLink;
+  /** The shadow's side of this flow, whatever it carries. */
+  shadow: FlowLink;
   shedCause: string | undefined;
   lastSeen = 0;
   /** Bytes that this flow holds now. */
@@ -45,8 +51,8 @@ export class TcpFlow implements FlowContext {
     readonly label: string,
     readonly tuple: FlowTuple,
     readonly midStream: boolean,
-    target: Endpoint,
-    source: Endpoint | undefined,
+    private readonly target: Endpoint,
+    private readonly source: Endpoint | undefined,
     /** Undefined when selectors have already decided. */
     private readonly undecided: boolean,
   ) {
@@ -55,10 +61,11 @@ export class TcpFlow implements FlowContext {
     this.server = new StreamReassembler(this.sink(false), stats.flows);
     this.opening = { events: [], client: Buffer.alloc(0), server: Buffer.alloc(0), since: 0 };
     const owner = {
-      newReader: () => this.conversation!.newReader(),
+      newReader: () => this.conversation!.newReader!(),
       lagging: () => this.shed("lag"),
     };
     this.link = new ShadowLink(shared, target, source, owner, shared.limits.maximumLagMilliseconds);
+    this.shadow = this.link;
     if (!undecided) this.countSelected();
   }
 
@@ -90,7 +97,7 @@ export class TcpFlow implements FlowContext {
     if (this.givenUp) return;
     this.givenUp = true;
     this.stats.flows.uncovered++;
-    this.link.abandon();
+    this.shadow.abandon();
   }
 
   /** Whether a SYN that arrives late is the one that opened this connection. */
@@ -132,7 +139,7 @@ export class TcpFlow implements FlowContext {
     if (this.shedCause !== undefined) return;
     this.shedCause = cause;
     bump(this.stats.flows.shed, cause);
-    const unsent = this.link.shed();
+    const unsent = this.shadow.shed();
     if (unsent > 0) bump(this.stats.requests.shed, cause, unsent);
     this.account();
   }
@@ -147,7 +154,7 @@ export class TcpFlow implements FlowContext {
       this.decide(true);
     }
     this.conversation?.tick(now);
-    this.link.tick(now);
+    this.shadow.tick(now);
     this.account();
   }
 
@@ -162,8 +169,8 @@ export class TcpFlow implements FlowContext {
     this.over = true;
     this.client.clear();
     this.server.clear();
-    if (error === "reset") this.link.reset(outstanding);
-    else this.link.clientEnded(outstanding);
+    if (error === "reset") this.shadow.reset(outstanding);
+    else this.shadow.clientEnded(outstanding);
     this.account();
   }
 
@@ -222,7 +229,7 @@ export class TcpFlow implements FlowContext {
 
   private endClient(conversation: Conversation, time: number): void {
     conversation.clientEnd(time);
-    this.link.clientEnded(conversation.liveOutstanding);
+    this.shadow.clientEnded(conversation.liveOutstanding);
   }
 
   private dispatch(event: Event): void {
@@ -246,7 +253,9 @@ export class TcpFlow implements FlowContext {
     const { opening } = this;
     if (opening === undefined) return;
     const { client, server } = opening;
-    const enough = final || client.length >= openingBytes || (client.length > 0 && server.length > 0);
+    // When some of the client's first bytes are lost, it is the server's that tell.
+    const said = client.length >= openingBytes && !this.holeInOpening;
+    const enough = final || said || (client.length > 0 && server.length > 0);
     const application = recognise(client, server, enough);
     if (this.undecided) {
       const choice = this.shared.selection.choose(this.tuple, { application, client, final: enough });
@@ -258,7 +267,7 @@ export class TcpFlow implements FlowContext {
         return;
       }
     }
-    if (application === "maybe") return;
+    if (application === "maybe" || (application === undefined && this.holeInOpening && !enough)) return;
     this.opening = undefined;
     if (this.undecided) this.countSelected();
     this.conversation = this.newConversation(application);
@@ -268,12 +277,21 @@ export class TcpFlow implements FlowContext {
   private newConversation(application: string | undefined): Conversation {
     const searching = (this.midStream || this.holeInOpening) && application === undefined;
     if (application === "http1" || searching) return new Http1Conversation(this);
+    if (application === "http2") return this.newHttp2();
     return new RawConversation(this, { index: 0, afterUpgrade: false });
+  }
+
+  private newHttp2(): Conversation {
+    const { shared, target, source } = this;
+    const lag = shared.limits.maximumLagMilliseconds;
+    const link = new Http2Link(shared, target, source, () => this.shed("lag"), lag);
+    this.shadow = link;
+    return new Http2Conversation(this, link);
   }
 
   private account(): void {
     const held = this.client.heldBytes + this.server.heldBytes;
-    const memory = held + (this.conversation?.heldBytes ?? 0) + this.link.queuedBytes;
+    const memory = held + (this.conversation?.heldBytes ?? 0) + this.shadow.queuedBytes;
     this.shared.memory.used += memory - this.memory;
     this.memory = memory;
     if (memory <= this.shared.limits.bytesPerFlow) return;

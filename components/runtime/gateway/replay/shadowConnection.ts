@@ -48,6 +48,11 @@ export class ShadowConnection {
     return this.wire === undefined;
   }
 
+  /** Whether bytes can be written. */
+  get isConnected(): boolean {
+    return this.connected && this.wire !== undefined;
+  }
+
   private wire: Wire | undefined;
   private connected = false;
   private ended = false;
@@ -79,6 +84,11 @@ export class ShadowConnection {
       return;
     }
     this.write(exchange);
+  }
+
+  /** Writes bytes that are no message of their own; only where {@link isConnected}. */
+  writeBytes(parts: readonly Buffer[]): void {
+    this.wire?.write(parts);
   }
 
   /** Ends the connection once everything sent is answered, as a client does that leaves; or at once. */

@@ -1,6 +1,7 @@
 import type { MessageSink, ShadowReader } from "../compare/conversation";
 import type { Exchange } from "../compare/exchangeLog";
 import { now } from "../time";
+import type { FlowLink } from "./flowLink";
 import { ShadowConnection, type Endpoint, type ReplayDependencies } from "./shadowConnection";
 
 /** What a link asks of its flow. */
@@ -11,10 +12,10 @@ export interface LinkOwner {
 }
 
 /**
- * The shadow's side of one live flow: one connection, opened when the first message is complete. When it is gone or has
+ * The shadow's side of one live flow: one connection, opened when the first message begins. When it is gone or has
  * stopped answering, the next message gets a fresh one, so that a shadow that recovers is seen to.
  */
-export class ShadowLink implements MessageSink {
+export class ShadowLink implements FlowLink, MessageSink {
   private connection: ShadowConnection | undefined;
   private retired = new Set<ShadowConnection>();
   private queue: Exchange[] = [];
@@ -39,6 +40,10 @@ export class ShadowLink implements MessageSink {
   /** Whether nothing waits and no connection is open. */
   get idle(): boolean {
     return this.queue.length === 0 && this.connection === undefined && this.retired.size === 0;
+  }
+
+  prepare(): void {
+    if (!this.opened) this.connection = this.open();
   }
 
   send(exchange: Exchange): void {

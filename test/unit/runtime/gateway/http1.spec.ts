@@ -250,9 +250,9 @@ const cases: Case[] = [
     requests: { onWire: 2 },
   },
   {
-    name: "a request that its client never finished",
+    name: "a request that its client never finished: the connection that it began carries nothing",
     frames: () => script().say(true, post("/half", big).slice(0, 3000)).close().frames,
-    delivered: [],
+    delivered: [""],
     requests: { onWire: 1, replayed: 0, unusable: { incomplete: 1 } },
   },
   {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 
 import { TcpScript } from "../../../support/capture";
+import { beginsInside, damaged, isOrderedSubset } from "../../../support/damage";
 import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
 
 const server = { address: "10.9.0.1", port: 80 };
@@ -31,53 +32,10 @@ const damage = fc.record({
   seed: fc.integer(),
 });
 
-/** A small seeded generator of numbers in 0…1 (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let value = Math.imul(state ^ (state >>> 15), 1 | state);
-    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
-    return ((value ^ (value >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 function requestOf(id: string, body: string, chunked: boolean): string {
   if (body === "") return `GET /${id} HTTP/1.1\r\nHost: x\r\n\r\n`;
   if (!chunked) return `POST /${id} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
   return `PUT /${id} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
-}
-
-function damaged(frames: Buffer[], { loss, duplicate, reorder, skip, seed }: Record<string, number>): Buffer[] {
-  const random = randomFrom(seed!);
-  const result = frames.slice(skip).flatMap((frame) => {
-    if (random() < loss!) return [];
-    return random() < duplicate! ? [frame, frame] : [frame];
-  });
-  for (let at = 0; at + 3 < result.length; at++) {
-    if (random() >= reorder!) continue;
-    const other = at + 1 + Math.floor(random() * 3);
-    [result[at], result[other]] = [result[other]!, result[at]!];
-  }
-  return result;
-}
-
-/** Whether the first packet that says anything of a connection is not one that opens it. */
-function beginsInside(frames: readonly Buffer[]): boolean {
-  const [tcp, headers] = [14 + 20, 14 + 20 + 20];
-  const first = frames.find((frame) => (frame[tcp + 13]! & 2) !== 0 || frame.length > headers);
-  return first !== undefined && (first[tcp + 13]! & 2) === 0;
-}
-
-/** Whether the list is made of members of the truth, in their order and none twice. */
-function isOrderedSubset(got: string[], truth: string[]): boolean {
-  let at = 0;
-  for (const item of got) {
-    while (at < truth.length && truth[at] !== item) at++;
-    if (at === truth.length) return false;
-    at++;
-  }
-  return true;
 }
 
 describe("gateway: a mirror that loses, repeats and reorders", () => {

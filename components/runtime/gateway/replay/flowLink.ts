@@ -1,0 +1,19 @@
+/** The shadow's side of one live flow, as the flow sees it. */
+export interface FlowLink {
+  /** Request bytes that wait here or in the socket. */
+  readonly queuedBytes: number;
+  /** Whether nothing waits and no connection is open. */
+  readonly idle: boolean;
+  /** The live client has ended its direction; `outstanding` says whether it still waits for an answer. */
+  clientEnded(outstanding: boolean): void;
+  /** The live connection was reset. */
+  reset(outstanding: boolean): void;
+  /** Gives up what is open; `error` is what unanswered exchanges get. */
+  close(error: string): void;
+  /** Lets what was sent be answered, then closes. */
+  abandon(): void;
+  /** Takes back what was not sent, returns how many messages that were, and closes when the rest is answered. */
+  shed(): number;
+  /** Called now and then. */
+  tick(time: number): void;
+}

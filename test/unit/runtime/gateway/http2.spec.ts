@@ -1,0 +1,210 @@
+import assert from "node:assert/strict";
+import type { ServerHttp2Stream } from "node:http2";
+
+import type { GatewayStats } from "../../../../components/runtime/gateway/stats";
+import { GatewayHarness, until } from "../../../support/captureHarness";
+import { describeRequest, Http2Recorder, recordHttp2, type Asked } from "../../../support/http2Sessions";
+import { sessionScript, type Spoken } from "../../../support/recordedSession";
+
+const client = { address: "10.8.0.1", port: 40_002 };
+const server = { address: "10.9.0.1", port: 8080 };
+
+function answer(stream: ServerHttp2Stream, path: string, body: Buffer): void {
+  if (stream.destroyed) return;
+  const [, kind, size] = path.split("/");
+  const status = kind === "missing" ? 404 : 200;
+  const json = kind === "json";
+  stream.respond({ ":status": status, "content-type": json ? "application/json" : "text/plain", "x-path": path });
+  if (json) stream.end(JSON.stringify({ path, bytes: body.length, list: [{ same: 1 }] }));
+  else stream.end(Buffer.alloc(Number(size ?? 10), 97));
+}
+
+/** Answers after a while, the later requests first. */
+function answerLate(stream: ServerHttp2Stream, path: string, body: Buffer): void {
+  setTimeout(() => answer(stream, path, body), path.includes("slow") ? 60 : 5);
+}
+
+const requests: Asked[] = [
+  { method: "GET", path: "/slow/30000", body: Buffer.alloc(0) },
+  { method: "GET", path: "/quick/5", body: Buffer.alloc(0), headers: { "x-long": "y".repeat(20_000) } },
+  { method: "POST", path: "/json/1", body: Buffer.alloc(150_000, "ab") },
+  { method: "HEAD", path: "/quick/0", body: Buffer.alloc(0) },
+  { method: "GET", path: "/missing/3", body: Buffer.alloc(0), headers: { cookie: "a=1; b=2" } },
+  { method: "PUT", path: "/quick/200000", body: Buffer.from("x") },
+];
+const truth = requests.map(({ method, path, body }) => describeRequest(method, path, body)).sort();
+
+describe("gateway: HTTP/2 with prior knowledge", () => {
+  let live: Http2Recorder;
+  let shadow: Http2Recorder;
+  let harness: GatewayHarness | undefined;
+
+  beforeEach(async () => {
+    live = await Http2Recorder.start(answerLate);
+  });
+
+  afterEach(async () => {
+    await harness?.stop();
+    harness?.remove();
+    harness = undefined;
+    await live.stop();
+    await shadow.stop();
+  });
+
+  const replay = async (
+    spoken: readonly Spoken[],
+    frames = (all: Buffer[]): Buffer[] => all,
+  ): Promise<GatewayStats> => {
+    harness = await GatewayHarness.start({
+      to: { "10.9.0.1:8080": `127.0.0.1:${shadow.port}` },
+      responseTimeoutSeconds: 4,
+      limits: { holeTimeoutMilliseconds: 300 },
+    });
+    const { gateway } = harness;
+    await harness.send(frames(sessionScript(spoken, client, server).close().frames));
+    await until("everything replayed is settled", () => {
+      const { replayed, answered, failed } = gateway.snapshot().requests;
+      return answered + sum(failed) === replayed && gateway.snapshot().flows.open === 0;
+    });
+    return harness.stop();
+  };
+
+  it("pairs requests by stream, however they are interleaved, and the shadow gets each of them whole", async () => {
+    shadow = await Http2Recorder.start(answerLate);
+    const { requests: counted, compare, replay: how } = await replay(await recordHttp2(live.port, requests, true));
+    assert.deepEqual([...shadow.asked].sort(), truth);
+    assert.equal(counted.onWire, requests.length);
+    assert.equal(counted.answered, requests.length);
+    assert.equal(compare.equal, requests.length);
+    assert.equal(how.connections, 1);
+    assert.equal(how.http2.headersRewritten, 0);
+    const samples = harness!.samples();
+    const big = samples.find(({ path }) => path === "/quick/200000");
+    assert.deepEqual(
+      [big?.protocol, big?.method, big?.shadow.status, big?.shadow.bytes],
+      ["http2", "PUT", 200, 200_000],
+    );
+    assert.equal(samples.find(({ path }) => path === "/missing/3")?.live.status, 404);
+    const long = shadow.headers.find((headers) => headers[":path"] === "/quick/5");
+    assert.equal(long?.["x-long"], "y".repeat(20_000));
+  });
+
+  it("says in which fields of JSON the two differ", async () => {
+    shadow = await Http2Recorder.start((stream, path) => {
+      stream.respond({ ":status": 200, "content-type": "application/json" });
+      stream.end(JSON.stringify({ path, bytes: 0, list: [{ same: 2 }] }));
+    });
+    const { compare } = await replay(await recordHttp2(live.port, requests.slice(2, 3), false));
+    assert.deepEqual(compare.fieldPaths, { bytes: 1, "list[].same": 1 });
+  });
+
+  it("keeps to the shadow's windows when they are smaller than live's", async () => {
+    shadow = await Http2Recorder.start(answerLate, { initialWindowSize: 1_000 });
+    const { replay: how, compare } = await replay(await recordHttp2(live.port, requests, true));
+    assert.deepEqual([...shadow.asked].sort(), truth);
+    assert.equal(compare.equal, requests.length);
+    assert.equal(how.http2.settingsDiffer, 1);
+    assert.ok(how.http2.framesSplit > 10 && how.http2.stalls > 0, JSON.stringify(how.http2));
+  });
+
+  it("opens windows for answers that are longer than live's", async () => {
+    shadow = await Http2Recorder.start((stream) => {
+      stream.respond({ ":status": 200 });
+      stream.end(Buffer.alloc(1_000_000));
+    });
+    const {
+      replay: how,
+      requests: counted,
+      compare,
+    } = await replay(await recordHttp2(live.port, requests.slice(0, 2), true));
+    assert.equal(counted.answered, 2);
+    assert.equal(compare.different, 2);
+    assert.ok(how.http2.windowsOpened > 20, JSON.stringify(how.http2));
+  });
+
+  it("goes on with a new connection when the shadow gives one up, with headers that need no table", async () => {
+    shadow = await Http2Recorder.start((stream, path, body) => {
+      answer(stream, path, body);
+      if (shadow.asked.length === 2) stream.session?.destroy();
+    });
+    const list = [0, 1, 2, 3, 4].map((n) => ({
+      method: "GET",
+      path: `/quick/${n}`,
+      body: Buffer.alloc(0),
+      headers: { "x-same": "value" },
+    }));
+    const spoken = await recordHttp2(live.port, list, false);
+    harness = await GatewayHarness.start({ to: { "10.9.0.1:8080": `127.0.0.1:${shadow.port}` } });
+    const script = sessionScript(spoken, client, server).close();
+    for (const frame of script.frames) {
+      await harness.send([frame]);
+      await new Promise((done) => setTimeout(done, 5));
+    }
+    await until("all are settled", () => harness!.samples().length === 5);
+    const { requests: counted, replay: how } = harness.gateway.snapshot();
+    assert.equal(counted.replayed, 5);
+    assert.equal(how.reconnections, 1);
+    assert.equal(how.http2.headersRewritten, 3);
+    assert.equal(shadow.asked.length, 5);
+    assert.ok(shadow.headers.every((headers) => headers["x-same"] === "value"));
+  });
+
+  it("gives every request of a shadow that refuses its sample", async () => {
+    shadow = await Http2Recorder.start(answer);
+    await shadow.stop();
+    const { requests: counted } = await replay(await recordHttp2(live.port, requests, true));
+    assert.equal(counted.replayed, requests.length);
+    assert.equal(sum(counted.failed), requests.length);
+    assert.ok((counted.failed["refused"] ?? 0) > 0, JSON.stringify(counted.failed));
+  });
+
+  it("leaves out a request that its client gives up, and carries the others", async () => {
+    shadow = await Http2Recorder.start(answerLate);
+    const given: Asked = {
+      method: "POST",
+      path: "/quick/1",
+      body: Buffer.alloc(9),
+      cancel: true,
+      headers: { "x-new": "entry" },
+    };
+    const spoken = await recordHttp2(live.port, [given, { ...requests[4]!, headers: { "x-new": "entry" } }], true);
+    const { requests: counted } = await replay(spoken);
+    assert.deepEqual(counted.unusable, { incomplete: 1 });
+    assert.equal(counted.answered, 1);
+    assert.equal(shadow.headers[0]?.["x-new"], "entry");
+    assert.equal(shadow.halves, 0);
+  });
+
+  it("drops what a hole touched, counts what came after it, and sends nothing of either", async () => {
+    shadow = await Http2Recorder.start(answerLate);
+    const list = Array.from({ length: 8 }, (_, n) => ({
+      method: "POST",
+      path: `/quick/${n}`,
+      body: Buffer.alloc(100, n),
+    }));
+    const spoken = await recordHttp2(live.port, list, false);
+    const at = spoken.findIndex(({ fromClient, bytes }) => fromClient && bytes.includes(Buffer.alloc(100, 3)));
+    const lossy = spoken.map((said, index) => ({ ...said, at: index }));
+    const { requests: counted, flows } = await replay(spoken, () => {
+      const script = sessionScript([], client, server);
+      for (const { fromClient, bytes, at: index } of lossy) {
+        const before = script.frames.length;
+        script.say(fromClient, bytes);
+        if (index === at) script.frames.length = before;
+        script.acknowledge(!fromClient);
+      }
+      return script.close().frames;
+    });
+    assert.equal(counted.onWire, 8);
+    assert.equal(counted.replayed, 3);
+    assert.equal(counted.lostByMirror, 1);
+    assert.deepEqual(counted.unusable, { noBoundary: 4 });
+    assert.equal(flows.uncovered, 1);
+    assert.equal(shadow.asked.length, 3);
+    assert.equal(shadow.halves, 0);
+  });
+});
+
+function sum(counters: Record<string, number>): number {
+  return Object.values(counters).reduce((a, b) => a + b, 0);
+}

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import type { ServerHttp2Stream } from "node:http2";
+
+import fc from "fast-check";
+
+import { damaged, randomFrom, withoutClientData } from "../../../support/damage";
+import { GatewayHarness, until } from "../../../support/captureHarness";
+import { describeRequest, Http2Recorder, recordHttp2, type Asked } from "../../../support/http2Sessions";
+import { sessionScript, type Spoken } from "../../../support/recordedSession";
+
+const server = { address: "10.9.0.1", port: 8080 };
+const damage = fc.record({
+  mss: fc.constantFrom(37, 200, 1_460, 9_000, 65_000),
+  loss: fc.constantFrom(0, 0, 0.01, 0.05, 0.2),
+  duplicate: fc.constantFrom(0, 0.1),
+  reorder: fc.constantFrom(0, 0.05, 0.2),
+  skip: fc.constant(0),
+  isn: fc.constantFrom(1, 0x7fffff00, 0xfffffe00),
+  seed: fc.integer(),
+});
+
+function answer(stream: ServerHttp2Stream, path: string, body: Buffer): void {
+  if (stream.destroyed) return;
+  stream.respond({ ":status": 200, "x-path": path });
+  stream.end(Buffer.alloc(body.length % 977, 98));
+}
+
+/** Requests of every size, with header fields that come again and fields of every byte that may be in one. */
+function requestsOf(session: number): Asked[] {
+  const random = randomFrom(session);
+  return Array.from({ length: 12 }, (_, index) => {
+    const length = random() < 0.4 ? 0 : Math.floor(random() ** 3 * 30_000);
+    const text = Array.from({ length: 40 }, () => String.fromCharCode(33 + Math.floor(random() * 94))).join("");
+    const headers = { "x-agent": "the same each time", "x-text": text };
+    return {
+      method: length === 0 ? "GET" : "POST",
+      path: `/${session}/${index}`,
+      body: Buffer.alloc(length, index),
+      headers,
+    };
+  });
+}
+
+describe("gateway: HTTP/2 through a mirror that loses, repeats and reorders", () => {
+  it("gives the shadow whole true requests alone, and counts each request once", async function () {
+    this.timeout(240_000);
+    const live = await Http2Recorder.start(answer);
+    const sessions: { spoken: Spoken[]; truth: Set<string> }[] = [];
+    for (let session = 0; session < 6; session++) {
+      const requests = requestsOf(session);
+      const truth = new Set(requests.map(({ method, path, body }) => describeRequest(method, path, body)));
+      sessions.push({ spoken: await recordHttp2(live.port, requests, session % 2 === 0), truth });
+    }
+    await live.stop();
+    const shadow = await Http2Recorder.start(answer);
+    const harness = await GatewayHarness.start({
+      to: { "10.9.0.1:8080": `127.0.0.1:${shadow.port}` },
+      limits: { holeTimeoutMilliseconds: 300 },
+    });
+    let port = 10_000;
+    try {
+      await fc.assert(
+        fc.asyncProperty(fc.nat(5), damage, async (which, harm) => {
+          const { spoken, truth } = sessions[which]!;
+          const options = { mss: harm.mss, clientIsn: harm.isn };
+          const script = sessionScript(spoken, { address: "10.8.0.1", port: ++port }, server, options).close();
+          const before = { ...harness.gateway.snapshot().requests };
+          const asked = shadow.asked.length;
+          await harness.send(damaged(script.frames, harm));
+          harness.gateway.endFlows();
+          const settled = (): boolean => {
+            const { replayed, answered, failed } = harness.gateway.snapshot().requests;
+            return answered + Object.values(failed).reduce((a, b) => a + b, 0) === replayed;
+          };
+          await until("what was replayed is answered", settled);
+          const after = harness.gateway.snapshot().requests;
+          const got = shadow.asked.slice(asked);
+          assert.ok(
+            got.every((request) => truth.has(request)),
+            "nothing but true requests",
+          );
+          assert.equal(new Set(got).size, got.length, "none twice");
+          assert.equal(got.length, after.replayed - before.replayed, "as many as were counted");
+          const counted = after.onWire - before.onWire - (after.lostEstimated - before.lostEstimated);
+          assert.ok(counted <= truth.size, `${counted} counted, there were ${truth.size}`);
+          if (harm.loss === 0 && harm.reorder === 0) assert.equal(got.length, truth.size, "all when nothing was lost");
+        }),
+        { numRuns: 80 },
+      );
+      await fc.assert(
+        fc.asyncProperty(fc.nat(5), fc.constantFrom(0.02, 0.1, 0.4), fc.integer(), async (which, share, seed) => {
+          const { spoken, truth } = sessions[which]!;
+          const script = sessionScript(spoken, { address: "10.8.0.1", port: ++port }, server).close();
+          const before = harness.gateway.snapshot().requests.onWire;
+          await harness.send(withoutClientData(script.frames, port, share, seed));
+          harness.gateway.endFlows();
+          assert.equal(harness.gateway.snapshot().requests.onWire - before, truth.size, "the count is the truth");
+        }),
+        { numRuns: 40 },
+      );
+      assert.equal(shadow.halves, 0, "no half requests");
+    } finally {
+      await harness.stop();
+      harness.remove();
+      await shadow.stop();
+    }
+  });
+});
