@@ -4,7 +4,7 @@ import { matchesPattern } from "../../internal/patterns";
 import type { ScaleRule } from "../../network";
 import { under } from "../../refusal";
 import { boundaryProblems, replacementProblems, selectorProblems } from "../../shadowScaling";
-import { BoundaryReplacement, type Topology } from "../../topology";
+import { BoundaryReplacement, type Topology, type TopologySubnet } from "../../topology";
 import { validateTopology } from "../../topologySchema";
 import { restoreProblems } from "./databases";
 import { applianceProblems, defaultApplianceCidr } from "./layout";
@@ -52,11 +52,18 @@ function sourceProblems(topology: Topology): Problem[] {
       : [{ path: "networks", reason: `a shadow is one VPC, the topology has ${networks.length}; split it` }]),
     ...networks.flatMap(({ subnets }, n) =>
       subnets.flatMap((subnet, s) =>
-        subnet.aws === undefined && subnet.boundary === undefined ? [missing(`networks[${n}].subnets[${s}].aws`)] : [],
+        subnet.boundary === undefined ? placeProblems(`networks[${n}].subnets[${s}].aws`, subnet, missing) : [],
       ),
     ),
     ...machines.flatMap((machine, m) => (machine.aws === undefined ? [missing(`machines[${m}].aws`)] : [])),
   ];
+}
+
+/** Zones are told apart by their ids, which are the same in every account. */
+function placeProblems(path: string, { aws }: TopologySubnet, missing: (path: string) => Problem): Problem[] {
+  if (aws === undefined) return [missing(path)];
+  if (/^[a-z0-9-]+-az\d+$/.test(aws.zoneId)) return [];
+  return [{ path: `${path}.zoneId`, reason: `"${aws.zoneId}" is not the id of a zone such as euc1-az2` }];
 }
 
 function scaleProblems(topology: Topology, settings: AwsCheckedSettings): Problem[] {

@@ -118,10 +118,12 @@ describe("what a shadow on AWS refuses", () => {
       delete copy.machines[0]!.aws;
       delete copy.networks[0]!.subnets[1]!.aws;
       delete copy.source!.region;
+      copy.networks[0]!.subnets[2]!.aws!.zoneId = "eu-central-1a";
     });
     assert.deepEqual(paths(half, {}), [
       "topology.source.region",
       "topology.networks[0].subnets[1].aws",
+      "topology.networks[0].subnets[2].aws.zoneId",
       "topology.machines[0].aws",
     ]);
   });

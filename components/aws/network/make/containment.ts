@@ -84,10 +84,11 @@ function makeFlowLog(
   vpc: ec2.Vpc,
   foundation: Foundation,
 ): { logGroup: cloudwatch.LogGroup; flowLog: ec2.FlowLog } {
+  const groupName = `${shadowLogPrefix(site.shadowName)}/flow`;
   const logGroup = new cloudwatch.LogGroup(
     `${site.name}-flow-log-group`,
     {
-      name: `${shadowLogPrefix(site.shadowName)}/flow`,
+      name: groupName,
       retentionInDays: 30,
       kmsKeyId: foundation.key.arn,
       tags: tagsOf(site, "flow log"),
@@ -97,7 +98,8 @@ function makeFlowLog(
   const trust = site.place.apply((own) =>
     JSON.stringify(serviceTrust(own, "vpc-flow-logs", arnOf(own, "ec2", "vpc-flow-log/*"))),
   );
-  const policy = logGroup.arn.apply((arn) => JSON.stringify(flowLogPolicy(arn)));
+  // Not the group's own ARN: a preview does not know that one, and the policy packs look at previews.
+  const policy = site.place.apply((own) => JSON.stringify(flowLogPolicy(arnOf(own, "logs", `log-group:${groupName}`))));
   const role = makeRole(site, "flow-log", foundation, trust, policy);
   const flowLog = new ec2.FlowLog(
     `${site.name}-flow-log`,
