@@ -76,11 +76,12 @@ export class GatewayHarness {
   async send(frames: readonly Buffer[]): Promise<void> {
     const [address, port] = this.gateway.intakeAddress.split(":");
     const before = { ...this.gateway.snapshot().intake };
-    const goal = before.packets + before.refusedWhileClosed + frames.length;
+    const goal = before.packets + before.refusedWhileClosed + (before.prefiltered ?? 0) + frames.length;
     const socket = createSocket("udp4");
     const taken = (): boolean => {
-      const { packets, refusedWhileClosed, kernelDrops } = this.gateway.snapshot().intake;
-      return packets + refusedWhileClosed + (kernelDrops ?? 0) - (before.kernelDrops ?? 0) >= goal;
+      const { packets, refusedWhileClosed, kernelDrops, prefiltered } = this.gateway.snapshot().intake;
+      const lost = (kernelDrops ?? 0) - (before.kernelDrops ?? 0);
+      return packets + refusedWhileClosed + lost + (prefiltered ?? 0) >= goal;
     };
     for (let at = 0; at < frames.length; at += 200) {
       const batch = frames.slice(at, at + 200);

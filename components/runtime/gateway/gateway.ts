@@ -14,6 +14,7 @@ import { endpointKey, FlowTable, type FlowChoice } from "./flows/table";
 import { InnerFrame, unwrapGeneve, unwrapVxlan } from "./intake/encapsulation";
 import { decodeEthernet, decodeIp, Packet, type DecodeOutcome } from "./intake/packet";
 import { openTcp, openUdp, type IntakeSource } from "./intake/sources";
+import { Prefilter } from "./prefilter/prefilter";
 import { configuredHooks } from "./replay/hooks/configured";
 import type { Endpoint } from "./replay/shadowConnection";
 import { SamplesFile } from "./samplesFile";
@@ -62,6 +63,7 @@ class Gateway implements RunningGateway {
   private readonly packet = new Packet();
   private readonly frame = new InnerFrame();
   private source: IntakeSource | undefined;
+  private prefilter: Prefilter | undefined;
   private control: Server | undefined;
   private metrics: Server | undefined;
   private readonly recorder: CaptureWriter | undefined;
@@ -106,6 +108,8 @@ class Gateway implements RunningGateway {
       const open = at.kind === "tcp" ? openTcp : openUdp;
       this.source = await open(at, this.handlerFor(at.kind), stats);
       this.intakeAddress = this.source.address;
+      if (at.kind === "vxlan") this.prefilter = new Prefilter(this.source);
+      this.applyPrefilter();
     }
     if (config.control !== undefined) this.control = await serveControl(config.control, this);
     const metrics = config.metrics === undefined ? undefined : parseEndpoint(config.metrics, 0);
@@ -154,6 +158,13 @@ class Gateway implements RunningGateway {
       ownAddressFor: this.table.choice.ownAddressFor,
       targets: this.table.choice.targets,
     };
+    this.applyPrefilter();
+  }
+
+  private applyPrefilter(): void {
+    const { percent, seed, sampleBy, targets } = this.table.choice;
+    const servers = [...targets.keys()].map((key) => parseEndpoint(key)!);
+    this.prefilter?.apply(percent, { servers, seed, sampleBy });
   }
 
   stop(): Promise<GatewayStats> {

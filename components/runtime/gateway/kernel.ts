@@ -113,12 +113,23 @@ export const Socket = {
   linger: 13,
   reusePort: 15,
   attachFilter: 26,
+  detachFilter: 27,
   receiveBufferForce: 33,
   timestampNanoseconds: 35,
   attachReusePortFilter: 51,
+  memoryInformation: 55,
   levelTcp: 6,
   noDelay: 1,
 } as const;
+
+/** Gives a socket a filter program, which the kernel copies; false when it does not take it. */
+export function attachProgram(calls: Kernel, descriptor: number, option: number, program: Buffer): boolean {
+  const block = calls.allocate(16 + program.length);
+  block.view.setUint16(0, program.length / 8, true);
+  block.view.setBigUint64(8, block.address + 16n, true);
+  program.copy(block.bytes, 16);
+  return calls.setOption(descriptor, Socket.levelSocket, option, block.pointer, 16) === 0;
+}
 
 /** `struct msghdr` with one vector and room for control data. */
 export const messageHeaderBytes = 56;

@@ -21,6 +21,11 @@ export const gatewayStatsSchema = z.object({
     refusedWhileClosed: count,
     /** Packets that the kernel dropped because the socket's buffer was full; null where the kernel does not say. */
     kernelDrops: count.nullable(),
+    /**
+     * Packets of flows that are not sampled and that the kernel's filter left out before they were copied; they are in no
+     * other counter. Absent without such a filter.
+     */
+    prefiltered: count.optional(),
     receiveBufferBytes: z.object({ asked: count, granted: count }),
     /** `batched`: many packets for one system call, stamped by the kernel; `datagram`: one by one. Absent for TCP. */
     receiver: z.enum(["batched", "datagram"]).optional(),

@@ -1,4 +1,13 @@
-import { ArrivalClock, kernel, messageHeaderBytes, Socket, socketAddress, type Block, type Kernel } from "../kernel";
+import {
+  ArrivalClock,
+  attachProgram,
+  kernel,
+  messageHeaderBytes,
+  Socket,
+  socketAddress,
+  type Block,
+  type Kernel,
+} from "../kernel";
 import { now } from "../time";
 import { turns, type TurnResult, type TurnSource } from "../turns";
 import type { PacketHandler } from "./sources";
@@ -24,6 +33,9 @@ export class BatchSocket implements TurnSource {
   readonly port: number;
   private closed = false;
   private lastTime = 0;
+  private dropped = 0;
+  private lastCounter = 0;
+  private readonly memory = Buffer.alloc(64);
   private readonly block: Block;
   private readonly clock: ArrivalClock;
 
@@ -41,13 +53,21 @@ export class BatchSocket implements TurnSource {
     turns.add(this);
   }
 
-  /** Binds such a socket; undefined where it cannot be had, for whatever reason. */
-  static open(address: string, port: number, askedBytes: number, handle: PacketHandler): BatchSocket | undefined {
+  /** Binds such a socket, `shared` with others of this program; undefined where it cannot be had, for whatever reason. */
+  static open(
+    address: string,
+    port: number,
+    askedBytes: number,
+    handle: PacketHandler,
+    shared = false,
+  ): BatchSocket | undefined {
     const calls = kernel();
     if (calls === null) return undefined;
     const local = socketAddress(address, port);
     const descriptor = calls.socket(local.readUInt16LE(0), Socket.datagram | Socket.nonBlockingCloseOnExec, 0);
     if (descriptor < 0) return undefined;
+    const one = Buffer.from([1, 0, 0, 0]);
+    if (shared) calls.setOption(descriptor, Socket.levelSocket, Socket.reusePort, one, 4);
     if (calls.bind(descriptor, local, local.length) === 0) {
       return new BatchSocket(calls, descriptor, askedBytes, handle);
     }
@@ -61,6 +81,32 @@ export class BatchSocket implements TurnSource {
     turns.remove(this);
     this.calls.close(this.descriptor);
     spare.push(this.block);
+  }
+
+  /** Lets the kernel leave packets out by a filter program, or no longer; false when it does not take it. */
+  filter(program: Buffer | undefined): boolean {
+    const { calls, descriptor } = this;
+    if (program !== undefined) return attachProgram(calls, descriptor, Socket.attachFilter, program);
+    calls.setOption(descriptor, Socket.levelSocket, Socket.detachFilter, Buffer.alloc(4), 4);
+    return true;
+  }
+
+  /** Lets a program choose among all sockets that share the address; false when the kernel does not take it. */
+  steer(program: Buffer): boolean {
+    return attachProgram(this.calls, this.descriptor, Socket.attachReusePortFilter, program);
+  }
+
+  /** Packets that the kernel did not give to this socket: no room, or left out by the filter; undefined when unknown. */
+  drops(): number | undefined {
+    if (this.closed) return undefined;
+    const { memory, calls } = this;
+    const length = Buffer.from([memory.length, 0, 0, 0]);
+    const failed = calls.getOption(this.descriptor, Socket.levelSocket, Socket.memoryInformation, memory, length) !== 0;
+    if (failed || length.readUInt32LE(0) < 36) return undefined;
+    const counter = memory.readUInt32LE(32);
+    this.dropped += (counter - this.lastCounter) >>> 0;
+    this.lastCounter = counter;
+    return this.dropped;
   }
 
   /** Reads what is there; a full turn goes on after the other sockets had theirs. */

@@ -6,6 +6,7 @@ import { ExitCode, ShadownetError } from "../../../internal/problems";
 import type { GatewayStats } from "../stats";
 import { now } from "../time";
 import { BatchSocket } from "./batchSocket";
+import { FilteredDrops } from "./kernelDrops";
 
 /** Gets each encapsulated packet, or each frame of a TCP feed; the bytes may change after the call. */
 export type PacketHandler = (buffer: Buffer, start: number, end: number, time: number) => void;
@@ -16,6 +17,10 @@ export interface IntakeSource {
   readonly address: string;
   /** Reads the kernel's own drop counter into the statistics. */
   readDrops(): void;
+  /** Where the kernel can leave packets out: takes a filter program, or none; false when the kernel does not take it. */
+  filter?(program: Buffer | undefined): boolean;
+  /** Where sockets can share the address: lets a program choose among them; false when the kernel does not take it. */
+  steer?(program: Buffer): boolean;
   close(): Promise<void>;
 }
 
@@ -31,9 +36,14 @@ const maximumFrame = 65_535 + 64;
 const askedBuffer = 33_554_432;
 
 /** Listens for UDP packets with a receive buffer as large as the kernel grants. */
-export async function openUdp(at: IntakeAddress, handle: PacketHandler, stats: GatewayStats): Promise<IntakeSource> {
+export async function openUdp(
+  at: IntakeAddress,
+  handle: PacketHandler,
+  stats: GatewayStats,
+  shared = false,
+): Promise<IntakeSource> {
   const type = at.address.includes(":") ? "udp6" : "udp4";
-  const batched = BatchSocket.open(at.address, at.port, askedBuffer, handle);
+  const batched = BatchSocket.open(at.address, at.port, askedBuffer, handle, shared);
   if (batched !== undefined) return batchedSource(at, type, batched, stats);
   const socket = createSocket({ type, recvBufferSize: askedBuffer });
   socket.on("message", (message) => handle(message, 0, message.length, now()));
@@ -62,10 +72,19 @@ function batchedSource(
 ): IntakeSource {
   stats.intake.receiveBufferBytes = { asked: askedBuffer, granted: socket.granted };
   stats.intake.receiver = "batched";
-  const drops = new KernelDrops(socket.port, type, address);
+  let filtered: FilteredDrops | undefined;
   return {
     address: `${address}:${socket.port}`,
-    readDrops: () => (stats.intake.kernelDrops = drops.read()),
+    filter: (program) => {
+      filtered ??= new FilteredDrops(type === "udp4" ? 4 : 6);
+      return socket.filter(program);
+    },
+    steer: (program) => socket.steer(program),
+    readDrops: () => {
+      const drops = socket.drops();
+      if (drops === undefined || filtered === undefined) stats.intake.kernelDrops = drops ?? stats.intake.kernelDrops;
+      else Object.assign(stats.intake, filtered.split(drops));
+    },
     close: () => {
       socket.close();
       return Promise.resolve();
