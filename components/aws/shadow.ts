@@ -75,3 +75,6 @@ export const productionRole = "production";
 
 /** Range that the project's own appliances stand in, outside every captured one. */
 export const applianceCidr = "100.64.0.0/10";
+
+/** Tag with an experiment's name, on its templates and everything else that it is made of. */
+export const experimentTag = "shadownet:experiment";

@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+
+import { experimentPermissions, experimentTrust } from "../../../components/aws/iam/experimentRole";
+import {
+  repeaterPermissions,
+  repeaterTrust,
+  schedulerPermissions,
+  schedulerTrust,
+} from "../../../components/aws/iam/repeaterRoles";
+import { iamProblems } from "../../support/iamParser";
+
+const place = { partition: "aws", region: "eu-central-1", accountId: "222233334444" };
+const actionIds = [
+  "aws:ec2:stop-instances",
+  "aws:ec2:reboot-instances",
+  "aws:ebs:pause-volume-io",
+  "aws:ebs:volume-io-latency",
+  "aws:network:disrupt-connectivity",
+  "aws:network:disrupt-vpc-endpoint",
+  "aws:ssm:send-command",
+  "aws:cloudwatch:assert-alarm-state",
+  "aws:fis:wait",
+];
+const settings = {
+  ...place,
+  shadowName: "shop-shadow",
+  vpcId: "vpc-0123456789abcdef0",
+  actionIds,
+  documentArns: ["arn:aws:ssm:eu-central-1:222233334444:document/shop-slow"],
+  subnetIds: ["subnet-01"],
+  endpointIds: ["vpce-01"],
+  reportBucket: "shadownet-222233334444-abc",
+};
+const actionsOf = (ids: string[]): string[] =>
+  experimentPermissions({ ...settings, actionIds: ids }).Statement.flatMap(({ Action }) => Action);
+
+describe("IAM documents of experiments", () => {
+  const documents = {
+    "the experiments' role": experimentPermissions(settings),
+    "the experiments' trust": experimentTrust(place),
+    "the repeater's role": repeaterPermissions(place, ["EXT1", "EXT2"]),
+    "the repeater's trust": repeaterTrust(place),
+    "the schedule's role, starting a template": schedulerPermissions(place, { templateIds: ["EXT1"] }),
+    "the schedule's role, starting a state machine": schedulerPermissions(place, {
+      templateIds: ["EXT1"],
+      stateMachineArn: "arn:aws:states:eu-central-1:222233334444:stateMachine:shop",
+    }),
+    "the schedule's trust": schedulerTrust(place),
+  };
+  for (const [name, document] of Object.entries(documents)) {
+    it(`${name} is well-formed and no wider than the list of reasons says`, () =>
+      assert.deepEqual(iamProblems(document), []));
+  }
+
+  it("the role gets what the actions in use need and nothing else", () => {
+    const always = [
+      "logs:CreateLogDelivery",
+      "logs:PutResourcePolicy",
+      "logs:DescribeResourcePolicies",
+      "logs:DescribeLogGroups",
+    ];
+    const report = ["s3:PutObject", "s3:GetObject", "cloudwatch:GetDashboard", "cloudwatch:GetMetricWidgetImage"];
+    assert.deepEqual(actionsOf(["aws:fis:wait"]), [...always, ...report]);
+    assert.ok(!actionsOf(["aws:ssm:send-command"]).some((action) => action.startsWith("ec2:Stop")));
+    assert.ok(!actionsOf(["aws:ec2:stop-instances"]).includes("ssm:SendCommand"));
+    const terminating = actionsOf(actionIds).filter((action) => /Terminate|Run|PassRole|AssumeRole/.test(action));
+    assert.deepEqual(terminating, []);
+  });
+
+  it("every change of machines is tied to the shadow's tag", () => {
+    const changing = experimentPermissions(settings).Statement.filter(({ Action }) =>
+      Action.some((action) =>
+        /^(ec2:(Stop|Start|Reboot)Instances|ec2:PauseVolumeIO|ec2:InjectVolumeIOLatency)$/.test(action),
+      ),
+    );
+    assert.equal(changing.length, 4);
+    for (const { Condition } of changing) {
+      assert.deepEqual(Condition, { StringEquals: { "aws:ResourceTag/shadownet:shadow": "shop-shadow" } });
+    }
+    const send = experimentPermissions(settings).Statement.find(({ Sid }) => Sid === "SendToClones");
+    assert.deepEqual(send?.Condition, { StringEquals: { "ssm:resourceTag/shadownet:shadow": "shop-shadow" } });
+  });
+
+  it("the parser finds what is too wide", () => {
+    const statement = (part: object) => ({
+      Version: "2012-10-17",
+      Statement: [{ Sid: "X", Effect: "Allow", Action: ["ec2:StopInstances"], Resource: ["*"], ...part }],
+    });
+    const instances = "arn:aws:ec2:eu-central-1:222233334444:instance/*";
+    const cases: [object, RegExp][] = [
+      [statement({}), /ec2:StopInstances on every resource/],
+      [statement({ Action: ["ec2:*"] }), /malformed or a wildcard/],
+      [statement({ Resource: [instances] }), /without a condition/],
+      [statement({ Resource: ["arn:aws:s3:::prod/*"] }), /no reason is on record/],
+      [statement({ NotAction: ["iam:*"] }), /unknown element NotAction/],
+      [statement({ Resource: undefined, Principal: { AWS: "*" }, Action: ["sts:AssumeRole"] }), /trusts AWS/],
+    ];
+    for (const [document, expected] of cases) assert.match(iamProblems(document).join("\n"), expected);
+  });
+});
