@@ -79,9 +79,9 @@ describe("alarms of a real mirror without a run", function () {
   });
 
   after(async () => {
-    await serving?.close("the test is over");
-    webhook?.close();
-    await lab?.close();
+    await serving.close("the test is over");
+    webhook.close();
+    await lab.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -135,7 +135,7 @@ describe("alarms of a real mirror without a run", function () {
     await eventually("all messages", () => told.length >= 5, 20);
     const expected = ["firing failing", "resolved failing", "firing noData", "resolved failing", "firing noData"];
     assert.deepEqual(said(), expected);
-    assert.ok(told.every(({ version, alerts }) => version === "4" && alerts[0]!.labels["severity"] === "critical"));
+    assert.ok(told.every(({ alerts }) => alerts[0]!.labels["severity"] === "critical"));
   });
 
   it("let the intake go at its end", async () => {

@@ -39,7 +39,9 @@ export class Closing {
     await this.attempt("stopping the sampling", () =>
       within(callLimit, "stopping the sampling", driver.stopSampling()),
     );
-    await this.attempt("closing the intake", async () => void (await intake.letGo()));
+    await this.attempt("closing the intake", async () => {
+      await intake.letGo();
+    });
     await watch.stop();
     watch.endExperiment();
     watch.beginPhase("analysis", 1, 0);

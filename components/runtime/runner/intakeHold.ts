@@ -46,7 +46,7 @@ export class IntakeHold {
   }
 
   /** True while somebody else holds it. */
-  get isShared(): boolean {
+  isShared(): boolean {
     return holdersIn(this.folder).some((file) => file !== this.file);
   }
 
@@ -55,9 +55,9 @@ export class IntakeHold {
     if (!this.stands) return false;
     rmSync(this.file, { force: true });
     const mark = join(this.folder, openedMark);
-    if (this.isShared || readHolder(mark) === undefined) return false;
+    if (this.isShared() || readHolder(mark) === undefined) return false;
     await this.set(false);
-    if (this.isShared) {
+    if (this.isShared()) {
       // Somebody took hold of an intake that was still open: it stays so.
       await this.set(true);
       return false;

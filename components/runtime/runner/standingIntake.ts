@@ -78,7 +78,7 @@ export class StandingIntake {
     const { intakeOpen } = await within(60_000, "reading the mirror's state", driver.mirror());
     const held = this.hold.stands && intakeOpen;
     if (isLocked(stateFolder, network)) {
-      if (intakeOpen && this.hold.isShared) await this.hold.take();
+      if (intakeOpen && this.hold.isShared()) await this.hold.take();
       return undefined;
     }
     if (held && clock.now() - this.probedAt < probeSeconds * 1000) return undefined;
