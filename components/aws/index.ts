@@ -1,3 +1,5 @@
+export { AwsTrafficMirror, type AwsTrafficMirrorArgs, type AwsTrafficMirrorOptions } from "./mirror";
+export { AwsMirrorTargetMode, type AwsMirrorSettings } from "./mirror/settings";
 export { AwsShadowNetwork, type AwsShadowNetworkArgs } from "./network";
 export { applianceCidr, machineTag, productionRole, roleTag, shadowTag } from "./shadow";
 export type { AwsShadowReference, AwsShadowZone } from "./shadow";
