@@ -5,11 +5,11 @@ import { objects, texts } from "../values";
 /** Actions that know no resources, or that only read what is no secret. */
 const withoutResources = [
   /^[a-z0-9-]+:(Describe|List)[A-Za-z]*$/,
-  /^cloudwatch:(PutMetricData|GetMetric(Data|Statistics))$/,
+  /^cloudwatch:(PutMetricData|GetMetric(Data|Statistics|WidgetImage))$/,
   /^tag:GetResources$/,
   /^ssmmessages:/,
   /^ec2messages:/,
-  /^ssm:UpdateInstanceInformation$/,
+  /^ssm:(CancelCommand|UpdateInstanceInformation)$/,
   /^logs:(CreateLogDelivery|PutResourcePolicy|GetLogDelivery|UpdateLogDelivery|DeleteLogDelivery)$/,
   /^xray:Put[A-Za-z]+$/,
 ];

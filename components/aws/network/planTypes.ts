@@ -49,6 +49,7 @@ export interface PlannedDhcp {
   ntpServers?: string[];
 }
 
+/** A subnet of the topology. */
 export interface PlannedSubnet {
   name: string;
   cidr: string;
@@ -72,6 +73,7 @@ export interface PlannedRoute {
   link?: string;
 }
 
+/** A network ACL with the subnets that it lies on. */
 export interface PlannedAcl {
   name: string;
   subnets: string[];
@@ -79,6 +81,7 @@ export interface PlannedAcl {
   egress: PlannedAclRule[];
 }
 
+/** One entry of a network ACL, in the provider's words. */
 export interface PlannedAclRule {
   ruleNo: number;
   action: string;
@@ -90,6 +93,7 @@ export interface PlannedAclRule {
   icmpCode?: number;
 }
 
+/** A security group with its rules. */
 export interface PlannedSecurityGroup {
   name: string;
   description: string;
@@ -126,6 +130,7 @@ export interface PlannedImage {
   volume: PlannedVolume;
 }
 
+/** A disk of an instance. */
 export interface PlannedVolume {
   device: string;
   sizeGigabytes?: number;
@@ -136,6 +141,7 @@ export interface PlannedVolume {
   snapshotId?: string;
 }
 
+/** An instance. */
 export interface PlannedMachine {
   name: string;
   type: string;
@@ -150,6 +156,7 @@ export interface PlannedMachine {
   ebsOptimized?: boolean;
 }
 
+/** A machine's interface with production's addresses. */
 export interface PlannedInterface {
   /** `machine/interface`. */
   link: string;
@@ -174,6 +181,7 @@ export interface PlannedGroup {
   targetGroups: string[];
 }
 
+/** An internal load balancer. */
 export interface PlannedBalancer {
   name: string;
   /** `application` or `network`. */
@@ -184,6 +192,7 @@ export interface PlannedBalancer {
   listeners: PlannedListener[];
 }
 
+/** A target group with what is registered in it. */
 export interface PlannedTargetGroup {
   /** `BALANCER/GROUP`. */
   key: string;
@@ -195,12 +204,14 @@ export interface PlannedTargetGroup {
   targets: PlannedTarget[];
 }
 
+/** How a target group tells whether a target is well. */
 export interface PlannedHealthCheck {
   path?: string;
   protocol?: string;
   port?: string;
 }
 
+/** One registration in a target group. */
 export interface PlannedTarget {
   machine: string;
   port: number;
@@ -208,6 +219,7 @@ export interface PlannedTarget {
   address?: string;
 }
 
+/** A listener of a load balancer. */
 export interface PlannedListener {
   /** `BALANCER/PORT`. */
   key: string;
@@ -218,6 +230,7 @@ export interface PlannedListener {
   rules: PlannedListenerRule[];
 }
 
+/** A rule of a listener. */
 export interface PlannedListenerRule {
   key: string;
   priority: number;
@@ -257,6 +270,7 @@ export interface PlannedRecord {
   database?: string;
 }
 
+/** A VPC endpoint. */
 export interface PlannedEndpoint {
   /** `ssm`, `s3` … */
   service: string;

@@ -13,7 +13,6 @@ import type { Driver, MirrorState, ShadowDescription, SignalPoint } from "./driv
 import { dryRun } from "./dryRun";
 import { ExperimentRun, experimentSeconds } from "./experimentRun";
 import { refuseWhenHalted } from "./halt";
-import { IntakeHold } from "./intakeHold";
 import type { Journal } from "./journal";
 import { JournalWriter } from "./journalWriter";
 import { lockShadow } from "./lock";
@@ -120,6 +119,7 @@ class Run {
   private readonly context: RunContext;
   private readonly store;
   private readonly notifier: AlarmNotifier;
+  private openedIntake = false;
   private mirrorAtStart?: MirrorState;
 
   constructor(
@@ -149,8 +149,7 @@ class Run {
     const experimentCount = planned.length;
     const watched = { clock, control, writer, recent, faults, alarms, stateFolder, stepSeconds };
     const watch = new Watch({ ...watched, experimentCount, onProgress });
-    const intake = new IntakeHold(driver, stateFolder, shadow.network, journal.id);
-    const shared = { driver, clock, control, writer, journal, recent, faults, intake, watch };
+    const shared = { driver, clock, control, writer, journal, recent, faults, watch };
     this.context = { ...shared, shadow, capabilities, seed, stepSeconds, skip };
   }
 
@@ -163,8 +162,8 @@ class Run {
     } catch (error) {
       control.end(error);
     }
-    const { store, notifier, mirrorAtStart } = this;
-    await new Closing(this.context, { store, notifier, mirrorAtStart }).close();
+    const { store, notifier, openedIntake, mirrorAtStart } = this;
+    await new Closing(this.context, { store, notifier, openedIntake, mirrorAtStart }).close();
     return this.context.journal;
   }
 
@@ -173,7 +172,12 @@ class Run {
     control.throwIfEnded();
     const margins = this.planned.map(({ definition }) => analysisSettings(definition).marginPercent);
     watch.beginPhase("preflight", usualPreflightSeconds, this.secondsFrom(0, seed));
-    await preflight(this.context, () => this.sample(), Math.min(...margins));
+    await preflight(
+      this.context,
+      () => this.sample(),
+      Math.min(...margins),
+      () => (this.openedIntake = true),
+    );
     watch.expectSamples();
     this.mirrorAtStart = await within(60_000, "reading the mirror's state", driver.mirror());
   }

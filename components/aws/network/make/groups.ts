@@ -4,7 +4,7 @@ import * as lb from "@pulumi/aws/lb";
 import type * as pulumi from "@pulumi/pulumi";
 
 import type { PlannedGroup, PlannedVolume } from "../planTypes";
-import { type MachineParts, imageOf, metadataOptions } from "./machines";
+import { type MachineParts, type VolumeSize, imageOf, metadataOptions, sizeOf } from "./machines";
 import { type Site, child, made, tagsOf } from "./site";
 
 /** What the groups' instances are connected with. */
@@ -57,18 +57,26 @@ function makeScalingGroup(site: Site, group: PlannedGroup, parts: GroupParts): v
   );
 }
 
-function mappingOf(volume: PlannedVolume, kmsKeyId: pulumi.Output<string>): object {
-  const { device, sizeGigabytes, type, iops, throughputMegabytes, snapshotId } = volume;
+/** A disk in a launch template, which has texts where instances have flags. */
+interface TemplateDisk {
+  deviceName: string;
+  ebs: VolumeSize & {
+    encrypted: string;
+    kmsKeyId: pulumi.Output<string>;
+    deleteOnTermination: string;
+    snapshotId?: string;
+  };
+}
+
+function mappingOf(volume: PlannedVolume, kmsKeyId: pulumi.Output<string>): TemplateDisk {
+  const { device, snapshotId } = volume;
   return {
     deviceName: device,
     ebs: {
       encrypted: "true",
       kmsKeyId,
       deleteOnTermination: "true",
-      ...(sizeGigabytes === undefined ? {} : { volumeSize: sizeGigabytes }),
-      ...(type === undefined ? {} : { volumeType: type }),
-      ...(iops === undefined ? {} : { iops }),
-      ...(throughputMegabytes === undefined ? {} : { throughput: throughputMegabytes }),
+      ...sizeOf(volume),
       ...(snapshotId === undefined ? {} : { snapshotId }),
     },
   };

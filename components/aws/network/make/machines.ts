@@ -110,14 +110,16 @@ export function ofSameAccount(instanceId: string, accountId: string, productionA
   });
 }
 
-interface VolumeSize {
+/** Size and speed of a disk, in the provider's words. */
+export interface VolumeSize {
   volumeSize?: number;
   volumeType?: string;
   iops?: number;
   throughput?: number;
 }
 
-function sizeOf({ sizeGigabytes, type, iops, throughputMegabytes }: PlannedVolume): VolumeSize {
+/** Size and speed of a planned disk. */
+export function sizeOf({ sizeGigabytes, type, iops, throughputMegabytes }: PlannedVolume): VolumeSize {
   return {
     ...(sizeGigabytes === undefined ? {} : { volumeSize: sizeGigabytes }),
     ...(type === undefined ? {} : { volumeType: type }),

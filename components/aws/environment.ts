@@ -1,0 +1,137 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import type { Experiment } from "../experiment";
+import type { Problem } from "../internal/problems";
+import type { FidelityItem } from "../network";
+import { rejectProblems, under } from "../refusal";
+import { experimentCost } from "./cost";
+import { AwsFaultExperiment, awsExperiment } from "./experiment";
+import type { AwsFaultAction } from "./experiment/awsActions";
+import { AwsShadowNetwork, type AwsShadowNetworkArgs, defaultShadowName, networkProblems, planShadow } from "./network";
+import { networkCost } from "./network/cost";
+import type { AwsNetworkPlan } from "./network/planTypes";
+import { awsShadowTopology } from "./network/shadowTopology";
+
+/** An experiment of an environment on AWS. */
+export interface AwsExperimentDefinition extends Experiment {
+  /** Faults that only AWS has, by name, beside `actions`. Defaults to none. */
+  awsActions?: Record<string, AwsFaultAction>;
+  /** How often a run is repeated, each time after the alarms are OK again. Defaults to once. */
+  repetitions?: number;
+  /** Control group, below the root, of what runs on the machines. Defaults to `system.slice`, where systemd has services. */
+  workloadGroup?: string;
+}
+
+/** Arguments of {@link AwsShadowEnvironment}: those of the network, and the other parts. */
+export interface AwsShadowEnvironmentArgs extends AwsShadowNetworkArgs {
+  /** Experiments by name. Defaults to none. */
+  experiments?: Record<string, AwsExperimentDefinition>;
+}
+
+/**
+ * A shadow of a VPC with its experiments.
+ *
+ * *Safety:* production gains the mirror and nothing else; nothing leads out of the shadow. *Cost:* the output `cost` is a
+ * formula with the quantities that drive it.
+ */
+export class AwsShadowEnvironment extends pulumi.ComponentResource {
+  /** Id of the VPC. */
+  readonly networkId: pulumi.Output<string>;
+  /** Ids of the subnets. */
+  readonly subnetIds: pulumi.Output<string[]>;
+  /** Ids of the instances. */
+  readonly machineIds: pulumi.Output<string[]>;
+  /** Names of the links. */
+  readonly linkIds: pulumi.Output<string[]>;
+  /** Address that the first zone's default routes lead to. */
+  readonly gatewayAddress: pulumi.Output<string>;
+  /** Every way in which the shadow, and what it gets, differs from production. */
+  readonly fidelity: pulumi.Output<FidelityItem[]>;
+  /** Ids of the mirror's sessions; none without a mirror. */
+  readonly sessionIds: pulumi.Output<string[]>;
+  /** Where the gateways are steered; empty without a mirror. */
+  readonly gatewayUrl: pulumi.Output<string>;
+  /** Ids of the experiments. */
+  readonly experimentIds: pulumi.Output<string[]>;
+  /** What it costs: a formula, one line for each kind of thing that AWS bills, with its quantities. */
+  readonly cost: pulumi.Output<string[]>;
+
+  constructor(name: string, args: AwsShadowEnvironmentArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("shadownet:index:AwsShadowEnvironment", name, args, opts);
+    rejectProblems("AwsShadowEnvironment", environmentProblems(args));
+    const { experiments = {}, ...rest } = args;
+    const child = { parent: this };
+    const shadowName = args.shadowName ?? defaultShadowName(name);
+    const network = new AwsShadowNetwork(`${name}-network`, { ...rest, shadowName }, child);
+    const plan = planShadow(args);
+    const tags = args.tags === undefined ? {} : { tags: args.tags };
+    const common = { shadow: network.reference, topology: plan.topology, ...tags };
+    const defined = Object.entries(experiments).map(
+      ([key, experiment]) =>
+        new AwsFaultExperiment(`${name}-experiment-${key}`, { ...experiment, ...common, experimentName: key }, child),
+    );
+    const cost = costOf(args, plan);
+    void pulumi.log.info(["cost, by AWS's prices:", ...cost].join("\n  "), this);
+    this.networkId = network.networkId;
+    this.subnetIds = network.subnetIds;
+    this.machineIds = network.machineIds;
+    this.linkIds = network.linkIds;
+    this.gatewayAddress = network.gatewayAddress;
+    this.fidelity = network.fidelity;
+    this.sessionIds = pulumi.output([]);
+    this.gatewayUrl = pulumi.output("");
+    this.experimentIds = pulumi.all(defined.map(({ experimentId }) => experimentId));
+    this.cost = pulumi.output(cost);
+    this.registerOutputs({
+      networkId: this.networkId,
+      subnetIds: this.subnetIds,
+      machineIds: this.machineIds,
+      linkIds: this.linkIds,
+      gatewayAddress: this.gatewayAddress,
+      fidelity: this.fidelity,
+      sessionIds: this.sessionIds,
+      gatewayUrl: this.gatewayUrl,
+      experimentIds: this.experimentIds,
+      cost: this.cost,
+    });
+  }
+}
+
+/** Everything that is wrong with the arguments of an {@link AwsShadowEnvironment}, all parts at once. */
+export function environmentProblems(args: AwsShadowEnvironmentArgs): Problem[] {
+  const { experiments = {}, ...rest } = args;
+  const ofNetwork = networkProblems(rest);
+  // Without a network there are no targets that the other parts could be checked against.
+  if (ofNetwork.some(({ path }) => path.startsWith("topology") || path.startsWith("scale"))) return ofNetwork;
+  const { topology } = awsShadowTopology(args.topology, rest);
+  return [
+    ...ofNetwork,
+    ...Object.entries(experiments).flatMap(([name, experiment]) =>
+      under(`experiments.${name}`, planOf(name, experiment, topology).problems),
+    ),
+  ];
+}
+
+function planOf(
+  name: string,
+  definition: AwsExperimentDefinition,
+  topology: AwsNetworkPlan["topology"],
+): ReturnType<typeof awsExperiment> {
+  const { awsActions, repetitions, workloadGroup, ...experiment } = definition;
+  return awsExperiment(name, experiment, {
+    topology,
+    ...(awsActions === undefined ? {} : { awsActions }),
+    ...(repetitions === undefined ? {} : { repetitions }),
+    ...(workloadGroup === undefined ? {} : { workloadGroup }),
+  });
+}
+
+function costOf(args: AwsShadowEnvironmentArgs, plan: AwsNetworkPlan): string[] {
+  const { experiments = {} } = args;
+  return [
+    ...networkCost(plan),
+    ...Object.entries(experiments).map(([name, definition]) =>
+      experimentCost(name, planOf(name, definition, plan.topology).plan, definition.repetitions ?? 1),
+    ),
+  ];
+}
