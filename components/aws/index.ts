@@ -1,6 +1,8 @@
 export { AwsShadowEnvironment, type AwsShadowEnvironmentArgs, type AwsExperimentDefinition } from "./environment";
 export { AwsFaultExperiment, type AwsFaultExperimentArgs } from "./experiment";
 export type { AwsFaultAction } from "./experiment/awsActions";
+export { AwsTrafficMirror, type AwsTrafficMirrorArgs, type AwsTrafficMirrorOptions } from "./mirror";
+export { AwsMirrorTargetMode, type AwsMirrorSettings } from "./mirror/settings";
 export { AwsShadowNetwork, type AwsShadowNetworkArgs } from "./network";
 export { applianceCidr, machineTag, productionRole, roleTag, shadowTag } from "./shadow";
 export type { AwsShadowReference, AwsShadowZone } from "./shadow";

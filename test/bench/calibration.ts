@@ -13,7 +13,8 @@ import { openLiveLab } from "../support/liveLab";
 
 /**
  * Real A/A runs: the whole experiment with nothing broken, on a small lab under live traffic. What the analysis finds is a
- * false alarm. BENCH_RUNS says how many (default 20); each takes about 80 s.
+ * false alarm. BENCH_RUNS says how many (default 20); each takes about 80 s. BENCH_FOLDER keeps the runs there, for
+ * `shadownet calibrate --journal`; without it they are removed.
  */
 const runs = Number(process.env.BENCH_RUNS ?? "20");
 
@@ -25,11 +26,14 @@ const experiment: Experiment = {
 
 async function main(): Promise<void> {
   const lab = await openLiveLab("aa");
-  const folder = await mkdtemp(join(tmpdir(), "shadownet-aa-"));
+  const kept = process.env.BENCH_FOLDER;
+  const folder = kept ?? (await mkdtemp(join(tmpdir(), "shadownet-aa-")));
   const all: Effect[] = [];
   let [completed, alarmed] = [0, 0];
   try {
-    console.log("| run | load | tests | p < 0.05 | degraded |\n|---|---|---|---|---|");
+    console.log(
+      "What was found is below its run.\n\n| run | load | tests | p < 0.05 | degraded |\n|---|---|---|---|---|",
+    );
     for (let number = 1; number <= runs; number++) {
       const effects = await oneRun(lab.shadow, join(folder, `aa-${number}`), number);
       if (effects === undefined) continue;
@@ -40,13 +44,16 @@ async function main(): Promise<void> {
       const [byP, byVerdict] = [falseAlarmRate(effects, "p"), falseAlarmRate(effects)];
       const load = loadavg()[0]!.toFixed(1);
       console.log(`| ${number} | ${load} | ${byP.judged} | ${byP.alarms} | ${byVerdict.alarms} |`);
+      for (const { signal, target, verdict, why } of effects.filter(({ p }) => p !== null && p < 0.05)) {
+        console.log(`  ${signal} of ${target}: ${verdict}: ${why}`);
+      }
     }
     console.log(`\nsingle tests with p < 0.05: ${said(falseAlarmRate(all, "p"))}`);
     console.log(`effects judged degraded: ${said(falseAlarmRate(all))}`);
     console.log(`runs judged degraded: ${said(rateOf(alarmed, completed))}`);
   } finally {
     await lab.close();
-    await rm(folder, { recursive: true, force: true });
+    if (kept === undefined) await rm(folder, { recursive: true, force: true });
   }
 }
 

@@ -1,9 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { analysePair, mannWhitney, median, type Sample } from "../../components/runtime/analysis";
-import { mean, variance } from "../../components/runtime/analysis/descriptive";
-import { studentTwoSided } from "../../components/runtime/analysis/distributions";
+import { analysePair, mannWhitney, median, type Sample, welchTest } from "../../components/runtime/analysis";
 import type { Effect } from "../../components/runtime/runner/journal";
 import { simulate, type Model } from "../unit/runtime/analysis/simulation";
 
@@ -93,17 +91,10 @@ function naive(length: Length, model: Omit<Model, "samples" | "during">): string
     ];
     if (mannWhitney(...split(shadow)).p < 0.05) hits.before++;
     if (mannWhitney(split(live)[1], split(shadow)[1]).p < 0.05) hits.sides++;
-    if (welch(...split(gap)) < 0.05) hits.welch++;
+    if (welchTest(...split(gap)).p < 0.05) hits.welch++;
     if (mannWhitney(...split(gap)).p < 0.05) hits.gap++;
   }
   return [hits.before, hits.sides, hits.welch, hits.gap].map((count) => percent(count, runs));
-}
-
-/** Two-sided p of Welch's t test. */
-function welch(a: number[], b: number[]): number {
-  const [va, vb] = [variance(a) / a.length, variance(b) / b.length];
-  const df = (va + vb) ** 2 / (va ** 2 / (a.length - 1) + vb ** 2 / (b.length - 1));
-  return studentTwoSided((mean(a) - mean(b)) / Math.sqrt(va + vb), df);
 }
 
 function alarmTable(): string {

@@ -34,7 +34,7 @@ describe("the package's schema for other languages", function () {
   });
 
   it("has every component of AWS under its token", () => {
-    const names = ["AwsFaultExperiment", "AwsShadowEnvironment", "AwsShadowNetwork"];
+    const names = ["AwsFaultExperiment", "AwsShadowEnvironment", "AwsShadowNetwork", "AwsTrafficMirror"];
     const tokens = Object.keys(schema.resources).filter((token) => token.includes(":Aws"));
     assert.deepEqual(
       tokens.sort(),
@@ -49,8 +49,9 @@ describe("the package's schema for other languages", function () {
     assert.deepEqual(outputs("LabShadowNetwork"), network);
     assert.deepEqual(outputs("AwsShadowNetwork"), [...network, "reference"].sort());
     assert.deepEqual(outputs("LabTrafficMirror"), ["gatewayUrl", "sessionIds"]);
+    assert.deepEqual(outputs("AwsTrafficMirror"), ["fidelity", "gatewayUrl", "intakeParameter", "sessionIds"]);
     const environment = ["experimentIds", "gatewayUrl", "sessionIds", ...network];
-    assert.deepEqual(outputs("LabShadowEnvironment"), environment.sort());
+    assert.deepEqual(outputs("LabShadowEnvironment"), [...environment].sort());
     assert.deepEqual(outputs("AwsShadowEnvironment"), ["cost", ...environment].sort());
   });
 

@@ -14,6 +14,9 @@ import { buildPair, inside, pairTopology, privateState, startIn, uniqueName } fr
 export interface LiveLab {
   production: string;
   shadow: string;
+  /** The shadow's own service. */
+  shadowService: ChildProcess;
+  clients: ChildProcess;
   /** Removes all of it. */
   close: () => Promise<void>;
 }
@@ -27,7 +30,7 @@ require("node:http").createServer((request, response) => {
 }).listen({ port: 80, host: "::", ipv6Only: false }, () => console.log("ready"));`;
 
 /** Clients that come at random, `rate` a second, each with a connection of its own; what fails is not repeated. */
-function clients(rate: number): string {
+function clientsAt(rate: number): string {
   return `
 const http = require("node:http");
 const ask = () => {
@@ -67,10 +70,11 @@ export async function openLiveLab(prefix: string, rate = 30): Promise<LiveLab> {
     include: [],
     exclude: [],
   };
-  const program = async (network: string, machine: "web-1" | "client-1", text: string): Promise<void> => {
-    const child: ChildProcess = await startIn(inside(network, machine), text);
+  const program = async (network: string, machine: "web-1" | "client-1", text: string): Promise<ChildProcess> => {
+    const child = await startIn(inside(network, machine), text);
     undo.push(() => Promise.resolve(child.kill("SIGKILL")));
     await inTime(child.pid!);
+    return child;
   };
   try {
     undo.push(await privateState());
@@ -85,9 +89,10 @@ export async function openLiveLab(prefix: string, rate = 30): Promise<LiveLab> {
     const machines = topology.machines.filter(({ name }) => name === "web-1");
     const record = { topology: { ...topology, machines }, fidelity: [], production };
     await writeAtomically(shadowRecordFile(shadow), JSON.stringify(record));
-    for (const network of [production, shadow]) await program(network, "web-1", server);
-    await program(production, "client-1", clients(rate));
-    return { production, shadow, close };
+    await program(production, "web-1", server);
+    const shadowService = await program(shadow, "web-1", server);
+    const crowd = await program(production, "client-1", clientsAt(rate));
+    return { production, shadow, shadowService, clients: crowd, close };
   } catch (error) {
     await close();
     throw error;

@@ -1,7 +1,8 @@
 import { median, rankCorrelation } from "./descriptive";
-import { effectiveSampleFactor } from "./ranks";
+import { normalQuantile } from "./distributions";
+import { spikeRobustSampleFactor } from "./ranks";
 import { present, type AlignedPair } from "./series";
-import { explained, theilSen } from "./trend";
+import { explained, theilSen, type Line } from "./trend";
 
 /** The gap between shadow and calibrated live, on the scale of the test and in the signal's unit. */
 export interface Gap {
@@ -19,6 +20,12 @@ export interface Gap {
   /** Why there is no good control. */
   controlNote?: string;
   slope: number;
+  /** How far below and above the slope the baseline allows it to be. */
+  slack: { below: number; above: number };
+  /** Units per step on the scale of the test: the level for a logarithm, else 1. */
+  unitsPerStep: number;
+  /** Live on the scale of the test; undefined where it is no control. */
+  live?: number[];
   /** Spearman's correlation of live and shadow over the baseline; 0 without a live side. */
   correlation: number;
   /** R² of the calibration over the baseline. */
@@ -37,17 +44,36 @@ function transformed(values: readonly number[], level: number, transform: "log" 
 /** Samples that fix a slope well enough: what more would bring is far below the noise of one side. */
 const enough = 150;
 
+/** A slope, and how far below and above it the truth may be. */
+export interface CalibratedSlope {
+  slope: number;
+  below: number;
+  above: number;
+}
+
 /**
- * Slope of shadow on live by Theil-Sen, both ways round: noise in live pulls shadow-on-live towards 0 and noise in shadow pulls
- * the inverse away from it, so the truth lies between. 1 where that bracket contains it; else the geometric mean (reduced major axis).
+ * Slope of shadow on live. Noise in live pulls Theil-Sen's slope of shadow on live towards 0, noise in shadow pulls the inverse away
+ * from it, so the truth lies between; the estimate is their geometric mean (reduced major axis; Isobe et al. 1990, with standard error
+ * of its logarithm sqrt((1−r²)·tau/n)). 1, the parallel response, unless its 95 % interval excludes that. A slope other than 1 is known
+ * to the bracket of both only, which ends at 0 and at twice the slope: beyond, live would be no control.
  */
-export function calibratedSlope(live: readonly number[], shadow: readonly number[]): number {
-  const tau = effectiveSampleFactor(shadow);
-  const forward = theilSen(live, shadow, tau, enough);
-  const backward = theilSen(shadow, live, tau, enough);
-  const top = backward.low > 0 ? 1 / backward.low : Infinity;
-  if (forward.low <= 1 && 1 <= top) return 1;
-  return forward.slope > 0 && backward.slope > 0 ? Math.sqrt(forward.slope / backward.slope) : 1;
+export function calibratedSlope(live: readonly number[], shadow: readonly number[]): CalibratedSlope {
+  const forward = slopeOf(live, shadow);
+  const backward = slopeOf(shadow, live);
+  const one = { slope: 1, below: 0, above: 0 };
+  if (forward.slope <= 0 || backward.slope <= 0) return one;
+  const slope = Math.sqrt(forward.slope / backward.slope);
+  const tau = spikeRobustSampleFactor(shadow.map((value, i) => value - slope * live[i]!));
+  const error = Math.sqrt(((1 - rankCorrelation(live, shadow) ** 2) * tau) / live.length);
+  if (Math.abs(Math.log(slope)) < normalQuantile(0.975) * error) return one;
+  const top = backward.low > 0 ? Math.min(1 / backward.low, 2 * slope) : 2 * slope;
+  return { slope, below: slope - Math.min(slope, Math.max(0, forward.low)), above: Math.max(slope, top) - slope };
+}
+
+/** Theil-Sen line whose interval allows for the autocorrelation of what the line leaves over, not for that of the load itself. */
+function slopeOf(x: readonly number[], y: readonly number[]): Line {
+  const { slope } = theilSen(x, y, 1, enough);
+  return theilSen(x, y, spikeRobustSampleFactor(y.map((value, i) => value - slope * x[i]!)), enough);
 }
 
 /** Calibrates live to shadow on the baseline only, and forms the gap over the whole time. */
@@ -59,12 +85,15 @@ export function formGap(
 ): Gap {
   const level = median(present(pair.shadow, baseline));
   const shadow = transformed(pair.shadow, level, transform);
+  const unitsPerStep = transform === "log" ? Math.abs(level) : 1;
   const alone = (note: string): Gap => ({
     test: shadow,
     unit: pair.shadow.slice(),
     control: "none",
     controlNote: note,
     slope: 0,
+    slack: { below: 0, above: 0 },
+    unitsPerStep,
     correlation: 0,
     explained: 0,
     level,
@@ -76,7 +105,7 @@ export function formGap(
   const [x, y] = [both.map((cell) => live[cell]!), both.map((cell) => shadow[cell]!)];
   const correlation = rankCorrelation(x, y);
   const weak = correlation < minimumCorrelation;
-  const slope = weak ? 1 : calibratedSlope(x, y);
+  const { slope, ...slack } = weak ? { slope: 1, below: 0, above: 0 } : calibratedSlope(x, y);
   const intercept = median(y.map((value, i) => value - slope * x[i]!));
   const back = transform === "log" ? Math.exp : (value: number): number => value;
   const predicted = live.map((value) => intercept + slope * value);
@@ -89,6 +118,9 @@ export function formGap(
       controlNote: `live explains little (correlation ${correlation.toFixed(2)}), so this shows both with and without it`,
     }),
     slope,
+    slack,
+    unitsPerStep,
+    live,
     correlation,
     explained: explained(x, y, { slope, intercept, low: slope, high: slope }),
     level,

@@ -1,3 +1,4 @@
+import { seededRandom } from "../runner/random";
 import { mean } from "./descriptive";
 import { studentTwoSided } from "./distributions";
 
@@ -30,7 +31,7 @@ export interface ChangePoint {
   index: number;
   /** E-divisive's Q. */
   q: number;
-  /** Student's t test between the neighbouring segments; population standard deviation, as Otava 0.8 does. */
+  /** Student's t test between the neighbouring segments, population standard deviation, as Otava 0.8 does; or the permutations'. */
   p: number;
 }
 
@@ -72,10 +73,17 @@ export function bestSplit(
 
 /**
  * E-divisive change points with Otava's significance test in place of permutations (Matteson & James 2014; Fleming et al.
- * 2023): split where Q is largest while the t test between neighbouring segments gives p < `maxP`. Meant for nearly independent
- * samples; autocorrelated seconds give many points too many, so onset uses one constrained split.
+ * 2023): split where Q is largest while the t test between neighbouring segments gives p < `maxP`. With `permutations` given,
+ * p is the share of so many seeded shuffles of the segment whose best Q is as large, as in the original and in MongoDB's library;
+ * it needs more of them than 1/`maxP`. Meant for nearly independent samples; autocorrelated seconds give many points too many, so
+ * onset uses one constrained split.
  */
-export function eDivisive(series: readonly number[], maxP = 0.001): ChangePoint[] {
+export function eDivisive(
+  series: readonly number[],
+  maxP = 0.001,
+  permutations?: { count: number; seed: number },
+): ChangePoint[] {
+  const random = permutations && seededRandom(permutations.seed);
   const found: ChangePoint[] = [];
   for (;;) {
     const edges = [0, ...found.map(({ index }) => index), series.length];
@@ -84,7 +92,10 @@ export function eDivisive(series: readonly number[], maxP = 0.001): ChangePoint[
       const segment = series.slice(edges[i], edges[i + 1]);
       const split = bestSplit(segment);
       if (split && (best === undefined || split.q > best.q)) {
-        const p = populationTTest(segment.slice(0, split.index), segment.slice(split.index));
+        const p =
+          random === undefined
+            ? populationTTest(segment.slice(0, split.index), segment.slice(split.index))
+            : permutationP(segment, split.q, permutations!.count, random);
         best = { index: edges[i]! + split.index, q: split.q, p };
       }
     }
@@ -94,7 +105,22 @@ export function eDivisive(series: readonly number[], maxP = 0.001): ChangePoint[
   }
 }
 
-function populationTTest(a: readonly number[], b: readonly number[]): number {
+/** Share of shuffles whose best Q is at least as large, the data's own order among them (Matteson & James 2014, section 2.4). */
+function permutationP(segment: readonly number[], q: number, count: number, random: () => number): number {
+  const values = [...segment];
+  let asLarge = 1;
+  for (let round = 0; round < count; round++) {
+    for (let i = values.length - 1; i > 0; i--) {
+      const j = Math.floor(random() * (i + 1));
+      [values[i], values[j]] = [values[j]!, values[i]!];
+    }
+    if (bestSplit(values)!.q >= q - 1e-9) asLarge++;
+  }
+  return asLarge / (count + 1);
+}
+
+/** Two-sided p of Student's t test with the population standard deviation, as Apache Otava 0.8 computes it. */
+export function populationTTest(a: readonly number[], b: readonly number[]): number {
   const squares = (values: readonly number[], centre: number): number =>
     values.reduce((sum, value) => sum + (value - centre) ** 2, 0);
   const [ma, mb] = [mean(a), mean(b)];

@@ -3,11 +3,12 @@ import { estimateCounts, type Events } from "./countEstimate";
 import { courseOf, type Course } from "./course";
 import { mean, median, rankCorrelation } from "./descriptive";
 import { minimumDetectableEffect } from "./detectable";
-import { autocorrelatedRankTest, cliffsDelta, effectiveDegrees, spikeRobustSampleFactor, hodgesLehmann } from "./ranks";
+import { cliffsDelta, effectiveDegrees, spikeRobustSampleFactor, hodgesLehmann } from "./ranks";
 import { MINIMUM_PULSES, pulseDifferences, pulseEstimate } from "./pulses";
 import { cellsIn, present, type AlignedPair, type Window } from "./series";
 import type { PairSettings } from "./settings";
 import type { SignalRule } from "./signals";
+import { noSlack, slackRankP, slopeSlack, type Slack, widened } from "./slack";
 import { absoluteDeviations, brownForsythe } from "./spread";
 import { studentTwoSided } from "./distributions";
 import { theilSen } from "./trend";
@@ -175,22 +176,30 @@ function rankEstimate(question: Question, gap: Gap, baselineCells: number[]): De
     unanswered(question, cells) ??
     tooFew(gap.test, cells, settings.minimumFault, settings, windows.length > 1 ? "the faults" : "the fault");
   if (missing) return { ...nothing, method: "rank", missing };
-  const against = rankComparison(gap, baselineCells, cells);
+  const slack = slopeSlack(gap, baselineCells, cells);
+  const inUnit = { below: slack.below * gap.unitsPerStep, above: slack.above * gap.unitsPerStep };
+  const against = rankComparison(gap, baselineCells, cells, { test: slack, unit: inUnit });
   return gap.alone ? surest(against, rankComparison(gap.alone, baselineCells, cells)) : against;
 }
 
 /** The comparison itself, on one form of the gap. */
-function rankComparison(gap: Scales, baselineCells: number[], cells: number[]): Design {
+function rankComparison(
+  gap: Scales,
+  baselineCells: number[],
+  cells: number[],
+  slack: { test: Slack; unit: Slack } = { test: noSlack, unit: noSlack },
+): Design {
   const [a, b] = [present(gap.test, baselineCells), present(gap.test, cells)];
   const [ua, ub] = [present(gap.unit, baselineCells), present(gap.unit, cells)];
   const tau = spikeRobustSampleFactor(baselineCells.map((cell) => gap.test[cell]!));
   const unitTau = spikeRobustSampleFactor(baselineCells.map((cell) => gap.unit[cell]!));
-  const test = autocorrelatedRankTest(a, b, tau);
+  const interval = hodgesLehmann(a, b, { tau, df: effectiveDegrees(a.length, b.length, tau) });
+  const inUnit = hodgesLehmann(ua, ub, { tau: unitTau, df: effectiveDegrees(ua.length, ub.length, unitTau) });
   const spread = brownForsythe(a, b, spikeRobustSampleFactor(absoluteDeviations(a)));
   return {
     method: "rank",
-    ...hodgesLehmann(ua, ub, { tau: unitTau, df: effectiveDegrees(ua.length, ub.length, unitTau) }),
-    p: test.p,
+    ...widened(inUnit, slack.unit),
+    p: slackRankP(a, b, { tau, interval, slack: slack.test }),
     delta: cliffsDelta(a, b),
     spreadP: spread.p,
     spreadRatio: spread.ratio,

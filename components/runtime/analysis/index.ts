@@ -36,6 +36,8 @@ export { walshInterval, wilcoxonSignedRank, type SignedRankTest } from "./signed
 export { doseResponse, kendall, theilSen, type DoseResponse, type Line } from "./trend";
 export { benjaminiHochberg } from "./multiplicity";
 export { bestSplit, eDivisive, energyStatistics, type ChangePoint, type EnergyStatistics } from "./changePoints";
+export { hunterChangePoints, type HunterSettings } from "./hunter";
+export { cohensD, welchTest } from "./classics";
 export {
   area,
   onset,

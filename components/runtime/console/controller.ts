@@ -66,7 +66,7 @@ export class Controller {
     const open = (shadow: string): ReturnType<ConsoleBackEnd["open"]> => backEnd.open(shadow);
     this.runs = new RunBook({ open, runsFolder, stateFolder, versions, clock, listeners, onProblem });
     const history = this.alarmHistory;
-    this.watchers = new Watchers({ backEnd, clock, notify: options.notify ?? {}, history, onProblem });
+    this.watchers = new Watchers({ backEnd, clock, stateFolder, notify: options.notify ?? {}, history, onProblem });
     this.scheduler = new Scheduler({
       clock,
       seed: options.seed ?? 1,

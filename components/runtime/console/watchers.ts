@@ -3,6 +3,7 @@ import type { AlarmTransition } from "../runner/alarms";
 import type { Clock } from "../runner/clock";
 import type { Driver, SignalPoint } from "../runner/driver";
 import type { NotifySettings } from "../runner/notify";
+import { StandingIntake, needsTraffic } from "../runner/standingIntake";
 import { type AlarmStanding, StandingWatch } from "../runner/standingWatch";
 import type { ConsoleBackEnd } from "./backEnd";
 import { conflict, notFound } from "./errors";
@@ -31,13 +32,18 @@ interface Watched {
 export interface WatchersOptions {
   backEnd: ConsoleBackEnd;
   clock: Clock;
+  /** Folder with the halt switch, the locks and the holds on intakes. */
+  stateFolder: string;
   /** Told of alarms beside whom the stack's monitor names. */
   notify: NotifySettings;
   history: History<AlarmRecord>;
   onProblem: (problem: string) => void;
 }
 
-/** Samples every shadow and watches its alarms, with or without a run; follows shadows that come, go or change. */
+/**
+ * Samples every shadow and watches its alarms, with or without a run; follows shadows that come, go or change. Where an alarm
+ * asks for traffic, the shadow's intake is kept open.
+ */
 export class Watchers {
   private readonly watched = new Map<string, Watched>();
   private readonly problems = new Map<string, string>();
@@ -54,7 +60,7 @@ export class Watchers {
         await this.follow(shadow);
         this.problems.delete(shadow);
       } catch (error) {
-        this.report(shadow, (error as Error).message);
+        this.report(shadow, `it cannot be watched: ${(error as Error).message}`);
       }
     }
   }
@@ -119,13 +125,33 @@ export class Watchers {
     });
     const entry: Watched = { settings, driver, watch, stop, done: Promise.resolve() };
     this.watched.set(shadow, entry);
-    entry.done = watch
-      .run()
-      .catch((error: unknown) => this.report(shadow, (error as Error).message))
-      .finally(() => {
-        if (this.watched.get(shadow) === entry) this.watched.delete(shadow);
-        return driver.close();
-      });
+    entry.done = this.carryOut(shadow, entry, monitor);
+  }
+
+  /** Watches and keeps the intake open until one of both ends, then ends the other. */
+  private async carryOut(shadow: string, entry: Watched, { alarms = [] }: MonitorSettings): Promise<void> {
+    const { driver, watch, stop } = entry;
+    const intake = alarms.some(needsTraffic) ? this.keepIntake(shadow, driver, stop.signal) : Promise.resolve();
+    try {
+      await watch.run();
+    } catch (error) {
+      this.report(shadow, `it cannot be watched: ${(error as Error).message}`);
+    } finally {
+      stop.abort();
+      await intake;
+      if (this.watched.get(shadow) === entry) this.watched.delete(shadow);
+      await driver.close();
+    }
+  }
+
+  private async keepIntake(shadow: string, driver: Driver, signal: AbortSignal): Promise<void> {
+    const { clock, stateFolder, onProblem: report } = this.options;
+    const onProblem = (problem: string): void => report(`${shadow}: ${problem}`);
+    try {
+      await new StandingIntake({ driver, network: shadow, stateFolder, clock, onProblem, signal }).keep();
+    } catch (error) {
+      onProblem(`the intake cannot be closed: ${(error as Error).message}`);
+    }
   }
 
   private async end(shadow: string): Promise<void> {
@@ -144,6 +170,6 @@ export class Watchers {
   private report(shadow: string, message: string): void {
     if (this.problems.get(shadow) === message) return;
     this.problems.set(shadow, message);
-    this.options.onProblem(`${shadow} cannot be watched: ${message}`);
+    this.options.onProblem(`${shadow}: ${message}`);
   }
 }

@@ -23,8 +23,11 @@ export class AlarmEngine {
     private readonly onTransition: (transition: AlarmTransition) => void,
   ) {}
 
-  /** Reports what changed: an alarm fires when its threshold was passed for its time, and resolves when kept for as long. */
-  evaluate(now: number): void {
+  /**
+   * Reports what changed: an alarm fires when its threshold was passed for its time, and resolves when kept for as long.
+   * `expected` is false while the first samples are still on their way, so that nobody is told of data that cannot be there yet.
+   */
+  evaluate(now: number, expected = true): void {
     for (const rule of this.rules) {
       const forSeconds = rule.forSeconds ?? 10;
       const { state, value, lastBeyond } = checkThreshold(this.recent, rule, forSeconds, this.stepSeconds, now);
@@ -32,7 +35,8 @@ export class AlarmEngine {
       const before = this.standing.get(rule.name) ?? { state: "ok" as const, since: now };
       const wasFiring = before.state === "firing" || before.state === "acknowledged";
       if (state === "breached" && !wasFiring) this.change(rule, "firing", now, now, value);
-      else if (state === "noData" && before.state !== "noData") this.change(rule, "noData", now, now, undefined);
+      else if (state === "noData" && before.state !== "noData" && expected)
+        this.change(rule, "noData", now, now, undefined);
       else if (state === "kept" && before.state !== "ok" && isGood) this.change(rule, "ok", now, before.since, value);
     }
   }

@@ -12,8 +12,6 @@ const callLimit = 60_000;
 export interface RunRemains {
   store: SampleStore;
   notifier: AlarmNotifier;
-  /** True when this run opened the intake, so that it closes it again. */
-  openedIntake: boolean;
   /** Counters of the gateway when the first experiment began; undefined when none did. */
   mirrorAtStart?: MirrorState;
 }
@@ -28,8 +26,8 @@ export class Closing {
   ) {}
 
   async close(): Promise<void> {
-    const { driver, faults, watch, clock, control, writer, journal } = this.context;
-    const { store, notifier, openedIntake } = this.remains;
+    const { driver, faults, watch, clock, control, writer, journal, intake } = this.context;
+    const { store, notifier } = this.remains;
     await this.attempt("undoing the faults", () => faults.stopAll());
     if (control.ended !== undefined) {
       writer.event(control.ended.status, control.ended.message);
@@ -41,9 +39,9 @@ export class Closing {
     await this.attempt("stopping the sampling", () =>
       within(callLimit, "stopping the sampling", driver.stopSampling()),
     );
-    if (openedIntake) {
-      await this.attempt("closing the intake", () => within(callLimit, "closing the intake", driver.setIntake(false)));
-    }
+    await this.attempt("closing the intake", async () => {
+      await intake.letGo();
+    });
     await watch.stop();
     watch.endExperiment();
     watch.beginPhase("analysis", 1, 0);

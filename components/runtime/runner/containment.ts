@@ -8,7 +8,7 @@ const probeLimit = 120_000;
  * Tries to leave the shadow. A breach closes the intake before anything else happens and ends the run as a failure; so
  * does a probe that finds nothing to try, because it proves nothing.
  */
-export async function checkContainment({ driver, control, writer }: RunContext, when: string): Promise<void> {
+export async function checkContainment({ driver, control, writer, intake }: RunContext, when: string): Promise<void> {
   const findings = await within(probeLimit, "the containment probe", driver.probeContainment());
   if (findings.length === 0) {
     throw new RunEnded(
@@ -27,7 +27,7 @@ export async function checkContainment({ driver, control, writer }: RunContext, 
   const message = `the shadow is not contained: ${list.join("; ")}`;
   const ended = control.end(new RunEnded("failed", message, "fail"));
   writer.event("containment-breach", `${when}: ${message}`, { findings: breaches });
-  await within(probeLimit, "closing the intake", driver.setIntake(false));
+  await intake.breach();
   writer.event("intake-closed", "the intake was closed because of the breach");
   throw ended;
 }

@@ -3,6 +3,7 @@ import type { ActiveFaults } from "./activeFaults";
 import type { Clock } from "./clock";
 import type { RunControl } from "./control";
 import type { Driver, ShadowDescription } from "./driver";
+import type { IntakeHold } from "./intakeHold";
 import type { Journal } from "./journal";
 import type { JournalWriter } from "./journalWriter";
 import type { RecentPoints } from "./recent";
@@ -27,6 +28,7 @@ export interface RunContext {
   journal: Journal;
   recent: RecentPoints;
   faults: ActiveFaults;
+  intake: IntakeHold;
   watch: Watch;
   shadow: ShadowDescription;
   capabilities: Capabilities;

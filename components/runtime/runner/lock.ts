@@ -35,6 +35,12 @@ export function lockShadow(stateFolder: string, network: string, run: string): (
   }
 }
 
+/** True while a run holds the shadow. */
+export function isLocked(stateFolder: string, network: string): boolean {
+  const holder = readLock(join(stateFolder, "locks", `${network}.json`));
+  return holder !== undefined && isAlive(holder);
+}
+
 /** A hard link either makes the whole file appear under its name, or fails because somebody was first. */
 function linked(temporary: string, file: string): boolean {
   try {

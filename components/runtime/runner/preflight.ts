@@ -22,26 +22,20 @@ export const usualPreflightSeconds = gateSeconds + 10;
 
 /**
  * Everything that must be right before anything is broken, in the order in which it is safe: nothing is left of earlier
- * runs, the shadow is contained, only then is the intake opened, traffic flows, and live and shadow agree. Says whether
- * it was this run that opened the intake.
+ * runs, the shadow is contained, only then is the intake opened, traffic flows, and live and shadow agree.
  */
 export async function preflight(
   context: RunContext,
   sample: () => Promise<void>,
   marginPercent: number,
-  onOpened: () => void,
 ): Promise<void> {
-  const { driver, writer, control, skip } = context;
+  const { driver, writer, control, skip, intake } = context;
   await checkLeftovers(context);
   control.throwIfEnded();
   const before = await within(callLimit, "reading the mirror's state", driver.mirror());
   await checkContainment(context, "preflight");
   control.throwIfEnded();
-  if (!before.intakeOpen) {
-    onOpened();
-    await within(callLimit, "opening the intake", driver.setIntake(true));
-    writer.event("intake-opened", "the intake was opened after the containment probe");
-  }
+  if (await intake.take()) writer.event("intake-opened", "the intake was opened after the containment probe");
   await sample();
   await waitForTraffic(context, before);
   await checkMirror(context);

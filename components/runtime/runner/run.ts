@@ -13,6 +13,7 @@ import type { Driver, MirrorState, ShadowDescription, SignalPoint } from "./driv
 import { dryRun } from "./dryRun";
 import { ExperimentRun, experimentSeconds } from "./experimentRun";
 import { refuseWhenHalted } from "./halt";
+import { IntakeHold } from "./intakeHold";
 import type { Journal } from "./journal";
 import { JournalWriter } from "./journalWriter";
 import { lockShadow } from "./lock";
@@ -119,7 +120,6 @@ class Run {
   private readonly context: RunContext;
   private readonly store;
   private readonly notifier: AlarmNotifier;
-  private openedIntake = false;
   private mirrorAtStart?: MirrorState;
 
   constructor(
@@ -149,7 +149,8 @@ class Run {
     const experimentCount = planned.length;
     const watched = { clock, control, writer, recent, faults, alarms, stateFolder, stepSeconds };
     const watch = new Watch({ ...watched, experimentCount, onProgress });
-    const shared = { driver, clock, control, writer, journal, recent, faults, watch };
+    const intake = new IntakeHold(driver, stateFolder, shadow.network, journal.id);
+    const shared = { driver, clock, control, writer, journal, recent, faults, intake, watch };
     this.context = { ...shared, shadow, capabilities, seed, stepSeconds, skip };
   }
 
@@ -162,8 +163,8 @@ class Run {
     } catch (error) {
       control.end(error);
     }
-    const { store, notifier, openedIntake, mirrorAtStart } = this;
-    await new Closing(this.context, { store, notifier, openedIntake, mirrorAtStart }).close();
+    const { store, notifier, mirrorAtStart } = this;
+    await new Closing(this.context, { store, notifier, mirrorAtStart }).close();
     return this.context.journal;
   }
 
@@ -172,12 +173,7 @@ class Run {
     control.throwIfEnded();
     const margins = this.planned.map(({ definition }) => analysisSettings(definition).marginPercent);
     watch.beginPhase("preflight", usualPreflightSeconds, this.secondsFrom(0, seed));
-    await preflight(
-      this.context,
-      () => this.sample(),
-      Math.min(...margins),
-      () => (this.openedIntake = true),
-    );
+    await preflight(this.context, () => this.sample(), Math.min(...margins));
     watch.expectSamples();
     this.mirrorAtStart = await within(60_000, "reading the mirror's state", driver.mirror());
   }

@@ -32,6 +32,9 @@ export interface AlarmStanding {
   value?: number;
 }
 
+/** Seconds that the first samples of a watch may take: the shadow is probed before traffic is let in. */
+const patienceSeconds = 60;
+
 /** Seconds of traffic after which the usual gap between live and shadow is taken, for alarms on the gap. */
 const calibrationSeconds = 60;
 
@@ -90,6 +93,7 @@ export class StandingWatch {
     this.notifier = new AlarmNotifier(network, this.options.notify ?? {}, (problem) =>
       this.options.onProblem?.(problem),
     );
+    const start = this.clock.now();
     let firstTraffic: number | undefined;
     await driver.startSampling(stepSeconds, (points) => {
       firstTraffic ??= points.find(({ side, signal: name }) => side === "live" && name === "app.requests")?.time;
@@ -103,7 +107,8 @@ export class StandingWatch {
           this.recent.calibrate(firstTraffic, now);
           this.calibrated = true;
         }
-        this.ofSides.evaluate(now);
+        const expected = now - start >= patienceSeconds * 1000;
+        this.ofSides.evaluate(now, expected);
         if (this.calibrated) this.ofGap.evaluate(now);
       }
     } finally {

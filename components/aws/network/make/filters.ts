@@ -2,6 +2,7 @@ import * as ec2 from "@pulumi/aws/ec2";
 import * as vpc from "@pulumi/aws/vpc";
 
 import { TrafficDirection } from "../../../topology";
+import { gatewayPorts } from "../../gateway/names";
 import type { PlannedRule } from "../planTypes";
 import { type Site, child, made, tagsOf } from "./site";
 
@@ -25,7 +26,11 @@ export function makeGroups(site: Site, network: ec2.Vpc): MadeGroups {
     groups: new Map(
       site.plan.securityGroups.map(({ name, description }) => [name, group(`group-${name}`, description, "network")]),
     ),
-    gateways: group("gateway-group", "Gateways: everything inside the shadow, nothing outside it", "gateway"),
+    gateways: group(
+      "gateway-group",
+      "Gateways: in from the load balancer and in answer only, out to the inside of the shadow",
+      "gateway",
+    ),
     endpoints: group("endpoints-group", "Endpoints: TLS from inside the shadow", "network"),
   };
 }
@@ -41,8 +46,14 @@ export function makeRules(site: Site, { groups, gateways, endpoints }: MadeGroup
     ...(port === undefined ? { protocol: "-1" } : { protocol: "tcp", fromPort: port, toPort: port }),
     cidr,
   });
+  // What machines send outside arrives at the gateways too: without a rule it meets silence, and only answers come in.
+  for (const { loadBalancerCidr } of site.plan.appliances.zones) {
+    const health = range("shadownet-gateways", TrafficDirection.Ingress, loadBalancerCidr, gatewayPorts.health);
+    const copies = { protocol: "udp", fromPort: gatewayPorts.geneve, toPort: gatewayPorts.geneve };
+    makeRule(site, gateways, { ...health, key: `${health.key}/health` }, groups, s3);
+    makeRule(site, gateways, { ...health, ...copies, key: `${health.key}/copies` }, groups, s3);
+  }
   for (const cidr of site.plan.ranges) {
-    makeRule(site, gateways, range("shadownet-gateways", TrafficDirection.Ingress, cidr), groups, s3);
     makeRule(site, gateways, range("shadownet-gateways", TrafficDirection.Egress, cidr), groups, s3);
     makeRule(site, endpoints, range("shadownet-endpoints", TrafficDirection.Ingress, cidr, 443), groups, s3);
   }

@@ -39,6 +39,15 @@ describe("analysis of a pair of series", () => {
     });
   }
 
+  it("keeps to its error rate where shadow follows the load twice as strongly as live", () => {
+    const model = { samples: 180, phi: 0.5, slope: 2, load: 3 };
+    const alarms = share(200, (seed) => analyse(seed, model, 120, 180).p! < 0.05);
+    assert.ok(alarms <= 0.1, `false alarms ${alarms}`);
+    const during = (second: number): boolean => second >= 120;
+    const found = share(100, (seed) => analyse(seed, { ...model, effect: 8, during }, 120, 180).verdict === "degraded");
+    assert.ok(found >= 0.6, `found ${found}`);
+  });
+
   it("finds a shift of three noise widths at the right size, time and with recovery", () => {
     const during = (second: number): boolean => second >= 120 && second < 160;
     const effects = Array.from({ length: 100 }, (_, i) =>

@@ -25,6 +25,8 @@ export interface Model {
   spikes?: number;
   /** How strongly both sides follow the shared load, 0 for constant load. Defaults to 1. */
   load?: number;
+  /** How much more strongly shadow follows the shared load than live does. Defaults to 1. */
+  slope?: number;
 }
 
 /**
@@ -32,7 +34,7 @@ export interface Model {
  * side its own AR(1) noise of sd 1.
  */
 export function simulate(seed: number, model: Model): { live: Sample[]; shadow: Sample[] } {
-  const { samples, phi, effect = 0, during = () => false, spikes = 0, load = 1 } = model;
+  const { samples, phi, effect = 0, during = () => false, spikes = 0, load = 1, slope = 1 } = model;
   const { uniform, normal } = generator(seed);
   const series = (coefficient: number, sd: number): (() => number) => {
     let value = normal() * sd;
@@ -49,9 +51,9 @@ export function simulate(seed: number, model: Model): { live: Sample[]; shadow: 
   const live: Sample[] = [];
   const shadow: Sample[] = [];
   for (let time = 0; time < samples; time++) {
-    const level = 100 + load * (shared() + (drift * time) / samples);
-    live.push({ time, value: level + liveNoise() + spike() });
-    shadow.push({ time, value: level + 5 + shadowNoise() + spike() + (during(time) ? effect : 0) });
+    const change = load * (shared() + (drift * time) / samples);
+    live.push({ time, value: 100 + change + liveNoise() + spike() });
+    shadow.push({ time, value: 105 + slope * change + shadowNoise() + spike() + (during(time) ? effect : 0) });
   }
   return { live, shadow };
 }
