@@ -1,16 +1,9 @@
 import type { AwsClients } from "./clients";
 import type { Reader } from "./reader";
-import type { AwsReading } from "./reading";
+import type { AwsReading, ReadSettings } from "./reading";
 import { readMachines } from "./readMachines";
 import { readNetwork, readPrefixLists, readVpc } from "./readNetwork";
 import { readBalancers, readDatabases, readPrivateZones } from "./readServices";
-
-/** What is read and how. */
-export interface ReadSettings {
-  vpcId: string;
-  includeTags: boolean;
-  onProgress: (line: string) => void;
-}
 
 /** Reads everything that a topology of a VPC is made of. */
 export async function readAws(clients: AwsClients, reader: Reader, settings: ReadSettings): Promise<AwsReading> {
@@ -20,7 +13,7 @@ export async function readAws(clients: AwsClients, reader: Reader, settings: Rea
   onProgress(`VPC ${vpcId} in ${region}; reading its network, machines, load balancers, databases and names`);
   const [network, machines, balancers, databases, privateZones] = await Promise.all([
     readNetwork(clients, reader, vpc),
-    readMachines(clients, reader, vpcId, onProgress),
+    readMachines(clients, reader, settings),
     readBalancers(clients, reader, vpcId),
     readDatabases(clients, reader, vpcId),
     readPrivateZones(clients, reader, vpcId, region),

@@ -1,6 +1,5 @@
 import { type AutoScalingGroup, paginateDescribeAutoScalingGroups } from "@aws-sdk/client-auto-scaling";
 import {
-  type Image,
   type Instance,
   type Snapshot,
   paginateDescribeImages,
@@ -12,11 +11,15 @@ import {
 } from "@aws-sdk/client-ec2";
 
 import type { AwsClients } from "./clients";
+import { leanImage, leanInstance, leanVolume } from "./lean";
 import type { Reader } from "./reader";
-import type { AwsReading } from "./reading";
+import type { AwsReading, ReadSettings } from "./reading";
 
-/** Instances in one page of an answer, and ids in one filter (AWS takes at most 200 values). */
+/** Ids in one filter; AWS takes at most 200 values. */
 const batchSize = 200;
+
+/** Instances in one page of an answer: they are large, and a few pages are in memory at a time. */
+const instancesInPage = 100;
 
 /** The parts of a reading that describe machines. */
 export type MachineReading = Pick<
@@ -28,10 +31,9 @@ export type MachineReading = Pick<
 export async function readMachines(
   clients: AwsClients,
   reader: Reader,
-  vpcId: string,
-  onProgress: (line: string) => void,
+  { vpcId, includeTags, onProgress }: ReadSettings,
 ): Promise<MachineReading> {
-  const instances = await readInstances(clients, reader, vpcId);
+  const instances = await readInstances(clients, reader, vpcId, includeTags);
   onProgress(`${instances.length} instances; reading their volumes, images, snapshots and types`);
   const ids = instances.map(({ InstanceId }) => InstanceId!);
   const volumeIds = instances.flatMap(({ BlockDeviceMappings = [] }) =>
@@ -49,7 +51,7 @@ export async function readMachines(
       volumeIds,
       batchSize,
       (batch) => paginateDescribeVolumes(config, by("volume-id", batch), stop),
-      (page) => page.Volumes,
+      (page) => page.Volumes?.map(leanVolume),
     ),
     readSnapshots(clients, reader, volumeIds),
     reader.batches(
@@ -57,14 +59,14 @@ export async function readMachines(
       imageIds,
       batchSize,
       (batch) => paginateDescribeImages(config, by("image-id", batch), stop),
-      (page) => page.Images?.map(lean),
+      (page) => page.Images?.map(leanImage),
     ),
     reader.batches(
       "images made of the instances",
       ids,
       batchSize,
       (batch) => paginateDescribeImages(config, { ...by("source-instance-id", batch), Owners: ["self"] }, stop),
-      (page) => page.Images?.map(lean),
+      (page) => page.Images?.map(leanImage),
     ),
     reader.batches(
       "instance types",
@@ -79,19 +81,21 @@ export async function readMachines(
   return { instances, volumes, snapshots, images, ownImages, instanceTypes, credits, scalingGroups };
 }
 
-async function readInstances({ ec2 }: AwsClients, reader: Reader, vpcId: string): Promise<Instance[]> {
+async function readInstances(
+  { ec2 }: AwsClients,
+  reader: Reader,
+  vpcId: string,
+  keepsTags: boolean,
+): Promise<Instance[]> {
   const Filters = [
     { Name: "vpc-id", Values: [vpcId] },
     { Name: "instance-state-name", Values: ["pending", "running", "stopping", "stopped"] },
   ];
   const pages = () =>
-    paginateDescribeInstances({ client: ec2, pageSize: batchSize }, { Filters }, { abortSignal: reader.signal });
-  return reader.all("instances", pages, (page) => page.Reservations?.flatMap(({ Instances = [] }) => Instances));
-}
-
-/** What is kept of an image; the rest of the answer is large. */
-function lean({ ImageId, State, CreationDate, SourceInstanceId, RootDeviceName }: Image): Image {
-  return { ImageId, State, CreationDate, SourceInstanceId, RootDeviceName };
+    paginateDescribeInstances({ client: ec2, pageSize: instancesInPage }, { Filters }, { abortSignal: reader.signal });
+  return reader.all("instances", pages, (page) =>
+    page.Reservations?.flatMap(({ Instances = [] }) => Instances.map((instance) => leanInstance(instance, keepsTags))),
+  );
 }
 
 async function readSnapshots({ ec2 }: AwsClients, reader: Reader, volumeIds: string[]): Promise<Map<string, Snapshot>> {
@@ -111,7 +115,7 @@ async function readSnapshots({ ec2 }: AwsClients, reader: Reader, volumeIds: str
         { Name: "status", Values: ["completed"] },
       ];
       const input = { Filters, OwnerIds: ["self"] };
-      return paginateDescribeSnapshots({ client: ec2, pageSize: 1000 }, input, { abortSignal: reader.signal });
+      return paginateDescribeSnapshots({ client: ec2, pageSize: 500 }, input, { abortSignal: reader.signal });
     },
     (page) => {
       page.Snapshots?.forEach(keep);

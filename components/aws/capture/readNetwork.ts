@@ -28,10 +28,11 @@ import {
 import { ExitCode, ShadownetError } from "../../internal/problems";
 import type { AwsClients } from "./clients";
 import { accessFailure, errorName, isRefused } from "./failures";
+import { leanInterface } from "./lean";
 import type { Reader } from "./reader";
 import type { AwsGateways, AwsReading } from "./reading";
 
-const pageSize = 200;
+const pageSize = 100;
 
 /** The VPC itself; throws when there is none with this id or when it may not be read. */
 export async function readVpc({ ec2 }: AwsClients, vpcId: string, abortSignal?: AbortSignal): Promise<Vpc> {
@@ -93,7 +94,7 @@ export async function readNetwork(clients: AwsClients, reader: Reader, vpc: Vpc)
       ),
       reader.all(
         "route tables",
-        () => paginateDescribeRouteTables({ ...config, pageSize: 100 }, input, stop),
+        () => paginateDescribeRouteTables(config, input, stop),
         (page) => page.RouteTables,
       ),
       reader.all(
@@ -109,7 +110,7 @@ export async function readNetwork(clients: AwsClients, reader: Reader, vpc: Vpc)
       reader.all(
         "network interfaces",
         () => paginateDescribeNetworkInterfaces(config, input, stop),
-        (page) => page.NetworkInterfaces,
+        (page) => page.NetworkInterfaces?.map(leanInterface),
       ),
       readGateways(clients, reader, vpc.VpcId!),
       reader.all(

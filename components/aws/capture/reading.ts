@@ -33,6 +33,13 @@ import type {
 import type { DBCluster, DBInstance } from "@aws-sdk/client-rds";
 import type { ResourceRecordSet } from "@aws-sdk/client-route-53";
 
+/** What is read and how. */
+export interface ReadSettings {
+  vpcId: string;
+  includeTags: boolean;
+  onProgress: (line: string) => void;
+}
+
 /** What AWS said of a VPC, in the SDK's own types; mapping it to a topology needs no further call. */
 export interface AwsReading {
   account?: string;
