@@ -5,6 +5,8 @@ import { RDSClient } from "@aws-sdk/client-rds";
 import { Route53Client } from "@aws-sdk/client-route-53";
 import { fromNodeProviderChain } from "@aws-sdk/credential-providers";
 
+import { noCredentials } from "./failures";
+
 /** Where and as whom AWS is called. */
 export interface AwsAccess {
   /** Region. Defaults to that of the environment or of the profile. */
@@ -38,7 +40,7 @@ export function makeClients(access: AwsAccess, onCall: (action: string) => void)
     ...(region === undefined ? {} : { region }),
     ...(profile === undefined ? {} : { profile }),
     ...(endpointUrl === undefined ? {} : { endpoint: endpointUrl }),
-    credentials: fromNodeProviderChain({ ...(profile === undefined ? {} : { profile }) }),
+    credentials: credentialsOf(profile),
     maxAttempts: attempts,
     retryMode: "adaptive",
   };
@@ -54,6 +56,17 @@ export function makeClients(access: AwsAccess, onCall: (action: string) => void)
     ...clients,
     region: () => ec2.config.region(),
     close: () => Object.values(clients).forEach((client) => client.destroy()),
+  };
+}
+
+function credentialsOf(profile: string | undefined): ReturnType<typeof fromNodeProviderChain> {
+  const provide = fromNodeProviderChain(profile === undefined ? {} : { profile });
+  return async (properties) => {
+    try {
+      return await provide(properties);
+    } catch (error) {
+      throw noCredentials(profile, error as Error);
+    }
   };
 }
 

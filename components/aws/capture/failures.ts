@@ -57,14 +57,20 @@ export function refusalReason(error: unknown): string {
   return `the service refused (${name})`;
 }
 
+/** The error that the user sees when nothing gives credentials. */
+export function noCredentials(profile: string | undefined, cause: Error): ShadownetError {
+  const from = profile === undefined ? "" : ` from profile "${profile}"`;
+  const cure =
+    profile === undefined
+      ? "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile"
+      : "`aws configure list-profiles` names the profiles that there are; sign in if it needs that";
+  return refused("no-credentials", `there are no usable AWS credentials${from}: ${cause.message}; ${cure}`, cause);
+}
+
 /** The error that the user sees when AWS cannot be talked to; others are handed on as they are. */
 export function accessFailure(error: unknown): unknown {
   const name = errorName(error);
   if (error instanceof ShadownetError || !(error instanceof Error)) return error;
-  if (name === "CredentialsProviderError" || name === "TokenProviderError") {
-    const cure = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile";
-    return refused("no-credentials", `there are no usable AWS credentials: ${error.message}; ${cure}`, error);
-  }
   if (badCredentials.includes(name)) {
     const cure = "sign in again, and check that the region is enabled for the account";
     return refused("bad-credentials", `AWS does not accept the credentials (${name}); ${cure}`, error);

@@ -39,11 +39,13 @@ describe("the mapping of answers of the SDK's types to a topology", () => {
     cards[1]!.PrivateIpAddresses!.push({ PrivateIpAddress: "10.1.1.11" });
     const subnets = awsReading().subnets;
     subnets[1]!.Ipv6CidrBlockAssociationSet = [
-      { Ipv6CidrBlock: "2001:db8:1:2::/64", Ipv6CidrBlockState: { State: "associated" } },
+      { Ipv6CidrBlock: "2001:db8:1:2::/64", Ipv6CidrBlockState: { State: "associated" as const } },
     ];
     const vpc = {
       ...awsReading().vpc,
-      Ipv6CidrBlockAssociationSet: [{ Ipv6CidrBlock: "2001:db8:1::/56", Ipv6CidrBlockState: { State: "associated" } }],
+      Ipv6CidrBlockAssociationSet: [
+        { Ipv6CidrBlock: "2001:db8:1::/56", Ipv6CidrBlockState: { State: "associated" as const } },
+      ],
     };
     const { machines, unreadable } = mapped({ vpc, subnets, instances: [awsInstance(1, "Router", cards)] });
     const found = machines[0]!.interfaces.map(({ name, addresses, mac, aws }) => ({

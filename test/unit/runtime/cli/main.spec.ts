@@ -24,6 +24,7 @@ describe("the command line", function () {
     ["doctor"],
     ["production", "up"],
     ["capture", "lab"],
+    ["capture", "aws"],
     ["up"],
     ["preview"],
     ["run"],
