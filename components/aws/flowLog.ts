@@ -1,4 +1,4 @@
-import { formatAddress, parseCidr } from "../internal/cidr";
+import { cidrOf, formatAddress, parseCidr } from "../internal/cidr";
 
 /**
  * Fields of a record of the shadow's flow log: those of AWS's default format in its order, then where the packet was
@@ -53,8 +53,7 @@ export interface EscapeFilter {
  * it every address that leaves one of the gateways' own interfaces. Ranges of IPv6 are compared by their whole groups.
  */
 export function escapeFilters(cidrs: readonly string[], gatewaySubnetIds: readonly string[]): EscapeFilter[] {
-  const outside = `%${insideExpression(cidrs)}%`;
-  const filters: EscapeFilter[] = [
+  return [
     {
       name: "path",
       pattern: pattern({ "traffic-path": anyOf("path", pathsOut) }),
@@ -65,19 +64,32 @@ export function escapeFilters(cidrs: readonly string[], gatewaySubnetIds: readon
       pattern: pattern({ "traffic-path": `path=${doubtfulPath}`, "pkt-dst-aws-service": "service!=S3" }),
       meaning: "a packet left by an internet gateway or by a gateway endpoint other than that of S3",
     },
+    {
+      name: "gateway",
+      pattern: gatewayPattern(cidrs, gatewaySubnetIds),
+      meaning: "a gateway sent a packet to an address outside the shadow",
+    },
   ];
-  if (gatewaySubnetIds.length === 0) return filters;
-  const gateways = pattern({
-    dstaddr: `destination!=${outside}`,
-    "subnet-id": anyOf("subnet", gatewaySubnetIds),
-    "flow-direction": "direction=egress",
-  });
-  // A pattern that is too long would be refused; the other two still watch every interface.
-  if (gateways.length > longestPattern) return filters;
-  return [
-    ...filters,
-    { name: "gateway", pattern: gateways, meaning: "a gateway sent a packet to an address outside the shadow" },
-  ];
+}
+
+/** Where the ranges are too many for one pattern, each is widened until they fit: a few neighbours are then taken for inside. */
+function gatewayPattern(cidrs: readonly string[], subnetIds: readonly string[]): string {
+  const subnets = anyOf("subnet", subnetIds.length === 0 ? ["none"] : subnetIds);
+  const patterns = [32, 24, 16, 8].map((longest) =>
+    pattern({
+      dstaddr: `destination!=%${insideExpression(cidrs.map((cidr) => widened(cidr, longest)))}%`,
+      "subnet-id": subnets,
+      "flow-direction": "direction=egress",
+    }),
+  );
+  return patterns.find((text) => text.length <= longestPattern) ?? patterns.at(-1)!;
+}
+
+/** The range, or a wider one around it whose prefix is no longer than this; ranges of IPv6 stay as they are. */
+function widened(cidr: string, longest: number): string {
+  const range = parseCidr(cidr);
+  if (range?.family !== 4 || range.length <= longest) return cidr;
+  return cidrOf(formatAddress({ family: 4, value: range.base }), longest);
 }
 
 function anyOf(name: string, values: readonly string[]): string {

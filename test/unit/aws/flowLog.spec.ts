@@ -123,10 +123,15 @@ describe("filters on the flow log that find packets which left", () => {
   it("keep within what CloudWatch takes: 1,024 characters, two regular expressions", () => {
     for (const { pattern } of filters) assert.ok(pattern.length <= 1024, `${pattern.length}`);
     const many = Array.from({ length: 90 }, (_, index) => `10.${index}.16.0/20`);
+    const crowded = escapeFilters(many, gatewaySubnets);
     assert.deepEqual(
-      escapeFilters(many, gatewaySubnets).map(({ name }) => name),
-      ["path", "internet"],
+      crowded.map(({ name }) => name),
+      ["path", "internet", "gateway"],
     );
+    const gateway = crowded.at(-1)!.pattern;
+    assert.ok(gateway.length <= 1024, `${gateway.length}`);
+    assert.ok(!matchesFilterPattern(gateway, line({ ...inGateway, dstaddr: "10.7.17.1" })));
+    assert.ok(matchesFilterPattern(gateway, line({ ...inGateway, dstaddr: "203.0.113.7" })));
   });
 
   it("match exactly the addresses of IPv4 ranges", () => {
