@@ -2,6 +2,8 @@ import { rewriteRequest, type RequestHook } from "../replay/hooks/hook";
 import { bump } from "../stats";
 import type { Conversation, FlowContext, ShadowReader } from "./conversation";
 import { Exchange } from "./exchangeLog";
+import { keptCopy } from "../intake/keep";
+import { framingInside, type Framing } from "./framings";
 import { beginsRequest, beginsResponse, Http1Framer } from "./http1";
 import { Http1Responses } from "./responses";
 import { LossEstimate } from "./lossEstimate";
@@ -28,7 +30,9 @@ export class Http1Conversation implements Conversation {
   private serverGapless: boolean;
   /** A response was read without knowing its request, so its framing may be wrong (HEAD). */
   private serverUncertain = false;
-  private skippedMidStream = false;
+  /** What the client says now was counted as begun before mirroring. */
+  private skippedTurn = false;
+  private skippedAny = false;
   private readonly estimate = new LossEstimate();
   private requestStart = 0;
   /** One byte is missing between two requests: the client's FIN, unless more follows. */
@@ -63,8 +67,11 @@ export class Http1Conversation implements Conversation {
   ): void {
     if (this.perhapsEnded) this.clientHole(1);
     if (!this.clientInSync) {
-      if (!segmentStart || !this.isBoundary(peerOffset) || !beginsRequest(chunk, from, to)) {
-        this.skip(peerOffset);
+      const boundary = segmentStart && this.isBoundary(peerOffset);
+      if (!boundary || !beginsRequest(chunk, from, to)) {
+        const other = boundary && this.searching ? framingInside(chunk, from, to) : undefined;
+        if (other === undefined) this.skip(peerOffset);
+        else this.leaveTo(other).clientData(keptCopy(chunk, from, to), 0, to - from, time, offset, peerOffset, true);
         return;
       }
       this.resume(offset, peerOffset);
@@ -93,13 +100,15 @@ export class Http1Conversation implements Conversation {
   }
 
   serverData(chunk: Buffer, from: number, to: number, time: number, offset: number): void {
+    this.skippedTurn = false;
     const start = this.serverInSync ? from : this.findResponse(chunk, from, to, offset);
     if (start < 0) return;
     if (this.live.waiting.length === 0 && this.live.atBoundary) this.serverUncertain = true;
     const stopped = this.live.push(chunk, start, to, time);
     if (this.live.broken) this.loseServer();
     if (!this.live.upgraded) return;
-    const raw = new RawConversation(this.flow, { index: this.index, afterUpgrade: true });
+    const options = { index: this.index, afterUpgrade: true, framing: undefined, midStream: false };
+    const raw = new RawConversation(this.flow, options);
     this.flow.become(raw);
     if (stopped < to) raw.serverData(chunk, stopped, to, time);
   }
@@ -138,6 +147,7 @@ export class Http1Conversation implements Conversation {
     if (this.serverInSync) this.live.ended(error, time);
     else this.live.failAll("lost");
     this.reconcile();
+    if (this.searching && this.skippedAny) this.flow.giveUp();
   }
 
   tick(): void {
@@ -197,12 +207,24 @@ export class Http1Conversation implements Conversation {
   }
 
   private skip(peerOffset: number): void {
-    if (this.flow.midStream && this.index === 0 && !this.skippedMidStream && !this.lost) {
-      this.skippedMidStream = true;
+    if (this.searching && !this.skippedTurn) {
+      this.skippedTurn = this.skippedAny = true;
       if (this.flow.shedCause !== undefined) bump(this.flow.stats.requests.shed, this.flow.shedCause);
       else bump(this.flow.stats.requests.unusable, "startedBefore");
     }
     this.searchBeyond = Math.max(this.searchBeyond, peerOffset);
+  }
+
+  /** Whether the flow was open before mirroring began and no request of it has been seen. */
+  private get searching(): boolean {
+    return this.flow.midStream && this.index === 0 && !this.lost;
+  }
+
+  /** The flow is no HTTP/1.x but a protocol that can be taken up here. */
+  private leaveTo(framing: Framing): Conversation {
+    const raw = new RawConversation(this.flow, { index: 0, afterUpgrade: false, framing, midStream: true });
+    this.flow.become(raw);
+    return raw;
   }
 
   private isBoundary(peerOffset: number): boolean {

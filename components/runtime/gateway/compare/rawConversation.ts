@@ -2,6 +2,8 @@ import { bump } from "../stats";
 import { BodyDigest } from "./body";
 import type { Conversation, FlowContext, ShadowReader } from "./conversation";
 import { Exchange } from "./exchangeLog";
+import { framingInside, type Framing, type Walker } from "./framings";
+import { LossEstimate } from "./lossEstimate";
 import { RawShadowReader } from "./shadowReaders";
 
 /** A client that says nothing more for this long has finished its turn, even when the server stays silent. */
@@ -9,57 +11,93 @@ const turnQuietMilliseconds = 200;
 /** A server that says nothing more for this long has finished its answer, as far as that can be known. */
 const answerQuietMilliseconds = 1_000;
 
+/** How a conversation by turns begins. */
+export interface TurnOptions {
+  /** Position of its first exchange within the flow. */
+  index: number;
+  afterUpgrade: boolean;
+  /** How the client's messages end; undefined when that is not known. */
+  framing: Framing | undefined;
+  /** Which protocol it is could not be seen; it may show itself where the conversation is taken up. */
+  unknown?: boolean;
+  /** The flow was open before mirroring began, and can be taken up where a message begins. */
+  midStream: boolean;
+}
+
 /**
- * Any other TCP protocol, by turns: what the client says until the server speaks is a message, what the server says
- * until the client speaks again is its answer. A hole ends it, because no boundary is known to resume at.
+ * Any TCP protocol other than HTTP, by turns: what the client says until the server speaks is a message, what the server
+ * says until the client speaks again is its answer. Where the protocol's own messages are known, a turn ends with one of
+ * them, and after a hole the conversation is taken up again where a segment begins with one and the acknowledgements prove
+ * that an answer has ended just before it. Elsewhere a hole ends it.
  */
 export class RawConversation implements Conversation {
   liveOutstanding = false;
   private turn: Exchange | undefined;
+  /** Bytes of the turn that are whole messages. */
+  private wholeBytes = 0;
+  private framing: Framing | undefined;
+  private walker: Walker | undefined;
   private lastClientByte = 0;
   private answering: Exchange | undefined;
   private lastServerByte = 0;
   private serverSpokeFirst = false;
-  private dead = false;
-  private deadTurn = false;
+  /** Out of sync: what the client says is counted by turns and not carried. */
+  private lost = false;
+  private lostTurn = false;
+  private lostTurns = 0;
+  private lostCause: string;
+  /** Where the client's next segment must have got the server's answer to, to be a boundary. */
+  private searchBeyond = -Infinity;
+  private serverGapless = true;
   /** One byte is missing between two turns: the client's FIN, unless more follows. */
   private perhapsEnded = false;
   private index: number;
+  private turnStart = 0;
+  private turnPeerOffset = 0;
+  private readonly estimate = new LossEstimate();
 
   constructor(
     private readonly flow: FlowContext,
-    private readonly options: { index: number; afterUpgrade: boolean },
+    private readonly options: TurnOptions,
   ) {
     this.index = options.index;
+    this.lost = options.midStream;
+    this.lostCause = options.midStream ? "startedBefore" : "noBoundary";
+    this.framing = options.framing;
+    this.walker = options.framing?.walker(!options.midStream);
   }
 
   get heldBytes(): number {
     return this.turn?.requestBytes ?? 0;
   }
 
-  clientData(chunk: Buffer, from: number, to: number, time: number): void {
+  clientData(
+    chunk: Buffer,
+    from: number,
+    to: number,
+    time: number,
+    offset: number,
+    peerOffset: number,
+    segmentStart: boolean,
+  ): void {
     if (this.perhapsEnded) this.clientHole(1);
-    if (this.dead) {
-      if (!this.deadTurn) this.count("noBoundary");
-      this.deadTurn = true;
+    if (this.lost && !(segmentStart && this.resumes(chunk, from, to, offset, peerOffset))) {
+      this.skip(peerOffset);
       return;
     }
     this.finishAnswer(undefined);
-    this.turn ??= new Exchange(this.flow.label, this.index++, "raw", time);
+    if (this.turn === undefined) this.begin(time, offset, peerOffset);
     this.lastClientByte = time;
-    if (this.flow.shedCause !== undefined) return;
-    this.turn.parts.push(chunk.subarray(from, to));
-    this.turn.requestBytes += to - from;
+    this.keep(this.turn!, chunk, from, to);
   }
 
   serverData(chunk: Buffer, from: number, to: number, time: number): void {
-    this.deadTurn = false;
-    if (this.dead) return;
-    if (this.turn !== undefined) this.finishTurn(this.turn);
+    this.lostTurn = false;
+    if (this.turn !== undefined) this.finishTurn();
     this.lastServerByte = time;
     const { answering } = this;
     if (answering === undefined) {
-      if (this.index === 0) this.serverSpokeFirst = true;
+      if (this.index === 0 && !this.lost) this.serverSpokeFirst = true;
       return;
     }
     this.liveOutstanding = false;
@@ -70,39 +108,46 @@ export class RawConversation implements Conversation {
   }
 
   clientHole(length: number): void {
-    if (this.dead) return;
     if (length === 1 && this.turn === undefined && !this.perhapsEnded) {
-      this.perhapsEnded = true;
+      this.perhapsEnded = !this.lost;
       return;
     }
+    this.perhapsEnded = false;
     this.turn = undefined;
-    if (this.flow.shedCause === undefined) this.flow.stats.requests.lostByMirror++;
-    else bump(this.flow.stats.requests.shed, this.flow.shedCause);
-    this.dead = this.deadTurn = true;
+    this.searchBeyond = Math.max(this.searchBeyond, this.flow.clientAcknowledged());
+    if (!this.lostTurn) this.countLost("lost");
+    this.lostTurn = true;
+    if (this.lost) return;
+    this.lost = this.serverGapless = true;
+    this.lostCause = "noBoundary";
     this.finishAnswer("lost");
-    this.flow.giveUp();
+    if (this.framing === undefined && this.options.unknown !== true) this.flow.giveUp();
   }
 
   serverHole(): void {
-    if (this.turn !== undefined) this.finishTurn(this.turn);
+    this.serverGapless = false;
+    if (this.turn !== undefined) this.finishTurn();
     this.finishAnswer("lost");
   }
 
   clientEnd(): void {
-    if (this.turn !== undefined) this.finishTurn(this.turn);
+    if (this.turn !== undefined) this.finishTurn();
   }
 
   serverEnd(): void {
     this.finishAnswer(undefined);
   }
 
-  close(error: string): void {
-    if (this.turn !== undefined) this.finishTurn(this.turn);
+  close(error: string, cause: string): void {
+    if (this.turn !== undefined) this.finishTurn();
+    if (this.turn !== undefined) this.count(cause);
+    this.turn = undefined;
     this.finishAnswer(this.liveOutstanding ? error : undefined);
+    if (this.lost && this.index === 0) this.flow.giveUp();
   }
 
   tick(now: number): void {
-    if (this.turn !== undefined && now - this.lastClientByte >= turnQuietMilliseconds) this.finishTurn(this.turn);
+    if (this.turn !== undefined && now - this.lastClientByte >= turnQuietMilliseconds) this.finishTurn();
     const answered = this.answering?.live.firstByte !== undefined;
     if (answered && now - this.lastServerByte >= answerQuietMilliseconds) this.finishAnswer(undefined);
   }
@@ -111,17 +156,49 @@ export class RawConversation implements Conversation {
     return new RawShadowReader(this.flow.log, this.serverSpokeFirst && !this.options.afterUpgrade);
   }
 
-  private finishTurn(turn: Exchange): void {
+  private begin(time: number, offset: number, peerOffset: number): void {
+    this.turn = new Exchange(this.flow.label, this.index++, "raw", time);
+    this.wholeBytes = 0;
+    this.turnStart = offset;
+    this.turnPeerOffset = peerOffset;
+    if (this.flow.shedCause === undefined) this.flow.link.prepare();
+  }
+
+  private keep(turn: Exchange, chunk: Buffer, from: number, to: number): void {
+    const ended = this.walker?.walk(chunk, from, to) ?? from;
+    if (this.walker?.broken === true) this.walker = this.framing = undefined;
+    if (this.flow.shedCause !== undefined) return;
+    if (ended > from) this.wholeBytes = turn.requestBytes + ended - from;
+    turn.parts.push(chunk.subarray(from, to));
+    turn.requestBytes += to - from;
+  }
+
+  /** Sends the turn as far as it is whole messages; the beginning of another one stays. */
+  private finishTurn(): void {
+    const turn = this.turn!;
+    const whole = this.walker === undefined ? turn.requestBytes : this.wholeBytes;
+    if (whole === 0 && turn.requestBytes > 0) return;
     this.turn = undefined;
     this.finishAnswer(undefined);
+    if (whole < turn.requestBytes) this.split(turn, whole);
     if (this.flow.shedCause !== undefined) {
       bump(this.flow.stats.requests.shed, this.flow.shedCause);
       return;
     }
+    this.estimate.note(this.turnStart, this.turnStart + whole, this.turnPeerOffset);
     turn.due = turn.live.start = this.lastClientByte;
     this.answering = turn;
     this.liveOutstanding = true;
     this.flow.link.send(turn);
+  }
+
+  private split(turn: Exchange, whole: number): void {
+    const bytes = Buffer.concat(turn.parts);
+    turn.parts = [bytes.subarray(0, whole)];
+    turn.requestBytes = whole;
+    this.begin(this.lastClientByte, this.turnStart + whole, this.turnPeerOffset);
+    this.turn!.parts = [bytes.subarray(whole)];
+    this.turn!.requestBytes = bytes.length - whole;
   }
 
   private finishAnswer(error: string | undefined): void {
@@ -132,9 +209,45 @@ export class RawConversation implements Conversation {
     this.flow.log.settle(answering, answering.live, error);
   }
 
+  /** Whether a segment is a place to take the conversation up, and does so. */
+  private resumes(chunk: Buffer, from: number, to: number, offset: number, peerOffset: number): boolean {
+    if (peerOffset <= this.searchBeyond || peerOffset < this.flow.serverPosition()) return false;
+    const framing = this.options.unknown === true ? framingInside(chunk, from, to) : this.framing;
+    const first = this.options.midStream && this.index === 0;
+    if (framing?.begins(chunk, from, to) !== true) return false;
+    if (first) this.flow.stats.flows.pickedUpMidStream++;
+    else this.flow.stats.flows.resumedAfterLoss++;
+    if (!first && !this.serverGapless) this.estimateLoss(offset, peerOffset);
+    this.framing = framing;
+    this.walker = framing.walker(false);
+    this.lost = this.lostTurn = false;
+    this.lostTurns = 0;
+    return true;
+  }
+
+  /** What the client says while it is not known where a message begins. */
+  private skip(peerOffset: number): void {
+    if (!this.lostTurn) this.countLost(this.lostCause);
+    this.lostTurn = true;
+    this.searchBeyond = Math.max(this.searchBeyond, peerOffset);
+  }
+
+  private countLost(cause: string): void {
+    this.lostTurns++;
+    this.count(cause);
+  }
+
+  /** Holes in both directions: what went by can only be judged by its bytes. */
+  private estimateLoss(offset: number, peerOffset: number): void {
+    const unseen = this.estimate.between(offset, peerOffset) - this.lostTurns;
+    for (let turn = 0; turn < unseen; turn++) this.count("lost");
+    if (unseen > 0 && this.flow.shedCause === undefined) this.flow.stats.requests.lostEstimated += unseen;
+  }
+
   private count(cause: string): void {
     const { requests } = this.flow.stats;
     if (this.flow.shedCause !== undefined) bump(requests.shed, this.flow.shedCause);
+    else if (cause === "lost") requests.lostByMirror++;
     else bump(requests.unusable, cause);
   }
 }

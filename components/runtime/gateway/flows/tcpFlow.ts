@@ -1,4 +1,5 @@
 import type { Conversation, FlowContext } from "../compare/conversation";
+import { framingOf } from "../compare/framings";
 import { Http1Conversation } from "../compare/http1Conversation";
 import { Http2Conversation } from "../compare/http2/http2Conversation";
 import { RawConversation } from "../compare/rawConversation";
@@ -270,15 +271,19 @@ export class TcpFlow implements FlowContext {
     if (application === "maybe" || (application === undefined && this.holeInOpening && !enough)) return;
     this.opening = undefined;
     if (this.undecided) this.countSelected();
-    this.conversation = this.newConversation(application);
+    this.conversation = this.newConversation(application, server.length > 0);
     for (const event of opening.events) event(this.conversation);
   }
 
-  private newConversation(application: string | undefined): Conversation {
-    const searching = (this.midStream || this.holeInOpening) && application === undefined;
+  private newConversation(application: string | undefined, serverSpoke: boolean): Conversation {
+    const { midStream } = this;
+    const unknown = application === undefined && this.holeInOpening && serverSpoke;
+    const searching = application === undefined && !unknown && (midStream || this.holeInOpening);
     if (application === "http1" || searching) return new Http1Conversation(this);
     if (application === "http2") return this.newHttp2();
-    return new RawConversation(this, { index: 0, afterUpgrade: false });
+    const framing = framingOf(application);
+    const inside = midStream && framing?.sessionless === true;
+    return new RawConversation(this, { index: 0, afterUpgrade: false, framing, unknown, midStream: inside });
   }
 
   private newHttp2(): Conversation {

@@ -128,6 +128,8 @@ export class Http2Conversation implements Conversation {
     const at = Math.min(to, from + preface.length - this.opening.length);
     this.opening = Buffer.concat([this.opening, chunk.subarray(from, at)]);
     if (this.opening.length < preface.length) return at;
+    if (!this.opening.equals(preface)) this.stop("startedBefore");
+    if (this.lost) return to;
     const first = this.unit({ type: -1, flags: 0, stream: 0, bytes: this.opening }, 0);
     this.opening = undefined;
     this.hold(first);
