@@ -1,9 +1,25 @@
 import type { ExperimentPlan } from "./experiment/model";
+import type { MirrorPlan } from "./mirror/plan";
+import type { AwsMirrorSettings } from "./mirror/settings";
+
+const defaultGatewayType = "c6i.large";
+
+/** What a mirror costs: the lines of the environment's formula, and what production pays without a bill. */
+export function mirrorCost(plan: MirrorPlan, settings: AwsMirrorSettings, shadowZones: number): string[] {
+  const { sources, zones, targetMode } = plan;
+  const gateways = shadowZones * (settings.gatewaysPerZone ?? 1);
+  const byBalancer = targetMode === "gatewayLoadBalancer";
+  return [
+    `mirror: ${sources.length} sessions by the hour${byBalancer ? `; ${zones.length} endpoints in production by the hour and by GB copied; 1 Gateway Load Balancer by the hour and by capacity units` : ""}`,
+    `gateways: ${gateways} × ${settings.gatewayInstanceType ?? defaultGatewayType} by the hour, their metrics by the month`,
+    `production pays no bill for it, but copies take bandwidth and packets a second of ${sources.length} interfaces: as much again as what they carry of the copied traffic`,
+  ];
+}
 
 /** What an experiment costs, by the run and by the month. */
 export function experimentCost(name: string, plan: ExperimentPlan, repetitions: number): string {
   const actions = plan.templates.flatMap((template) => template.actions);
   const minutes = actions.reduce((sum, { seconds }) => sum + Math.ceil(seconds / 60), 0);
   const times = repetitions === 1 ? "" : `${repetitions} × `;
-  return `experiment ${name}: at most ${times}${minutes} action-minutes a run; ${plan.alarms.length} alarms by the month`;
+  return `experiment ${name}: at most ${times}${minutes} action-minutes a run; alarms by the month: ${plan.alarms.length}`;
 }

@@ -4,9 +4,11 @@ import type { Experiment } from "../experiment";
 import type { Problem } from "../internal/problems";
 import type { FidelityItem } from "../network";
 import { rejectProblems, under } from "../refusal";
-import { experimentCost } from "./cost";
+import { experimentCost, mirrorCost } from "./cost";
 import { AwsFaultExperiment, awsExperiment } from "./experiment";
 import type { AwsFaultAction } from "./experiment/awsActions";
+import { AwsTrafficMirror, mirrorProblems, plannedMirror } from "./mirror";
+import type { AwsMirrorSettings } from "./mirror/settings";
 import { AwsShadowNetwork, type AwsShadowNetworkArgs, defaultShadowName, networkProblems, planShadow } from "./network";
 import { networkCost } from "./network/cost";
 import type { AwsNetworkPlan } from "./network/planTypes";
@@ -24,12 +26,21 @@ export interface AwsExperimentDefinition extends Experiment {
 
 /** Arguments of {@link AwsShadowEnvironment}: those of the network, and the other parts. */
 export interface AwsShadowEnvironmentArgs extends AwsShadowNetworkArgs {
+  /** Which share of live traffic is copied. Defaults to no mirror at all. */
+  mirror?: AwsMirrorSettings;
   /** Experiments by name. Defaults to none. */
   experiments?: Record<string, AwsExperimentDefinition>;
 }
 
+/** Options of {@link AwsShadowEnvironment}. */
+export interface AwsShadowEnvironmentOptions extends pulumi.ComponentResourceOptions {
+  /** Provider of production's account, where that is not the shadow's. Defaults to the shadow's. */
+  productionProvider?: pulumi.ProviderResource;
+}
+
 /**
- * A shadow of a VPC with its experiments.
+ * A shadow of a VPC with everything: the network, then the mirror with its gateways, then experiments. The
+ * mirror is laid when the whole network stands, and replays nothing until a run has proven that there is no way out.
  *
  * *Safety:* production gains the mirror and nothing else; nothing leads out of the shadow. *Cost:* the output `cost` is a
  * formula with the quantities that drive it.
@@ -56,16 +67,26 @@ export class AwsShadowEnvironment extends pulumi.ComponentResource {
   /** What it costs: a formula, one line for each kind of thing that AWS bills, with its quantities. */
   readonly cost: pulumi.Output<string[]>;
 
-  constructor(name: string, args: AwsShadowEnvironmentArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("shadownet:index:AwsShadowEnvironment", name, args, opts);
+  constructor(name: string, args: AwsShadowEnvironmentArgs, opts?: AwsShadowEnvironmentOptions) {
+    const { productionProvider, ...own } = opts ?? {};
+    super("shadownet:index:AwsShadowEnvironment", name, args, own);
     rejectProblems("AwsShadowEnvironment", environmentProblems(args));
-    const { experiments = {}, ...rest } = args;
+    const { mirror: traffic, experiments = {}, ...rest } = args;
     const child = { parent: this };
     const shadowName = args.shadowName ?? defaultShadowName(name);
     const network = new AwsShadowNetwork(`${name}-network`, { ...rest, shadowName }, child);
     const plan = planShadow(args);
     const tags = args.tags === undefined ? {} : { tags: args.tags };
     const common = { shadow: network.reference, topology: plan.topology, ...tags };
+    const production = productionProvider === undefined ? {} : { productionProvider };
+    const mirror =
+      traffic === undefined
+        ? undefined
+        : new AwsTrafficMirror(
+            `${name}-mirror`,
+            { ...traffic, ...common, topology: args.topology },
+            { ...child, ...production, dependsOn: [network] },
+          );
     const defined = Object.entries(experiments).map(
       ([key, experiment]) =>
         new AwsFaultExperiment(`${name}-experiment-${key}`, { ...experiment, ...common, experimentName: key }, child),
@@ -77,9 +98,9 @@ export class AwsShadowEnvironment extends pulumi.ComponentResource {
     this.machineIds = network.machineIds;
     this.linkIds = network.linkIds;
     this.gatewayAddress = network.gatewayAddress;
-    this.fidelity = network.fidelity;
-    this.sessionIds = pulumi.output([]);
-    this.gatewayUrl = pulumi.output("");
+    this.fidelity = pulumi.all([network.fidelity, mirror?.fidelity ?? []]).apply((items) => items.flat());
+    this.sessionIds = mirror?.sessionIds ?? pulumi.output([]);
+    this.gatewayUrl = mirror?.gatewayUrl ?? pulumi.output("");
     this.experimentIds = pulumi.all(defined.map(({ experimentId }) => experimentId));
     this.cost = pulumi.output(cost);
     this.registerOutputs({
@@ -99,13 +120,14 @@ export class AwsShadowEnvironment extends pulumi.ComponentResource {
 
 /** Everything that is wrong with the arguments of an {@link AwsShadowEnvironment}, all parts at once. */
 export function environmentProblems(args: AwsShadowEnvironmentArgs): Problem[] {
-  const { experiments = {}, ...rest } = args;
+  const { mirror, experiments = {}, ...rest } = args;
   const ofNetwork = networkProblems(rest);
   // Without a network there are no targets that the other parts could be checked against.
   if (ofNetwork.some(({ path }) => path.startsWith("topology") || path.startsWith("scale"))) return ofNetwork;
   const { topology } = awsShadowTopology(args.topology, rest);
   return [
     ...ofNetwork,
+    ...(mirror === undefined ? [] : under("mirror", mirrorProblems({ ...mirror, topology: args.topology }))),
     ...Object.entries(experiments).flatMap(([name, experiment]) =>
       under(`experiments.${name}`, planOf(name, experiment, topology).problems),
     ),
@@ -127,9 +149,13 @@ function planOf(
 }
 
 function costOf(args: AwsShadowEnvironmentArgs, plan: AwsNetworkPlan): string[] {
-  const { experiments = {} } = args;
+  const { mirror, experiments = {}, topology } = args;
+  const mirrored = mirror === undefined ? undefined : plannedMirror({ ...mirror, topology }).plan;
   return [
     ...networkCost(plan),
+    ...(mirror === undefined || mirrored === undefined
+      ? []
+      : mirrorCost(mirrored, mirror, plan.appliances.zones.length)),
     ...Object.entries(experiments).map(([name, definition]) =>
       experimentCost(name, planOf(name, definition, plan.topology).plan, definition.repetitions ?? 1),
     ),

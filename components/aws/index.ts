@@ -1,4 +1,9 @@
-export { AwsShadowEnvironment, type AwsShadowEnvironmentArgs, type AwsExperimentDefinition } from "./environment";
+export {
+  AwsShadowEnvironment,
+  type AwsShadowEnvironmentArgs,
+  type AwsShadowEnvironmentOptions,
+  type AwsExperimentDefinition,
+} from "./environment";
 export { AwsFaultExperiment, type AwsFaultExperimentArgs } from "./experiment";
 export type { AwsFaultAction } from "./experiment/awsActions";
 export { AwsTrafficMirror, type AwsTrafficMirrorArgs, type AwsTrafficMirrorOptions } from "./mirror";

@@ -7,8 +7,10 @@ import * as pulumi from "@pulumi/pulumi";
 import {
   AwsShadowEnvironment,
   type AwsShadowEnvironmentArgs,
+  type AwsShadowEnvironmentOptions,
   environmentProblems,
 } from "../../components/aws/environment";
+import { productionRole, roleTag } from "../../components/aws/shadow";
 import { isWithinBoundary } from "../../components/aws/iam/network";
 import { loadRules } from "../../policies/pack";
 import { smallAws, threeZoneAws } from "../support/awsTopologies";
@@ -18,6 +20,7 @@ import { violations } from "../support/policyStack";
 const full: AwsShadowEnvironmentArgs = {
   topology: smallAws,
   boundaries: [{ name: "shop-db", restore: true }],
+  mirror: { percent: 10, seed: 7, exclude: [{ protocol: "tcp", destinationPorts: ["22"] }] },
   experiments: {
     appSlow: {
       actions: {
@@ -32,8 +35,17 @@ const full: AwsShadowEnvironmentArgs = {
   },
 };
 
-async function record(args: AwsShadowEnvironmentArgs): Promise<RecordedResource[]> {
-  return recordResources(() => new AwsShadowEnvironment("shop", args), productionAccountOf(args.topology));
+class TestProvider extends pulumi.ProviderResource {
+  constructor(name: string) {
+    super("aws", name, {});
+  }
+}
+
+async function record(
+  args: AwsShadowEnvironmentArgs,
+  opts: () => AwsShadowEnvironmentOptions = () => ({}),
+): Promise<RecordedResource[]> {
+  return recordResources(() => new AwsShadowEnvironment("shop", args, opts()), productionAccountOf(args.topology));
 }
 
 describe("AwsShadowEnvironment with Pulumi's mocks", function () {
@@ -58,6 +70,26 @@ describe("AwsShadowEnvironment with Pulumi's mocks", function () {
     );
   });
 
+  it("gives production's side to production's provider, and everything else to the caller's", async () => {
+    const two = await record(full, () => ({
+      providers: [new TestProvider("shadow")],
+      productionProvider: new TestProvider("production"),
+    }));
+    const sides = new Map<string, string[]>();
+    for (const { type, provider } of two.filter((one) => one.type.startsWith("aws:"))) {
+      const side = provider.split("::").at(-2) ?? "none";
+      sides.set(side, [...(sides.get(side) ?? []), type.split(":").at(-1)!]);
+    }
+    assert.deepEqual([...sides.keys()].sort(), ["production", "shadow"]);
+    assert.deepEqual([...new Set(sides.get("production"))].sort(), [
+      "TrafficMirrorFilter",
+      "TrafficMirrorFilterRule",
+      "TrafficMirrorSession",
+      "TrafficMirrorTarget",
+      "VpcEndpoint",
+    ]);
+  });
+
   it("has the component as the ancestor of every child", () => {
     const tree = pulumi.runtime.getMonitor() as unknown as { getRegisteredResources: () => Map<string, unknown> };
     const urns = [...tree.getRegisteredResources().keys()].map((urn) => urn.split("::")[2]!);
@@ -65,16 +97,27 @@ describe("AwsShadowEnvironment with Pulumi's mocks", function () {
     assert.deepEqual(orphans, []);
   });
 
+  it("changes only its settings when the share changes", async () => {
+    const after = await record({ ...full, mirror: { ...full.mirror, percent: 25 } });
+    const known = new Map(after.map((one) => [one.name, one.inputs]));
+    const changed = all
+      .filter(({ type }) => type.startsWith("aws:"))
+      .filter(({ name, inputs }) => JSON.stringify(known.get(name)) !== JSON.stringify(inputs));
+    assert.deepEqual(
+      changed.map(({ type }) => type),
+      ["aws:ssm/parameter:Parameter"],
+    );
+  });
+
   it("passes the isolation and the fault policies", async () => {
     const folder = join(__dirname, "..", "..", "policies");
     const rules = ["isolation", "faults"].flatMap((pack) => loadRules(join(folder, pack)));
-    const production = ["TrafficMirror", "mirror-sources"];
-    const stack = asStack(all, "shadownet:index:AwsShadowEnvironment").map((one) => ({
-      ...one,
-      components: production.some((part) => one.type.includes(part) || one.name.includes(part))
-        ? ["shadownet:index:AwsShadowEnvironment", "shadownet:index:AwsMirrorSources"]
-        : ["shadownet:index:AwsShadowEnvironment"],
-    }));
+    const environment = "shadownet:index:AwsShadowEnvironment";
+    const stack = asStack(all, environment).map((one) => {
+      const { [roleTag]: role } = (one.props.tags ?? {}) as Record<string, string>;
+      const isProduction = one.type.includes("/trafficMirror") || role === productionRole;
+      return { ...one, components: [environment, ...(isProduction ? ["shadownet:index:AwsMirrorSources"] : [])] };
+    });
     assert.deepEqual(await violations(rules, stack), []);
   });
 
@@ -97,6 +140,23 @@ describe("AwsShadowEnvironment with Pulumi's mocks", function () {
     const text = JSON.stringify(all.filter(({ type }) => type.startsWith("aws:")).map(({ inputs }) => inputs));
     assert.ok(!/"(password|masterPassword|secretString|keyName|privateKey)"/i.test(text));
   });
+
+  it("says what it costs by quantities, and how all parts differ from production", async () => {
+    let cost: string[] = [];
+    let subjects: string[] = [];
+    await recordResources(() => {
+      const made = new AwsShadowEnvironment("shop", full);
+      made.cost.apply((lines) => (cost = lines));
+      made.fidelity.apply((items) => (subjects = items.map(({ subject }) => subject)));
+    }, productionAccountOf(smallAws));
+    assert.ok(
+      cost.some((line) => /^mirror: 2 sessions by the hour; 2 endpoints in production/.test(line)),
+      cost.join("\n"),
+    );
+    assert.ok(cost.some((line) => /^gateways: 2 × c6i\.large/.test(line)));
+    assert.ok(cost.some((line) => /^experiment appSlow: at most \d+ action-minutes a run/.test(line)));
+    assert.ok(subjects.includes("machines/web-1/disks") && subjects.some((subject) => subject.startsWith("mirror")));
+  });
 });
 
 describe("what an environment on AWS refuses", () => {
@@ -104,13 +164,14 @@ describe("what an environment on AWS refuses", () => {
     const problems = environmentProblems({
       topology: threeZoneAws,
       state: [{ machines: "*", memory: true }],
+      mirror: { percent: 101 },
       experiments: {
         x: { actions: { cut: { fault: "linkDown", target: { machine: "wbe-a-1" }, durationSeconds: 60 } } },
       },
     });
     assert.deepEqual(
       problems.map(({ path }) => path),
-      ["state[0].memory", "experiments.x.actions.cut.target.machine"],
+      ["state[0].memory", "mirror.percent", "experiments.x.actions.cut.target.machine"],
     );
   });
 
