@@ -5,11 +5,13 @@ export {
   type AwsExperimentDefinition,
 } from "./environment";
 export { AwsFaultExperiment, type AwsFaultExperimentArgs } from "./experiment";
-export type { AwsFaultAction } from "./experiment/awsActions";
+export { AwsFaultKind, type AwsFaultAction } from "./experiment/awsActions";
+export { AwsMonitor, type AwsMonitorArgs } from "./monitor";
+export type { AwsFaultBand } from "./monitor/dashboard";
 export { AwsTrafficMirror, type AwsTrafficMirrorArgs, type AwsTrafficMirrorOptions } from "./mirror";
 export { AwsMirrorTargetMode, type AwsMirrorSettings } from "./mirror/settings";
 export { AwsShadowNetwork, type AwsShadowNetworkArgs } from "./network";
-export { applianceCidr, machineTag, productionRole, roleTag, shadowTag } from "./shadow";
+export { applianceCidr, experimentTag, machineTag, productionRole, roleTag, shadowTag } from "./shadow";
 export type { AwsShadowReference, AwsShadowZone } from "./shadow";
 export { awsShadowTopology } from "./network/shadowTopology";
 export type { ShadowSettings, ShadowTopology } from "../shadowScaling";

@@ -34,7 +34,7 @@ describe("the package's schema for other languages", function () {
   });
 
   it("has every component of AWS under its token", () => {
-    const names = ["AwsFaultExperiment", "AwsShadowEnvironment", "AwsShadowNetwork", "AwsTrafficMirror"];
+    const names = ["AwsFaultExperiment", "AwsMonitor", "AwsShadowEnvironment", "AwsShadowNetwork", "AwsTrafficMirror"];
     const tokens = Object.keys(schema.resources).filter((token) => token.includes(":Aws"));
     assert.deepEqual(
       tokens.sort(),
