@@ -8,6 +8,7 @@ import type { Experiment } from "../experiment";
 import { validateExperiment } from "../experimentValidation";
 import type { Problem } from "../internal/problems";
 import { rejectProblems, under } from "../refusal";
+import { faultId } from "../runtime/faults/faultId";
 import type { Topology } from "../topology";
 import { validateTopology } from "../topologySchema";
 import type { AwsFaultAction } from "./experiment/awsActions";
@@ -18,7 +19,7 @@ import { makeRepetition } from "./experiment/repetition";
 import { arnOf } from "./iam/document";
 import { experimentPermissions, experimentTrust } from "./iam/experimentRole";
 import { alarmArgs, bindingsOf } from "./monitor/alarm";
-import { type AwsShadowReference, experimentTag, roleTag, shadowTag } from "./shadow";
+import { type AwsShadowReference, actionTag, experimentTag, faultTag, roleTag, shadowTag } from "./shadow";
 
 /** Arguments of {@link AwsFaultExperiment}. */
 export interface AwsFaultExperimentArgs extends Experiment {
@@ -77,6 +78,7 @@ export class AwsFaultExperiment extends pulumi.ComponentResource {
     const documents = makeDocuments(made);
     const role = makeRole(made, documents);
     const templates = makeTemplates(made, { alarms, documents, role });
+    makeSingleFaults(made, { alarms, documents, role });
     const stateMachineArn = makeRepetition({
       ...made,
       templates,
@@ -162,6 +164,7 @@ export function awsExperiment(
     stop: [],
     gates: [],
     seconds: 0,
+    single: [],
     notes: [],
   };
   if (common.length > 0) return { plan: empty, problems: [...common, ...ofArgs] };
@@ -222,7 +225,7 @@ function makeAlarms({ name, args, plan, shadow, tags, parent }: Made): Map<strin
 
 function makeDocuments({ name, plan, tags, parent }: Made): Map<string, ssm.Document> {
   return new Map(
-    plan.documents.map(({ key, content }) => [
+    [...plan.documents, ...plan.single.flatMap((fault) => fault.documents)].map(({ key, content }) => [
       key,
       new ssm.Document(
         `${name}-document-${key}`,
@@ -290,6 +293,27 @@ interface Children {
   alarms: Map<string, cloudwatch.MetricAlarm>;
   documents: Map<string, ssm.Document>;
   role: ExperimentRole;
+}
+
+/** One template for each fault, which the runner starts and stops by itself; the halt stops these too. */
+function makeSingleFaults(made: Made, { alarms, documents, role }: Children): void {
+  const { name, own, plan, shadow, args, tags, parent } = made;
+  const bindings = templateBindings(shadow, alarms, documents);
+  const stops = [...plan.stop.map((key) => alarms.get(key)!.arn), ...(args.guardAlarmArns ?? [])];
+  for (const { action, template } of plan.single) {
+    new fis.ExperimentTemplate(
+      `${name}-fault-${action}`,
+      {
+        description: `${action} of ${own} alone, for the runner`.slice(0, 512),
+        roleArn: role.role.arn,
+        ...renderTemplate(template, bindings),
+        stopConditions: stops.map((value) => ({ source: "aws:cloudwatch:alarm", value })),
+        experimentOptions: { accountTargeting: "single-account", emptyTargetResolutionMode: "fail" },
+        tags: tags.apply((known) => ({ ...known, [faultTag]: faultId(own, action), [actionTag]: action })),
+      },
+      { parent, dependsOn: [role.permissions] },
+    );
+  }
 }
 
 function makeTemplates(made: Made, { alarms, documents, role }: Children): fis.ExperimentTemplate[] {

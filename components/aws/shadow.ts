@@ -70,6 +70,12 @@ export const roleTag = "shadownet:role";
 /** Tag with a machine's name in the topology, on its instance, interfaces and volumes. */
 export const machineTag = "shadownet:machine";
 
+/** Tag with a fault's id on the experiment template that carries out this one fault, for the runner. */
+export const faultTag = "shadownet:fault";
+
+/** Tag with the name of the action on such a template. */
+export const actionTag = "shadownet:action";
+
 /** Tag on what is made in production's account: the mirror's parts and nothing else. */
 export const productionRole = "production";
 

@@ -96,6 +96,15 @@ export interface PlannedAlarm {
   evaluationPeriods: number;
 }
 
+/** A template that carries out one fault once, for a runner that keeps the times of the experiment itself. */
+export interface SingleFault {
+  /** Name of the action. */
+  action: string;
+  template: PlannedTemplate;
+  /** Documents that the whole experiment does not have: those of pulses, which it carries out in one go. */
+  documents: PlannedDocument[];
+}
+
 /** Everything that AWS needs for an experiment; only data. */
 export interface ExperimentPlan {
   templates: PlannedTemplate[];
@@ -105,6 +114,8 @@ export interface ExperimentPlan {
   stop: string[];
   /** Keys of the alarms that must be OK before and after. */
   gates: string[];
+  /** The faults one by one, for a runner that starts and ends each itself. */
+  single: SingleFault[];
   /** Longest time of one run, in seconds. */
   seconds: number;
   /** What is done otherwise than in the lab, one sentence each. */

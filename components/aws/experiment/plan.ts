@@ -9,6 +9,7 @@ import { cutsSubnets, nativeParts, waitAction } from "./nativeFaults";
 import { lastOf, longestSeconds, mostAtOnce, splitIntoTemplates } from "./order";
 import { type ActionParts, type PlanSettings, type Report, lengthProblems, noParts, together } from "./parts";
 import { scheduleProblems } from "./schedule";
+import { singleFaults } from "./singleFaults";
 import { hitResources, machinesIn } from "./targets";
 
 /** A plan, or everything that keeps AWS from carrying the experiment out. */
@@ -57,6 +58,11 @@ export function planExperiment(
     stop: alarms.filter(({ key }) => key === haltKey || key.startsWith("stop")).map(({ key }) => key),
     gates,
     seconds,
+    single: singleFaults(experiment, parts, (name, action) => {
+      const alone: Problem[] = [];
+      const planned = faultParts(name, action, settings, (problem) => alone.push(problem));
+      return alone.length > 0 ? undefined : planned;
+    }),
     notes: [...all.notes, ...frame.notes],
   };
   return { plan, problems };

@@ -6,6 +6,7 @@ import { ExitCode, refuse, type Problem } from "../../internal/problems";
 import { analysePair, analyseRun, parseCsv, parseWindow, ruleOf, type Sample, type Window } from "../analysis";
 import { significant } from "../words";
 import { Verdict, type Effect } from "../runner/journal";
+import { collect } from "./options";
 import { openTerminal } from "./terminal";
 
 interface Options {
@@ -81,10 +82,6 @@ export function register(program: Command): void {
     .option("--json", "print the result as JSON")
     .addHelpText("after", details)
     .action(analyse);
-}
-
-function collect(value: string, earlier: string[]): string[] {
-  return [...earlier, value];
 }
 
 async function analyse(options: Options): Promise<void> {

@@ -8,6 +8,7 @@ import { RunStatus, Verdict, type Effect } from "../runner/journal";
 import { loadRun } from "../runner/store";
 import { chooseShadow } from "./backEnds";
 import { runOnShadow } from "./run";
+import { collect } from "./options";
 import { openTerminal, type Terminal } from "./terminal";
 
 interface Options {
@@ -56,10 +57,6 @@ export function register(program: Command): void {
       const result = await summarise(folders);
       terminal.result(result, describe(result));
     });
-}
-
-function collect(value: string, earlier: string[]): string[] {
-  return [...earlier, value];
 }
 
 /** Makes the runs; gives their folders. */

@@ -10,6 +10,7 @@ import { ExitCode, type Problem, ShadownetError, refuse } from "../../internal/p
 import { exportChaosToolkit, importChaosToolkit } from "../runner/chaosToolkit";
 import { experimentsProblems } from "../runner/plans";
 import { chooseShadow } from "./backEnds";
+import { collect } from "./options";
 import { openTerminal } from "./terminal";
 
 interface ImportOptions {
@@ -55,10 +56,6 @@ export function register(program: Command): void {
     .command("schema")
     .description("print the JSON Schema of an experiment")
     .action(() => put(experimentJsonSchema(), undefined));
-}
-
-function collect(value: string, earlier: string[]): string[] {
-  return [...earlier, value];
 }
 
 async function importFile(file: string, options: ImportOptions): Promise<void> {

@@ -19,6 +19,7 @@ import * as serve from "./serve";
 import * as setup from "./setup";
 import * as stack from "./stack";
 import { reportFailure } from "./terminal";
+import * as verify from "./verify";
 
 const commands = [
   setup,
@@ -35,6 +36,7 @@ const commands = [
   analyse,
   calibrate,
   gateway,
+  verify,
   demo,
   down,
 ];

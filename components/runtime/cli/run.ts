@@ -13,10 +13,11 @@ import type { Journal } from "../runner/journal";
 import { runExperiments } from "../runner/run";
 import { newRunId } from "../runner/runId";
 import { loadRun } from "../runner/store";
-import { chooseShadow, openDriver, requireLab } from "./backEnds";
+import { backEndOf, chooseShadow } from "./backEnds";
 import { writeReports } from "../report/write";
 import { packageVersion } from "./package";
 import { runProgress } from "./progress";
+import { collect } from "./options";
 import { type Terminal, openTerminal } from "./terminal";
 
 interface RunOptions {
@@ -38,7 +39,7 @@ export function register(program: Command): void {
   program
     .command("run [experiment...]")
     .description("run experiments on the shadow: baseline, fault, recovery, verdict")
-    .option("--network <name>", "name of the shadow; needed when there are several")
+    .option("--network <name>", "name of the shadow, aws:NAME for one on AWS; needed when there are several")
     .option("--file <file>", "run an experiment from a JSON file instead of one of the stack's", collect, [])
     .option("--seed <number>", "seed of everything random", "1")
     .option("--runs <folder>", "folder that gets a folder per run, without asking the controller; runs when left out")
@@ -54,10 +55,8 @@ export function register(program: Command): void {
     )
     .action(async (names: string[], options: RunOptions) => {
       const terminal = openTerminal(options.json === true);
-      requireLab();
       const network = await chooseShadow(options.network);
-      const { readShadowRecord } = await import("../../lab/shadowRecord.js");
-      await readShadowRecord(network);
+      await (await backEndOf(network)).topology(network);
       const experiments = await chooseExperiments(network, names, options.file);
       const request = { network, experiments, options };
       const skips = options.skipLeftovers ?? options.skipMirrorHealth ?? options.skipFidelityGate ?? false;
@@ -83,8 +82,7 @@ async function runAtController(
   { network, experiments, options }: Omit<RunRequest, "options"> & { options: RunOptions },
   names: string[],
 ): Promise<Journal | undefined> {
-  const { stateFolder } = await import("../../lab/kernel/names.js");
-  const controller = await runningController(stateFolder());
+  const controller = await runningController((await backEndOf(network)).stateFolder);
   if (controller === undefined) return undefined;
   const client = new ControllerClient(controller);
   const definitions = Object.fromEntries(Object.entries(experiments).filter(([name]) => !names.includes(name)));
@@ -108,10 +106,9 @@ export async function runOnShadow(terminal: Terminal, request: RunRequest): Prom
   const { network, experiments, options } = request;
   const seed = parseSeed(options.seed);
   const dryRun = parseDryRun(options.dryRun);
-  const driver = await openDriver(network);
-  const { stateFolder } = await import("../../lab/kernel/names.js");
-  const { monitorOf } = await import("../../lab/definitions.js");
-  const { alarms, notify } = await monitorOf(network);
+  const backEnd = await backEndOf(network);
+  const { alarms, notify } = await backEnd.monitor(network);
+  const driver = await backEnd.open(network);
   const folder = resolve(options.runs, newRunId());
   const stop = abortOnSignals(terminal);
   try {
@@ -119,7 +116,7 @@ export async function runOnShadow(terminal: Terminal, request: RunRequest): Prom
       driver,
       experiments,
       folder,
-      stateFolder: stateFolder(),
+      stateFolder: backEnd.stateFolder,
       seed,
       command: ["shadownet", ...process.argv.slice(2)],
       versions: { shadownet: packageVersion(), node: process.version },
@@ -166,8 +163,7 @@ async function chooseExperiments(
   names: string[],
   files: string[],
 ): Promise<Record<string, Experiment>> {
-  const { experimentsOf } = await import("../../lab/definitions.js");
-  const known = await experimentsOf(network);
+  const known = await (await backEndOf(network)).experiments(network);
   const chosen: Record<string, Experiment> = {};
   const unknown = names.filter((name) => known[name] === undefined);
   if (unknown.length > 0 || (names.length === 0 && files.length === 0)) {
@@ -186,14 +182,11 @@ async function chooseExperiments(
 }
 
 async function readExperiment(file: string, network: string): Promise<Experiment> {
-  const { validateExperiment } = await import("../../experimentValidation.js");
-  const { readShadowRecord } = await import("../../lab/shadowRecord.js");
   const text = await readFile(file, "utf8").catch(() => {
     throw new ShadownetError("no-such-file", `there is no file ${file}`, ExitCode.BadInput);
   });
-  const { topology } = await readShadowRecord(network);
   const experiment = parseJson(text, file);
-  refuse(file, validateExperiment(experimentName(file), experiment, topology));
+  refuse(file, await (await backEndOf(network)).problems(network, experimentName(file), experiment));
   return experiment as Experiment;
 }
 
@@ -221,10 +214,6 @@ function parseDryRun(level: string | true | undefined): "nothing" | "reads" | "p
   if (level === true) return "plan";
   if (level === "nothing" || level === "reads" || level === "plan") return level;
   throw new ShadownetError("bad-dry-run", `--dry-run ${level}: allowed are nothing, reads and plan`, ExitCode.BadInput);
-}
-
-function collect(value: string, all: string[]): string[] {
-  return [...all, value];
 }
 
 function abortOnSignals(terminal: Terminal): { signal: AbortSignal; release: () => void } {

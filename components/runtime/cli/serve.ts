@@ -3,14 +3,14 @@ import { join, resolve } from "node:path";
 
 import type { Command } from "commander";
 
-import type { ConsoleBackEnd } from "../console/backEnd";
 import { parseListenAddress } from "../console/access";
 import { type Serving, serve } from "../console/serve";
 import type { RunListener } from "../console/runs";
 import { GrafanaAnnotations } from "../telemetry/grafana";
 import { OtlpExport } from "../telemetry/otlp";
-import { openDriver, requireLab } from "./backEnds";
+import { backEndOf, backEndsOf } from "./backEnds";
 import { packageVersion } from "./package";
+import { collect } from "./options";
 import { type Terminal, openTerminal } from "./terminal";
 
 interface Options {
@@ -41,7 +41,12 @@ export function register(program: Command): void {
     .command("serve")
     .description("run the controller: HTTP API, schedules, alarms, metrics")
     .option("--address <address>", "loopback address and port to listen on", "127.0.0.1:7425")
-    .option("--network <name>", "only this shadow; repeatable, all when left out", collect, [])
+    .option(
+      "--network <name>",
+      "only this shadow, aws:NAME for one on AWS; repeatable, all of this host when left out",
+      collect,
+      [],
+    )
     .option("--token-file <file>", "file with the API's token, made when missing; in the state folder when left out")
     .option("--allow-host <name>", "name with port under which a proxy reaches it; repeatable", collect, [])
     .option("--runs <folder>", "folder that gets a folder per run", "runs")
@@ -53,28 +58,23 @@ export function register(program: Command): void {
     .option("--notify-command <program>", "tell this program of alarms, on its standard input")
     .addHelpText("after", details)
     .action(async (options: Options) => {
-      requireLab();
       await carryOut(openTerminal(false), options);
     });
 }
 
-function collect(value: string, earlier: string[]): string[] {
-  return [...earlier, value];
-}
-
 async function carryOut(terminal: Terminal, options: Options): Promise<void> {
-  const { stateFolder } = await import("../../lab/kernel/names.js");
+  const { stateFolder } = await backEndOf(options.network[0]);
   const { parseSeed } = await import("./run.js");
   const version = packageVersion();
   const onProblem = (problem: string): void => terminal.say(`! ${problem}`);
   const grafana = await openGrafana(options, onProblem);
   const serving = await serve({
     address: parseListenAddress(options.address),
-    tokenFile: resolve(options.tokenFile ?? join(stateFolder(), "controller.token")),
+    tokenFile: resolve(options.tokenFile ?? join(stateFolder, "controller.token")),
     allowedHosts: options.allowHost,
     version,
-    backEnd: await labBackEnd(options.network),
-    stateFolder: stateFolder(),
+    backEnd: await backEndsOf(options.network),
+    stateFolder,
     runsFolder: resolve(options.runs),
     versions: { shadownet: version, node: process.version },
     seed: parseSeed(options.seed),
@@ -86,7 +86,7 @@ async function carryOut(terminal: Terminal, options: Options): Promise<void> {
     onProblem,
   });
   const otlp = openOtlp(options.otlp, serving, version, onProblem);
-  const tokenFile = resolve(options.tokenFile ?? join(stateFolder(), "controller.token"));
+  const tokenFile = resolve(options.tokenFile ?? join(stateFolder, "controller.token"));
   terminal.say(`listening on http://${serving.address}\ntoken in ${tokenFile}`);
   const name = await nextSignal();
   terminal.say(`${name}: undoing every fault before stopping …`);
@@ -127,26 +127,6 @@ function runLines(terminal: Terminal): RunListener {
     },
     ended: ({ id, network, status, sentence, statusReason }) =>
       terminal.say(`${id} ${network}: ${status}, ${sentence ?? statusReason ?? ""}`),
-  };
-}
-
-/** The lab as the controller sees it; with names given, only those shadows. */
-async function labBackEnd(only: string[]): Promise<ConsoleBackEnd> {
-  const { listNetworks } = await import("../../lab/kernel/network.js");
-  const { experimentsOf, monitorOf } = await import("../../lab/definitions.js");
-  const { readShadowRecord } = await import("../../lab/shadowRecord.js");
-  const { validateExperiment } = await import("../../experimentValidation.js");
-  for (const network of only) await readShadowRecord(network);
-  return {
-    shadows: async () => {
-      const networks = (await listNetworks()).filter(({ role }) => role === "shadow").map(({ network }) => network);
-      return only.length === 0 ? networks : networks.filter((network) => only.includes(network));
-    },
-    open: openDriver,
-    experiments: experimentsOf,
-    monitor: monitorOf,
-    problems: async (shadow, name, experiment) =>
-      validateExperiment(name, experiment, (await readShadowRecord(shadow)).topology),
   };
 }
 

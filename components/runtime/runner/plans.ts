@@ -1,10 +1,9 @@
-import { createHash } from "node:crypto";
-
 import type { Experiment, ExperimentAction, FaultParameters } from "../../experiment";
 import { experimentShape } from "../../experimentShape";
 import { type Problem, ProblemsError, refuse } from "../../internal/problems";
 import { shapeProblems } from "../../shapeProblems";
 import { compile } from "../faults/compile";
+import { faultId } from "../faults/faultId";
 import type { Capabilities, Fault, FaultPlan, PlanCommand } from "../faults/plan";
 import { actionProblems, expectedSeconds } from "./actions";
 import { blastRadiusProblems, defaultBlastSeconds } from "./blastRadius";
@@ -117,14 +116,6 @@ function planCommands(plan: FaultPlan): string[] {
 
 function shellQuoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}
-
-/** A name that rules, sets and files can carry; unique among the faults of a run. */
-function faultId(experiment: string, action: string): string {
-  const plain = `${experiment}-${action}`.toLowerCase().replaceAll(/[^a-z0-9-]/g, "-");
-  if (plain === `${experiment}-${action}` && plain.length <= 40) return plain;
-  const digest = createHash("sha256").update(`${experiment}/${action}`).digest("hex").slice(0, 6);
-  return `${plain.slice(0, 33)}-${digest}`;
 }
 
 /** Everything of an action that is about its timing or that makes it another kind of step. */

@@ -1,0 +1,4 @@
+/** Values of an option that may be given more than once, in their order. */
+export function collect(value: string, earlier: string[]): string[] {
+  return [...earlier, value];
+}
