@@ -134,6 +134,11 @@ export class StreamReassembler {
     while (!this.ended && (this.segments.length > 0 || this.endOffset > this.nextOffset)) this.loseOldestHole(time);
   }
 
+  /** Whether a hole was noticed at this time or before. */
+  missesSince(time: number): boolean {
+    return this.holeSince !== 0 && this.holeSince <= time;
+  }
+
   /** Forgets what is held. */
   clear(): void {
     this.segments = [];

@@ -29,8 +29,10 @@ interface Entry {
   tuple: FlowTuple;
   vni: number;
   next: Entry | undefined;
-  /** Undefined for a flow that is not carried. */
+  /** Undefined for a flow that is not carried, or no longer. */
   flow: TcpFlow | UdpFlow | undefined;
+  /** It was carried to its end; what still comes belongs to it and changes nothing. */
+  finished: boolean;
   /** Why a flow that would be carried is not. */
   shedCause: string | undefined;
   lastSeen: number;
@@ -69,11 +71,12 @@ export class FlowTable {
     }
     entry.lastSeen = packet.time;
     const { flow } = entry;
-    if (flow === undefined) {
+    if (flow === undefined && !entry.finished) {
       if (entry.shedCause !== undefined) this.countShed(entry, packet);
       return false;
     }
     this.shared.stats.selection.packetsSelected++;
+    if (flow === undefined) return true;
     flow.handle(packet, isFromClient(entry.tuple, packet), truncated);
     if (this.shared.memory.used > this.shared.limits.totalBytes) this.shedNewest();
     return true;
@@ -100,8 +103,11 @@ export class FlowTable {
       for (let entry: Entry | undefined = first; entry !== undefined;) {
         const { next }: Entry = entry;
         const idle = now - entry.lastSeen > ignoredIdleMilliseconds;
-        const gone = entry.flow === undefined || (entry.flow.over && !this.carried.has(entry.flow));
-        if (idle && gone) this.entries--;
+        if (entry.flow?.over === true && !this.carried.has(entry.flow)) {
+          entry.flow = undefined;
+          entry.finished = true;
+        }
+        if (idle && entry.flow === undefined) this.entries--;
         else {
           entry.next = kept;
           kept = entry;
@@ -141,6 +147,7 @@ export class FlowTable {
       vni: packet.vni,
       next: this.buckets.get(key),
       flow: undefined,
+      finished: false,
       shedCause: undefined,
       lastSeen: packet.time,
       synSequence: opens ? packet.sequence : -1,
@@ -166,6 +173,7 @@ export class FlowTable {
     entry.tuple = tupleOf(packet, true);
     entry.synSequence = packet.sequence;
     entry.flow = undefined;
+    entry.finished = false;
     entry.shedCause = undefined;
     this.decide(entry, packet);
   }

@@ -148,9 +148,9 @@ export class TcpFlow implements FlowContext {
   /** Called now and then. */
   tick(now: number): void {
     const { holeTimeoutMilliseconds, openingMilliseconds } = this.shared.limits;
-    for (const stream of [this.client, this.server]) {
-      if (stream.holeSince !== 0 && now - stream.holeSince >= holeTimeoutMilliseconds) stream.loseOldestHole(now);
-    }
+    const noticedBefore = now - holeTimeoutMilliseconds;
+    if (this.client.missesSince(noticedBefore)) this.client.loseOldestHole(now);
+    if (this.server.missesSince(noticedBefore)) this.server.loseOldestHole(now);
     if (this.opening !== undefined && this.opening.since !== 0 && now - this.opening.since >= openingMilliseconds) {
       this.decide(true);
     }
@@ -203,15 +203,7 @@ export class TcpFlow implements FlowContext {
         if (conversation?.readsInPlace === true) {
           if (fromClient) conversation.clientData(chunk, from, to, time, offset, peerOffset, segmentStart);
           else conversation.serverData(chunk, from, to, time, offset, peerOffset, segmentStart);
-          return;
-        }
-        const bytes = keptCopy(chunk, from, to);
-        if (conversation === undefined) this.noteOpening(fromClient, bytes, 0, bytes.length, time);
-        this.dispatch((receiver) => {
-          if (fromClient) receiver.clientData(bytes, 0, bytes.length, time, offset, peerOffset, segmentStart);
-          else receiver.serverData(bytes, 0, bytes.length, time, offset, peerOffset, segmentStart);
-        });
-        if (conversation === undefined) this.decide(false);
+        } else this.takeCopy(fromClient, keptCopy(chunk, from, to), time, offset, peerOffset, segmentStart);
       },
       hole: (_offset, length) => {
         if (fromClient && this.opening !== undefined) this.holeInOpening = true;
@@ -226,6 +218,24 @@ export class TcpFlow implements FlowContext {
         if (this.clientEnded && this.serverEnded) this.close("closed", "incomplete", time);
       },
     };
+  }
+
+  /** Bytes that are looked at later, or by a conversation that holds them. */
+  private takeCopy(
+    fromClient: boolean,
+    bytes: Buffer,
+    time: number,
+    offset: number,
+    peerOffset: number,
+    segmentStart: boolean,
+  ): void {
+    const undecided = this.conversation === undefined;
+    if (undecided) this.noteOpening(fromClient, bytes, 0, bytes.length, time);
+    this.dispatch((receiver) => {
+      if (fromClient) receiver.clientData(bytes, 0, bytes.length, time, offset, peerOffset, segmentStart);
+      else receiver.serverData(bytes, 0, bytes.length, time, offset, peerOffset, segmentStart);
+    });
+    if (undecided) this.decide(false);
   }
 
   private endClient(conversation: Conversation, time: number): void {

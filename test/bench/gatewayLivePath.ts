@@ -1,0 +1,152 @@
+/**
+ * What mirroring costs production: a real nginx under wrk, round trip and throughput, without a mirror, with the lab's
+ * rule at several shares, and with nginx's own `mirror` module. `npm run bench gatewayLivePath`, as root. The variants
+ * take turns; the medians of all rounds and their ratio to "none" are printed. `ROUNDS` chooses how many.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { run, tryRun } from "../../components/internal/exec";
+import { mirrorRuleset, mirrorTable } from "../../components/lab/kernel/mirrorRules";
+import { stopChild } from "./load/nginxShadow";
+
+const rounds = Number(process.env["ROUNDS"] ?? 5);
+const [client, live, far] = ["client", "live", "far"].map((name) => `bench${process.pid}${name}`) as [
+  string,
+  string,
+  string,
+];
+const variants = ["none", "0 %", "10 %", "50 %", "100 %", "nginx mirror"] as const;
+type Variant = (typeof variants)[number];
+
+const inside = (namespace: string, ...argv: string[]): Promise<string> =>
+  run(["ip", "netns", "exec", namespace, ...argv]);
+
+async function cable(name: string, a: string, addressA: string, b: string, addressB: string): Promise<void> {
+  await run(["ip", "link", "add", `${name}a`, "netns", a, "type", "veth", "peer", "name", `${name}b`, "netns", b]);
+  for (const [namespace, end, address] of [[a, "a", addressA] as const, [b, "b", addressB] as const]) {
+    await inside(namespace, "ip", "address", "add", address, "dev", `${name}${end}`);
+    await inside(namespace, "ip", "link", "set", `${name}${end}`, "mtu", "1600", "up");
+  }
+}
+
+/** Client, live server and the far end of the mirror, which throws the copies away. */
+async function build(folder: string): Promise<void> {
+  for (const namespace of [client, live, far]) {
+    await run(["ip", "netns", "add", namespace]);
+    await inside(namespace, "ip", "link", "set", "lo", "up");
+  }
+  await cable("front", client, "10.88.0.1/24", live, "10.88.0.2/24");
+  await cable("back", live, "10.89.0.1/24", far, "10.89.0.2/24");
+  const tunnel = ["type", "vxlan", "id", "1", "remote", "10.89.0.2", "dstport", "4789", "dev", "backa"];
+  await inside(live, "ip", "link", "add", "copies", ...tunnel);
+  await inside(live, "ip", "link", "set", "copies", "up");
+  const sink = "table ip sink { chain in { type filter hook input priority -300; udp dport 4789 drop; }; }\n";
+  writeFileSync(join(folder, "sink.nft"), sink);
+  await inside(far, "nft", "-f", join(folder, "sink.nft"));
+  await inside(live, "ping", "-c1", "-w20", "10.89.0.2");
+  await inside(client, "ping", "-c1", "-w20", "10.88.0.2");
+}
+
+function nginxFor(folder: string, name: string, servers: string): string {
+  const text = `daemon off; worker_processes 1; pid ${folder}/${name}.pid; error_log ${folder}/${name}.log;
+events { worker_connections 1024; }
+http { access_log off; keepalive_requests 1000000000; client_body_temp_path ${folder}; proxy_temp_path ${folder};
+  fastcgi_temp_path ${folder}; uwsgi_temp_path ${folder}; scgi_temp_path ${folder}; ${servers} }`;
+  writeFileSync(join(folder, `${name}.conf`), text);
+  return join(folder, `${name}.conf`);
+}
+
+const liveServers = (folder: string): string => `
+upstream shadow { server 10.89.0.2:8080; keepalive 64; }
+server { listen 8080; root ${folder}; }
+server { listen 8081; root ${folder}; location / { mirror /copy; mirror_request_body off; }
+  location = /copy { internal; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass http://shadow$request_uri; } }`;
+
+async function setMirror(folder: string, variant: Variant): Promise<void> {
+  await tryRun(["ip", "netns", "exec", live, "nft", "delete", "table", "netdev", mirrorTable("bench")]);
+  if (variant === "none" || variant === "nginx mirror") return;
+  const rules = mirrorRuleset(
+    {
+      network: "bench",
+      production: "live",
+      vni: 1,
+      percent: parseInt(variant, 10),
+      seed: 7,
+      sampleBy: "flow",
+      include: [],
+      exclude: [],
+      services: [{ addresses: ["10.88.0.2"], port: 8080, protocol: "tcp" }],
+    },
+    { boundaries: ["frontb"], tunnel: "copies" },
+  );
+  writeFileSync(join(folder, "mirror.nft"), rules);
+  await inside(live, "nft", "-f", join(folder, "mirror.nft"));
+}
+
+interface Figures {
+  p50: number;
+  p99: number;
+  perSecond: number;
+}
+
+/** One connection tells the round trip, fifty the throughput. */
+async function measure(port: number): Promise<Figures> {
+  const url = `http://10.88.0.2:${port}/page`;
+  const one = await inside(client, "wrk", "-t1", "-c1", "-d2", "--latency", url);
+  const many = await inside(client, "wrk", "-t1", "-c50", "-d2", "--latency", url);
+  return {
+    p50: microseconds(one, "50%"),
+    p99: microseconds(one, "99%"),
+    perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(many)![1]),
+  };
+}
+
+function microseconds(text: string, quantile: string): number {
+  const [, value, unit] = new RegExp(`${quantile}\\s+([\\d.]+)(us|ms|s)`).exec(text)!;
+  return Number(value) * { us: 1, ms: 1_000, s: 1_000_000 }[unit as "us" | "ms" | "s"];
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
+
+async function main(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "gateway-live-path-"));
+  const children: ChildProcess[] = [];
+  const start = (namespace: string, configuration: string): void => {
+    const argv = ["netns", "exec", namespace, "nginx", "-c", configuration, "-e", `${configuration}.log`];
+    children.push(spawn("ip", argv, { stdio: "inherit" }));
+  };
+  try {
+    chmodSync(folder, 0o755);
+    writeFileSync(join(folder, "page"), "r".repeat(512));
+    await build(folder);
+    start(live, nginxFor(folder, "live", liveServers(folder)));
+    start(far, nginxFor(folder, "far", `server { listen 8080; root ${folder}; }`));
+    await new Promise((done) => setTimeout(done, 1_000));
+    const figures = new Map<Variant, Figures[]>(variants.map((variant) => [variant, []]));
+    for (let round = 0; round < rounds; round++) {
+      for (const variant of variants) {
+        await setMirror(folder, variant);
+        figures.get(variant)!.push(await measure(variant === "nginx mirror" ? 8081 : 8080));
+      }
+    }
+    const of = (variant: Variant, name: keyof Figures): number =>
+      median(figures.get(variant)!.map((each) => each[name]));
+    for (const variant of variants) {
+      const [p50, p99, perSecond] = [of(variant, "p50"), of(variant, "p99"), Math.round(of(variant, "perSecond"))];
+      const throughput = Number((perSecond / of("none", "perSecond")).toFixed(3));
+      const slower = Number((p50 - of("none", "p50")).toFixed(2));
+      console.log(JSON.stringify({ variant, p50, p99, perSecond, throughput, p50Above: slower }));
+    }
+  } finally {
+    for (const child of children) await stopChild(child);
+    for (const namespace of [client, live, far]) await tryRun(["ip", "netns", "delete", namespace]);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+void main();
