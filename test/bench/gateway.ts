@@ -1,7 +1,7 @@
 /**
  * Requests delivered intact through the gateway: a source of mirrored keep-alive traffic, the gateway's process and a
- * shadow nginx that checks and counts, all on this machine. `npm run bench gateway`; `RATES`, `SECONDS`, `FLOWS` and
- * `WORKERS` choose other sizes. One line of JSON for each rate.
+ * shadow nginx that checks and counts, all on this machine. `npm run bench gateway`; `RATES`, `SECONDS_EACH`, `FLOWS`,
+ * `WORKERS` and `PERCENT` choose other sizes. One line of JSON for each rate; CPU is per packet offered.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,6 +13,7 @@ import { startNginxShadow } from "./load/nginxShadow";
 
 const numbers = (name: string, otherwise: string): number[] => (process.env[name] ?? otherwise).split(",").map(Number);
 const seconds = numbers("SECONDS_EACH", "10")[0]!;
+const percent = numbers("PERCENT", "100")[0]!;
 const flows = numbers("FLOWS", "200")[0]!;
 const basePort = 10_000 + (process.pid % 5_000) * 4;
 
@@ -22,9 +23,9 @@ async function measure(program: string, rate: number, workers: number): Promise<
   const port = basePort + 2;
   try {
     const to = { [liveServer]: `127.0.0.1:${shadow.port}` };
-    const gateway = await GatewayProcess.start(folder, port, { to, ...(workers > 1 ? { workers } : {}) });
+    const gateway = await GatewayProcess.start(folder, port, { to, percent, workers });
     const warmUp = await offer(program, { port, subnet: 30, flows: 50, rate: 2_000, seconds: 3 });
-    await gateway.until((stats) => stats.requests.answered >= warmUp.sent);
+    if (percent === 100) await gateway.until((stats) => stats.requests.answered >= warmUp.sent);
     const before = gateway.cpuMicroseconds();
     const offered = await offer(program, { port, subnet: 8, flows, rate, seconds });
     await new Promise((done) => setTimeout(done, 1_500));
@@ -36,6 +37,8 @@ async function measure(program: string, rate: number, workers: number): Promise<
       rate,
       workers,
       offeredPerSecond: Math.round(offered.sent / offered.seconds),
+      offeredPacketsPerSecond: Math.round(offered.packets / offered.seconds),
+      percent,
       deliveredIntactPercent: Number(((100 * intact) / (offered.sent + warmUp.sent)).toFixed(3)),
       corrupt,
       replayed: last.requests.replayed,
@@ -43,6 +46,8 @@ async function measure(program: string, rate: number, workers: number): Promise<
       shed: last.requests.shed,
       coverage: Number(last.requests.coverage.toFixed(5)),
       kernelDrops: last.intake.kernelDrops,
+      prefiltered: last.intake.prefiltered,
+      packets: last.intake.packets,
       receiver: last.intake.receiver,
       cpuMicrosecondsPerPacket: Number((cpu / offered.packets).toFixed(2)),
       residentMegabytes: Math.round(resident / 1e6),

@@ -89,6 +89,11 @@ function soundPart(value: unknown, unsound: ReadonlySet<string>): GatewayConfig 
 function meaningProblems(config: GatewayConfig, unsound: ReadonlySet<string>): Problem[] {
   const { metrics } = config;
   const problems = unsound.has("intake") || unsound.has("fromFile") ? [] : intakeProblems(config);
+  if ((config.workers ?? 1) > 1 && parseIntake(config.intake ?? "vxlan:0.0.0.0:0")?.kind !== "vxlan") {
+    problems.push({ path: "workers", reason: "more than 1 needs a vxlan intake; leave it out" });
+  } else if ((config.workers ?? 1) > 1 && config.fromFile !== undefined) {
+    problems.push({ path: "workers", reason: "more than 1 needs a vxlan intake, not a recording; leave it out" });
+  }
   problems.push(...targetProblems(config.to ?? {}));
   if (metrics !== undefined && parseEndpoint(metrics, 0) === undefined) {
     problems.push({ path: "metrics", reason: `"${metrics}" is no ADDRESS:PORT such as 127.0.0.1:9464` });

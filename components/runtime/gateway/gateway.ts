@@ -3,7 +3,7 @@ import type { Server } from "node:http";
 import { writeAtomically } from "../../internal/files";
 import { ExchangeLog } from "./compare/exchangeLog";
 import { checkConfig, parseEndpoint, parseIntake, type GatewayConfig } from "./config";
-import { serveControl } from "./control";
+import { serveControl, type ControlledGateway } from "./control";
 import { serveMetrics } from "./metrics";
 import { CaptureWriter } from "./intake/captureFile";
 import { LagHistogram } from "./lagHistogram";
@@ -20,6 +20,7 @@ import type { Endpoint } from "./replay/shadowConnection";
 import { SamplesFile } from "./samplesFile";
 import { bump, newStats, sumRequests, type GatewayStats } from "./stats";
 import { now } from "./time";
+import { startWorkers } from "./workers/workers";
 
 const drainMilliseconds = 4_000;
 const tickMilliseconds = 100;
@@ -46,16 +47,31 @@ export interface RunningGateway {
 
 /** Starts a gateway; throws a `ProblemsError` for a bad configuration and a `ShadownetError` when it cannot listen. */
 export async function runGateway(config: GatewayConfig): Promise<RunningGateway> {
-  const gateway = new Gateway(checkConfig(config));
+  const checked = checkConfig(config);
+  if ((checked.workers ?? 1) > 1) return startWorkers(checked);
+  const gateway = new Gateway(checked);
   await gateway.start();
   return gateway;
 }
 
-class Gateway implements RunningGateway {
+/** Where the packets of carried flows are recorded. */
+export interface PacketRecorder {
+  write(frame: Buffer, time: number): void;
+  close(): Promise<void>;
+}
+
+/** What a gateway leaves to others when it is one thread of several: statistics, control, metrics and the recording. */
+export interface WorkerRole {
+  recorder: PacketRecorder | undefined;
+}
+
+/** One gateway in this thread; {@link runGateway} starts it. */
+export class Gateway implements RunningGateway {
   intakeAddress = "";
   finished = new Promise<void>(() => undefined);
   private readonly stats = newStats(now());
-  private readonly lag = new LagHistogram();
+  /** How late requests left. */
+  readonly lag = new LagHistogram();
   private readonly samples: SamplesFile;
   private readonly log: ExchangeLog;
   private readonly shared: FlowShared;
@@ -66,14 +82,17 @@ class Gateway implements RunningGateway {
   private prefilter: Prefilter | undefined;
   private control: Server | undefined;
   private metrics: Server | undefined;
-  private readonly recorder: CaptureWriter | undefined;
+  private readonly recorder: PacketRecorder | undefined;
   private timers: NodeJS.Timeout[] = [];
   private writing: Promise<void> = Promise.resolve();
   private stopping: Promise<GatewayStats> | undefined;
 
-  constructor(private config: GatewayConfig) {
+  constructor(
+    private config: GatewayConfig,
+    private readonly role?: WorkerRole,
+  ) {
     this.samples = new SamplesFile(config.samples);
-    this.recorder = config.record === undefined ? undefined : new CaptureWriter(config.record);
+    this.recorder = role === undefined ? recorderFor(config) : role.recorder;
     const timeout = (config.responseTimeoutSeconds ?? 10) * 1000;
     this.log = new ExchangeLog(
       this.stats,
@@ -105,17 +124,14 @@ class Gateway implements RunningGateway {
     const at = parseIntake(config.intake ?? "");
     stats.intake.open = config.startClosed !== true;
     if (at !== undefined) {
+      const handler = this.handlerFor(at.kind);
       const open = at.kind === "tcp" ? openTcp : openUdp;
-      this.source = await open(at, this.handlerFor(at.kind), stats);
+      this.source = await open(at, handler, stats, this.role !== undefined);
       this.intakeAddress = this.source.address;
       if (at.kind === "vxlan") this.prefilter = new Prefilter(this.source);
       this.applyPrefilter();
     }
-    if (config.control !== undefined) this.control = await serveControl(config.control, this);
-    const metrics = config.metrics === undefined ? undefined : parseEndpoint(config.metrics, 0);
-    if (metrics !== undefined) {
-      this.metrics = await serveMetrics(metrics.address, metrics.port, () => this.snapshot());
-    }
+    if (this.role === undefined) [this.control, this.metrics] = await serveBoth(config, this);
     await this.writeStats();
     this.timers = [
       setInterval(() => this.tick(), tickMilliseconds),
@@ -229,7 +245,13 @@ class Gateway implements RunningGateway {
     this.samples.flush();
   }
 
+  /** Lets a program choose among the sockets of all threads; false when it cannot be had. */
+  steer(program: Buffer): boolean {
+    return this.source?.steer?.(program) ?? false;
+  }
+
   private writeStats(): Promise<void> {
+    if (this.role !== undefined) return this.writing;
     const text = `${JSON.stringify(this.snapshot(), null, 2)}\n`;
     this.writing = this.writing.then(() => writeAtomically(this.config.stats, text)).catch(() => undefined);
     return this.writing;
@@ -279,6 +301,21 @@ class Gateway implements RunningGateway {
     else if (outcome === "notIp" || outcome === "notTcpOrUdp") intake.ignored++;
     else bump(intake.malformed, outcome);
   }
+}
+
+function recorderFor({ record }: GatewayConfig): CaptureWriter | undefined {
+  return record === undefined ? undefined : new CaptureWriter(record);
+}
+
+/** Serves the control socket and the metrics of a gateway, as far as they are asked for. */
+export async function serveBoth(
+  { control, metrics }: GatewayConfig,
+  gateway: ControlledGateway,
+): Promise<[Server | undefined, Server | undefined]> {
+  const controlServer = control === undefined ? undefined : await serveControl(control, gateway);
+  const at = metrics === undefined ? undefined : parseEndpoint(metrics, 0);
+  if (at === undefined) return [controlServer, undefined];
+  return [controlServer, await serveMetrics(at.address, at.port, () => gateway.snapshot())];
 }
 
 function selectionOf(config: GatewayConfig): Selection {

@@ -1,0 +1,205 @@
+import { existsSync } from "node:fs";
+import type { Server } from "node:http";
+import { dirname, join } from "node:path";
+import { Worker } from "node:worker_threads";
+
+import { writeAtomically } from "../../../internal/files";
+import { ExitCode, ShadownetError } from "../../../internal/problems";
+import { checkConfig, type GatewayConfig } from "../config";
+import { serveBoth, type RunningGateway } from "../gateway";
+import { CaptureWriter } from "../intake/captureFile";
+import { receiveBufferErrors } from "../intake/kernelDrops";
+import type { GatewayStats } from "../stats";
+import { now } from "../time";
+import { mergeStats } from "./mergeStats";
+import type { FromWorker, ToWorker, WorkerData, WorkerReport } from "./messages";
+
+/** Starts a gateway whose flows are spread over threads; throws a `ShadownetError` when it cannot listen so. */
+export async function startWorkers(config: GatewayConfig): Promise<RunningGateway> {
+  const gateway = new WorkerGateway(config);
+  await gateway.start();
+  return gateway;
+}
+
+/** The compiled thread, also when this runs from source. */
+function workerProgram(): string {
+  let root = __dirname;
+  while (!existsSync(join(root, "package.json"))) root = dirname(root);
+  const program = join(root, "dist", "components", "runtime", "gateway", "workers", "workerMain.js");
+  if (existsSync(program)) return program;
+  throw new ShadownetError("not-built", `${program} is missing; build the package with \`npm run build\``);
+}
+
+/** One thread and what it last told. */
+class Thread {
+  report: WorkerReport | undefined;
+  readonly worker: Worker;
+  private waiting: {
+    kind: FromWorker["kind"];
+    resolve: (message: FromWorker) => void;
+    reject: (error: Error) => void;
+  }[] = [];
+
+  constructor(data: WorkerData, program: string, takeFrames: (frames: { bytes: Uint8Array; time: number }[]) => void) {
+    this.worker = new Worker(program, {
+      workerData: data,
+      execArgv: [],
+      resourceLimits: { maxYoungGenerationSizeMb: 12 },
+    });
+    this.worker.on("message", (message: FromWorker) => {
+      if (message.kind === "report" || message.kind === "stopped") this.report = message.report;
+      if (message.kind === "frames") takeFrames(message.frames);
+      if (message.kind === "problem") {
+        const error = new ShadownetError(message.code, message.message, message.exitCode as ExitCode);
+        for (const { reject } of this.waiting.splice(0)) reject(error);
+      }
+      const found = this.waiting.findIndex(({ kind }) => kind === message.kind);
+      if (found >= 0) this.waiting.splice(found, 1)[0]!.resolve(message);
+    });
+    // What a thread could not handle is no smaller a failure than in a process without threads.
+    this.worker.on("error", (error) => {
+      throw error;
+    });
+  }
+
+  tell(message: ToWorker): void {
+    this.worker.postMessage(message);
+  }
+
+  hear<K extends FromWorker["kind"]>(kind: K): Promise<Extract<FromWorker, { kind: K }>> {
+    return new Promise((resolve, reject) =>
+      this.waiting.push({ kind, resolve: (message) => resolve(message as Extract<FromWorker, { kind: K }>), reject }),
+    );
+  }
+}
+
+/** One gateway of several threads: each takes whole flows from a socket of its own, this one keeps what they share. */
+class WorkerGateway implements RunningGateway {
+  intakeAddress = "";
+  readonly finished = new Promise<void>(() => undefined);
+  private readonly threads: Thread[] = [];
+  private readonly startedAt = now();
+  private readonly recorder: CaptureWriter | undefined;
+  private readonly noRoomBefore: number;
+  private open: boolean;
+  private servers: (Server | undefined)[] = [];
+  private timer: NodeJS.Timeout | undefined;
+  private writing: Promise<void> = Promise.resolve();
+  private stopping: Promise<GatewayStats> | undefined;
+
+  constructor(private readonly config: GatewayConfig) {
+    this.open = config.startClosed !== true;
+    this.recorder = config.record === undefined ? undefined : new CaptureWriter(config.record);
+    this.noRoomBefore = this.noRoom() ?? 0;
+  }
+
+  async start(): Promise<void> {
+    try {
+      for (let index = 0; index < this.config.workers!; index++) await this.startThread();
+      const [first] = this.threads as [Thread];
+      first.tell({ kind: "steer", count: this.threads.length });
+      if (!(await first.hear("steered")).done) throw cannotShare();
+    } catch (error) {
+      await Promise.all(this.threads.map(({ worker }) => worker.terminate()));
+      throw error;
+    }
+    this.setOpen(this.open);
+    this.servers = await serveBoth(this.config, this);
+    await this.writeStats();
+    this.timer = setInterval(() => void this.writeStats(), 1_000);
+  }
+
+  /** Counters of all threads, at most a tenth of a second old. */
+  snapshot(): GatewayStats {
+    const reports = this.threads.flatMap(({ report }) => (report === undefined ? [] : [report]));
+    const stats = mergeStats(this.startedAt, this.open, reports);
+    const { intake } = stats;
+    if (intake.prefiltered !== undefined && intake.kernelDrops !== null) {
+      const all = intake.kernelDrops + intake.prefiltered;
+      intake.kernelDrops = Math.min(intake.kernelDrops, (this.noRoom() ?? Infinity) - this.noRoomBefore);
+      intake.prefiltered = all - intake.kernelDrops;
+    }
+    return stats;
+  }
+
+  setOpen(open: boolean): void {
+    this.open = open;
+    this.tellAll({ kind: "open", open });
+  }
+
+  reload(config: GatewayConfig): void {
+    this.tellAll({ kind: "reload", config: partOf(checkConfig(config), this.threads.length) });
+  }
+
+  endFlows(): void {
+    this.tellAll({ kind: "endFlows" });
+  }
+
+  stop(): Promise<GatewayStats> {
+    this.stopping ??= this.shutDown();
+    return this.stopping;
+  }
+
+  private async startThread(): Promise<void> {
+    const config = { ...partOf(this.config, this.config.workers!), startClosed: true };
+    if (this.intakeAddress !== "") config.intake = config.intake!.replace(/\d+$/, /\d+$/.exec(this.intakeAddress)![0]);
+    const records = this.recorder !== undefined;
+    const thread = new Thread({ config, records }, workerProgram(), (frames) => {
+      for (const { bytes, time } of frames) this.recorder?.write(Buffer.from(bytes.buffer), time);
+    });
+    this.threads.push(thread);
+    const { intakeAddress, batched } = await thread.hear("ready");
+    if (!batched) throw cannotShare();
+    this.intakeAddress = intakeAddress;
+  }
+
+  private async shutDown(): Promise<GatewayStats> {
+    clearInterval(this.timer);
+    const stopped = this.threads.map((thread) => thread.hear("stopped"));
+    this.tellAll({ kind: "stop" });
+    await Promise.all(stopped);
+    this.open = false;
+    await this.recorder?.close();
+    for (const server of this.servers) {
+      server?.close();
+      server?.closeAllConnections();
+    }
+    await this.writeStats();
+    return this.snapshot();
+  }
+
+  private tellAll(message: ToWorker): void {
+    for (const thread of this.threads) thread.tell(message);
+  }
+
+  private noRoom(): number | undefined {
+    return receiveBufferErrors(this.config.intake?.includes("[") === true ? 6 : 4);
+  }
+
+  private writeStats(): Promise<void> {
+    const text = `${JSON.stringify(this.snapshot(), null, 2)}\n`;
+    this.writing = this.writing.then(() => writeAtomically(this.config.stats, text)).catch(() => undefined);
+    return this.writing;
+  }
+}
+
+/** The configuration of one thread of several: the bounds are shared out, and what there is once stays with the main thread. */
+function partOf(config: GatewayConfig, count: number): GatewayConfig {
+  const once = ["control", "metrics", "record", "workers"];
+  const rest = Object.fromEntries(Object.entries(config).filter(([name]) => !once.includes(name)));
+  const { limits } = config;
+  const share = (whole: number): number => Math.ceil(whole / count);
+  return {
+    ...(rest as unknown as GatewayConfig),
+    limits: {
+      ...limits,
+      flows: share(limits?.flows ?? 65_536),
+      totalBytes: share(limits?.totalBytes ?? 256 * 2 ** 20),
+    },
+  };
+}
+
+function cannotShare(): ShadownetError {
+  const reason = "several workers need the package koffi and a Linux kernel that steers packets by program; use 1";
+  return new ShadownetError("cannot-share-intake", reason, ExitCode.NotPossibleHere);
+}
