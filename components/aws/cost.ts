@@ -1,6 +1,8 @@
+import type { MonitorSettings } from "../monitor";
 import type { ExperimentPlan } from "./experiment/model";
 import type { MirrorPlan } from "./mirror/plan";
 import type { AwsMirrorSettings } from "./mirror/settings";
+import { tally } from "./network/cost";
 
 const defaultGatewayType = "c6i.large";
 
@@ -22,4 +24,14 @@ export function experimentCost(name: string, plan: ExperimentPlan, repetitions: 
   const minutes = actions.reduce((sum, { seconds }) => sum + Math.ceil(seconds / 60), 0);
   const times = repetitions === 1 ? "" : `${repetitions} × `;
   return `experiment ${name}: at most ${times}${minutes} action-minutes a run; alarms by the month: ${plan.alarms.length}`;
+}
+
+/** What the monitor costs. */
+export function monitorCost({ alarms = [], notify = [] }: MonitorSettings): string {
+  const mails = notify.filter((target) => target.startsWith("mailto:")).length;
+  const told = tally([
+    ...Array<string>(mails).fill("mail"),
+    ...Array<string>(notify.length - mails).fill("topic or page"),
+  ]);
+  return `monitor: by the month 1 dashboard, the alarms asked for (${alarms.length}) and those of the flow log; notifications to ${told}`;
 }

@@ -2,13 +2,15 @@ import * as pulumi from "@pulumi/pulumi";
 
 import type { Experiment } from "../experiment";
 import type { Problem } from "../internal/problems";
+import type { MonitorSettings } from "../monitor";
 import type { FidelityItem } from "../network";
 import { rejectProblems, under } from "../refusal";
-import { experimentCost, mirrorCost } from "./cost";
+import { experimentCost, mirrorCost, monitorCost } from "./cost";
 import { AwsFaultExperiment, awsExperiment } from "./experiment";
 import type { AwsFaultAction } from "./experiment/awsActions";
 import { AwsTrafficMirror, mirrorProblems, plannedMirror } from "./mirror";
 import type { AwsMirrorSettings } from "./mirror/settings";
+import { AwsMonitor, awsMonitorProblems } from "./monitor";
 import { AwsShadowNetwork, type AwsShadowNetworkArgs, defaultShadowName, networkProblems, planShadow } from "./network";
 import { networkCost } from "./network/cost";
 import type { AwsNetworkPlan } from "./network/planTypes";
@@ -30,6 +32,8 @@ export interface AwsShadowEnvironmentArgs extends AwsShadowNetworkArgs {
   mirror?: AwsMirrorSettings;
   /** Experiments by name. Defaults to none. */
   experiments?: Record<string, AwsExperimentDefinition>;
+  /** What is watched and who is told. Defaults to no monitor. */
+  monitor?: MonitorSettings;
 }
 
 /** Options of {@link AwsShadowEnvironment}. */
@@ -39,7 +43,7 @@ export interface AwsShadowEnvironmentOptions extends pulumi.ComponentResourceOpt
 }
 
 /**
- * A shadow of a VPC with everything: the network, then the mirror with its gateways, then experiments. The
+ * A shadow of a VPC with everything: the network, then the mirror with its gateways, then experiments and the monitor. The
  * mirror is laid when the whole network stands, and replays nothing until a run has proven that there is no way out.
  *
  * *Safety:* production gains the mirror and nothing else; nothing leads out of the shadow. *Cost:* the output `cost` is a
@@ -71,7 +75,7 @@ export class AwsShadowEnvironment extends pulumi.ComponentResource {
     const { productionProvider, ...own } = opts ?? {};
     super("shadownet:index:AwsShadowEnvironment", name, args, own);
     rejectProblems("AwsShadowEnvironment", environmentProblems(args));
-    const { mirror: traffic, experiments = {}, ...rest } = args;
+    const { mirror: traffic, experiments = {}, monitor: watched, ...rest } = args;
     const child = { parent: this };
     const shadowName = args.shadowName ?? defaultShadowName(name);
     const network = new AwsShadowNetwork(`${name}-network`, { ...rest, shadowName }, child);
@@ -79,18 +83,30 @@ export class AwsShadowEnvironment extends pulumi.ComponentResource {
     const tags = args.tags === undefined ? {} : { tags: args.tags };
     const common = { shadow: network.reference, topology: plan.topology, ...tags };
     const production = productionProvider === undefined ? {} : { productionProvider };
+    const live = productionProvider === undefined ? {} : { productionAccountId: productionAccountOf(args) };
+    const guardActions = (watched?.notify ?? []).filter((receiver) => receiver.startsWith("arn:"));
     const mirror =
       traffic === undefined
         ? undefined
         : new AwsTrafficMirror(
             `${name}-mirror`,
-            { ...traffic, ...common, topology: args.topology },
+            { ...traffic, ...common, topology: args.topology, guardActions },
             { ...child, ...production, dependsOn: [network] },
           );
     const defined = Object.entries(experiments).map(
       ([key, experiment]) =>
-        new AwsFaultExperiment(`${name}-experiment-${key}`, { ...experiment, ...common, experimentName: key }, child),
+        new AwsFaultExperiment(
+          `${name}-experiment-${key}`,
+          { ...experiment, ...common, ...live, experimentName: key },
+          child,
+        ),
     );
+    if (watched !== undefined) {
+      const experimentTemplateIds = pulumi
+        .all(defined.map(({ templateIds }) => templateIds))
+        .apply((ids) => ids.flat());
+      new AwsMonitor(`${name}-monitor`, { ...watched, ...common, ...live, experimentTemplateIds }, child);
+    }
     const cost = costOf(args, plan);
     void pulumi.log.info(["cost, by AWS's prices:", ...cost].join("\n  "), this);
     this.networkId = network.networkId;
@@ -118,9 +134,14 @@ export class AwsShadowEnvironment extends pulumi.ComponentResource {
   }
 }
 
+/** Account whose metrics are the live side, where it is another one than the shadow's. */
+function productionAccountOf({ mirror, topology }: AwsShadowEnvironmentArgs): string {
+  return mirror?.productionAccountId ?? topology.source?.account ?? "";
+}
+
 /** Everything that is wrong with the arguments of an {@link AwsShadowEnvironment}, all parts at once. */
 export function environmentProblems(args: AwsShadowEnvironmentArgs): Problem[] {
-  const { mirror, experiments = {}, ...rest } = args;
+  const { mirror, experiments = {}, monitor, ...rest } = args;
   const ofNetwork = networkProblems(rest);
   // Without a network there are no targets that the other parts could be checked against.
   if (ofNetwork.some(({ path }) => path.startsWith("topology") || path.startsWith("scale"))) return ofNetwork;
@@ -131,6 +152,7 @@ export function environmentProblems(args: AwsShadowEnvironmentArgs): Problem[] {
     ...Object.entries(experiments).flatMap(([name, experiment]) =>
       under(`experiments.${name}`, planOf(name, experiment, topology).problems),
     ),
+    ...(monitor === undefined ? [] : under("monitor", awsMonitorProblems(monitor, topology))),
   ];
 }
 
@@ -149,7 +171,7 @@ function planOf(
 }
 
 function costOf(args: AwsShadowEnvironmentArgs, plan: AwsNetworkPlan): string[] {
-  const { mirror, experiments = {}, topology } = args;
+  const { mirror, experiments = {}, monitor, topology } = args;
   const mirrored = mirror === undefined ? undefined : plannedMirror({ ...mirror, topology }).plan;
   return [
     ...networkCost(plan),
@@ -159,5 +181,6 @@ function costOf(args: AwsShadowEnvironmentArgs, plan: AwsNetworkPlan): string[] 
     ...Object.entries(experiments).map(([name, definition]) =>
       experimentCost(name, planOf(name, definition, plan.topology).plan, definition.repetitions ?? 1),
     ),
+    ...(monitor === undefined ? [] : [monitorCost(monitor)]),
   ];
 }

@@ -33,6 +33,7 @@ const full: AwsShadowEnvironmentArgs = {
       },
     },
   },
+  monitor: { alarms: [{ name: "errors", signal: "app.errors", above: 0.1 }], notify: ["mailto:ops@example.com"] },
 };
 
 class TestProvider extends pulumi.ProviderResource {
@@ -155,6 +156,7 @@ describe("AwsShadowEnvironment with Pulumi's mocks", function () {
     );
     assert.ok(cost.some((line) => /^gateways: 2 × c6i\.large/.test(line)));
     assert.ok(cost.some((line) => /^experiment appSlow: at most \d+ action-minutes a run/.test(line)));
+    assert.ok(cost.some((line) => /^monitor: .* asked for \(1\) .* notifications to 1 × mail$/.test(line)));
     assert.ok(subjects.includes("machines/web-1/disks") && subjects.some((subject) => subject.startsWith("mirror")));
   });
 });
@@ -168,10 +170,11 @@ describe("what an environment on AWS refuses", () => {
       experiments: {
         x: { actions: { cut: { fault: "linkDown", target: { machine: "wbe-a-1" }, durationSeconds: 60 } } },
       },
+      monitor: { signals: ["app.latncy.p95"] },
     });
     assert.deepEqual(
       problems.map(({ path }) => path),
-      ["state[0].memory", "mirror.percent", "experiments.x.actions.cut.target.machine"],
+      ["state[0].memory", "mirror.percent", "experiments.x.actions.cut.target.machine", "monitor.signals[0]"],
     );
   });
 
