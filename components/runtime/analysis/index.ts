@@ -52,6 +52,7 @@ export { minimumDetectableEffect, minimumDetectablePulse, minimumDetectableRisk 
 export { falseAlarmRate, rateOf, type FalseAlarmRate } from "./falseAlarms";
 export { analysePlacebo } from "./placebo";
 export { gilbertElliott } from "./loss";
+export { phaseLatencies } from "./latencies";
 export { latencyHistogram, mergeLatencies, percentiles, type Percentiles } from "./percentiles";
 export { wilsonInterval } from "./distributions";
 export { correlation, mad, mean, median, midranks, quantile, rankCorrelation } from "./descriptive";

@@ -36,7 +36,8 @@ Input: one sample per line, time,value; a header, empty lines and # comments are
 All before the first --fault is the baseline. Each --fault is one fault; with --pulses all of them are pulses of one,
 and six or more are tested exactly.
 
---json prints {name?, verdict, effects: [...]}; each effect has fault (the window as given), signal, target, unit, shift,
+--json prints {name?, verdict, effects: [...]}, with --journal also sentence, invalid and experiments; its JSON Schema is
+components/runtime/report/analysis.schema.json. Each effect has fault (the window as given), signal, target, unit, shift,
 shiftPercent, low, high (95 % interval), p, q (Benjamini-Hochberg over the faults), delta (Cliff), spreadP,
 minimumDetectable, effectiveSamples, onset, recovered (seconds), censored, area, verdict, why.
 
@@ -292,7 +293,10 @@ async function analyseJournal(folder: string, options: Options): Promise<boolean
     ...experiment.effects.map((effect) => `  ${sentence(effect)}`),
   ]);
   text.push(`run ${run.journal.id}: ${analysis.verdict}: ${analysis.sentence}`);
-  openTerminal(options.json === true).result({ name: run.journal.id, ...analysis }, text.join("\n"));
+  const effects = analysis.experiments.flatMap((experiment) =>
+    experiment.effects.map((effect) => ({ experiment: experiment.name, ...effect })),
+  );
+  openTerminal(options.json === true).result({ name: run.journal.id, effects, ...analysis }, text.join("\n"));
   return analysis.verdict === Verdict.Fail || analysis.verdict === Verdict.Degraded;
 }
 

@@ -25,7 +25,8 @@ interface Options {
 
 const details = `
 Every run is the whole experiment with nothing broken: baseline, a wait as long as a fault, recovery, the same analysis.
-What it finds is a false alarm. --journal reads earlier runs without faults instead of making new ones.
+What it finds is a false alarm. Ctrl-C ends it after undoing, and the rates are over the runs completed until then.
+--journal reads earlier runs without faults instead of making new ones.
 
 --json prints {runs: [{id, tests, alarms: [{signal, target, p, q, why}]}], tests, verdicts, runsWithAlarm}; the last three
 are {judged, alarms, rate, low, high} with Wilson's 95 % interval: single tests with p < 0.05, effects judged degraded,
@@ -92,8 +93,9 @@ async function makeRuns(terminal: Terminal, options: Options): Promise<string[]>
     const journal = await runOnShadow({ ...terminal, result: () => undefined }, request);
     if (journal.status !== RunStatus.Completed) {
       terminal.say(`run ${journal.id} is left out: ${journal.statusReason ?? journal.status}`);
-      if (journal.status === RunStatus.Interrupted || journal.status === RunStatus.Aborted) break;
-      continue;
+      if (journal.status !== RunStatus.Interrupted && journal.status !== RunStatus.Aborted) continue;
+      terminal.say(`the rates are over the ${folders.length} of ${count} runs that were completed`);
+      break;
     }
     folders.push(resolve(options.folder, journal.id));
   }

@@ -54,7 +54,8 @@ const fault = z.looseObject({
   commands: z.array(z.string()).describe("the exact commands, one line each"),
 });
 
-const effect = z.looseObject({
+/** One effect, as journal, report and `shadownet analyse --json` have it. */
+export const effectSchema = z.looseObject({
   fault: z.string().describe("name of the action"),
   signal: z.string(),
   target: z.string(),
@@ -118,11 +119,26 @@ const experiment = z.looseObject({
       withinObjective: z.boolean(),
     }),
   ),
-  effects: z.array(effect),
+  effects: z.array(effectSchema),
   verdict: verdict.optional(),
   sentence: z.string().optional(),
   deviated: z.boolean(),
   invalid: z.boolean().optional().describe("true when no verdict may be drawn from this experiment"),
+  latencies: z
+    .array(
+      z.looseObject({
+        phase: z.enum(["baseline", "fault", "recovery"]),
+        side: z.enum(["live", "shadow"]),
+        requests: z.number(),
+        failed: z.number(),
+        p50: numberOrNull.describe("milliseconds"),
+        p95: numberOrNull.describe("milliseconds"),
+        p99: numberOrNull.describe("milliseconds"),
+        max: numberOrNull.describe("milliseconds"),
+      }),
+    )
+    .optional()
+    .describe("response times of all requests per phase and side, from one histogram each"),
   doses: z.array(dose).optional().describe("dose-response, where a fault was carried out at several strengths"),
 });
 

@@ -4,6 +4,7 @@ import type {
   Journal,
   JournalAlarm,
   JournalCoverage,
+  PhaseLatency,
   RecordedRun,
   Verdict,
 } from "../runner/journal";
@@ -51,6 +52,8 @@ interface ExperimentReport {
   /** True when no verdict may be drawn from this experiment. */
   invalid: boolean;
   doses: DoseResponseEffect[];
+  /** Response times of all requests per phase and side. */
+  latencies: PhaseLatency[];
   faults: {
     action: string;
     kind: string;
@@ -98,6 +101,7 @@ function experimentReport(experiment: Journal["experiments"][number]): Experimen
     deviated,
     invalid: experiment.invalid ?? false,
     doses: experiment.doses ?? [],
+    latencies: experiment.latencies ?? [],
     faults: faults.map(({ action, kind, target, mechanism, windows, effect }) => {
       const { proven = false, asked, measured, unit, why } = effect ?? {};
       return { action, kind, target, mechanism, windows, proven, asked, measured, unit, why };

@@ -28,6 +28,7 @@ import {
 } from "./format";
 import { formatProbability, formatShift, formatValue, seriesName, signalName, significant } from "../words";
 import { type Figures, drawFigures } from "./figures";
+import { latencyRows } from "./latencyRows";
 import { subnetFaults, tiersOf } from "./places";
 
 /** The verdicts in the order in which the page explains them. */
@@ -165,6 +166,7 @@ function experimentOf(
     verdict: style,
     sentence: asSentence(experiment.sentence ?? style.meaning),
     doses: (experiment.doses ?? []).map(doseSentence),
+    latencies: latencyRows(experiment.latencies),
     broke: faults.map((fault) => brokeLine(fault, startedAt, figures)).join("; "),
     faults: faults.map((fault) => faultRow(fault, startedAt, figures)),
     hypothesis: title === undefined ? "" : `: ${title}`,

@@ -82,6 +82,10 @@ export const templates: Record<string, string> = {
 <% if (it.effects.length + it.folded.length > 0) { %><h3 class="sub">What it did, compared with live</h3>
 <%~ include("@effects", { effects: it.effects }) %>
 <% if (it.folded.length > 0) { %><details><summary><%= it.foldedSummary %></summary><div><%~ include("@effects", { effects: it.folded }) %></div></details><% } %><% } else { %><p class="soft" style="margin-top:16px">Nothing was analysed: <%= it.noEffects %></p><% } %>
+<% if (it.latencies.length > 0) { %><h3 class="sub">Response times of all requests</h3>
+<table><thead><tr><th>while</th><th>side</th><th>requests</th><th>failed</th><th>median</th><th>95th percentile</th><th>99th percentile</th><th>slowest</th></tr></thead><tbody>
+<% for (const row of it.latencies) { %><tr><td data-label="while"><b><%= row.phase %></b></td><td data-label="side"><%= row.side %></td><% for (const cell of row.cells) { %><td data-label="<%= cell.label %>" class="number"><%= cell.text %></td><% } %></tr><% } %>
+</tbody></table><% } %>
 <% if (it.doses.length > 0) { %><h3 class="sub">How it grows with the strength of the fault</h3><ul><% for (const dose of it.doses) { %><li><%= dose %></li><% } %></ul><% } %>
 <% if (it.figures.length > 0) { %><div class="figures"><% for (const figure of it.figures) { %><%~ include("@figure", figure) %><% } %></div><% } %>
 <% if (it.exact.length > 0) { %><details><summary>Exact commands</summary><div><% for (const one of it.exact) { %><p class="small" style="margin:10px 0 6px"><b><%= one.action %></b><%= one.notes %></p><pre><%= one.text %></pre><% } %></div></details><% } %>

@@ -47,7 +47,9 @@ export class Closing {
     watch.beginPhase("analysis", 1, 0);
     journal.status = this.finalStatus();
     await this.attempt("telling of alarms", () => notifier.drain());
-    await this.attempt("the analysis", () => conclude(journal, store.points(), control.ended));
+    await this.attempt("the analysis", () =>
+      conclude(journal, { points: store.points(), exchanges: store.exchanges() }, control.ended),
+    );
     await this.attempt("closing the samples", () => store.close());
     this.closeJournal();
     watch.tell("end");

@@ -93,6 +93,21 @@ export interface JournalExperiment {
   invalid?: boolean;
   /** How effects grow with the strength of the fault, where one was carried out at three or more strengths. */
   doses?: DoseResponseEffect[];
+  /** Response times of all requests per phase and side. */
+  latencies?: PhaseLatency[];
+}
+
+/** Response times of all requests that live got in a phase, milliseconds; null where none was answered. */
+export interface PhaseLatency {
+  /** `fault` is the time in which a fault was active. */
+  phase: "baseline" | "fault" | "recovery";
+  side: "live" | "shadow";
+  requests: number;
+  failed: number;
+  p50: number | null;
+  p95: number | null;
+  p99: number | null;
+  max: number | null;
 }
 
 /** How one signal of one target answers to the strength of a fault. */

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+
+import Ajv2020 from "ajv/dist/2020";
 import { Command } from "commander";
 
 import { register } from "../../../../components/runtime/cli/analyse";
+import { analysisJsonSchema } from "../../../../components/runtime/report/analysisSchema";
 import { ProblemsError } from "../../../../components/internal/problems";
 import type { SignalPoint } from "../../../../components/runtime/runner/driver";
 import type { Effect } from "../../../../components/runtime/runner/journal";
@@ -32,6 +36,36 @@ async function run(...args: string[]): Promise<Output> {
     process.stdout.write = write;
     process.exitCode = exitCode;
   }
+}
+
+/** A recorded run in a folder: 90 s with a fault in the last 30. */
+async function writeRun(folder: string): Promise<void> {
+  const start = 1_700_000_000_000;
+  const { live, shadow } = simulate(3, { samples: 90, phi: 0, effect: 40, during: (second) => second >= 60 });
+  const store = createStore(folder);
+  const points = (side: "live" | "shadow", samples: Sample[]): SignalPoint[] =>
+    samples.map(({ time, value }) => {
+      return { signal: "app.latency.p95", target: "service", side, time: start + 1000 * time, value };
+    });
+  store.add([...points("live", live), ...points("shadow", shadow)]);
+  store.close();
+  const fault = {
+    action: "delay",
+    windows: [{ start: start + 60_000, end: start + 90_000 }],
+    effect: { counters: {}, proven: true, why: "counted" },
+  };
+  const experiment = { name: "slow", definition: { actions: {} }, faults: [fault], probes: [], commands: [] };
+  const phases = [{ name: "baseline", startedAt: start, endedAt: start + 60_000 }];
+  const journal = {
+    version: 1,
+    id: "r1",
+    status: "completed",
+    phases,
+    events: [],
+    alarms: [],
+    experiments: [experiment],
+  };
+  await writeFile(join(folder, "journal.json"), JSON.stringify(journal));
 }
 
 describe("shadownet analyse", () => {
@@ -99,6 +133,23 @@ describe("shadownet analyse", () => {
     );
   });
 
+  it("prints what its published schema says, for files, batches and recorded runs", async () => {
+    const path = join(__dirname, "../../../../components/runtime/report/analysis.schema.json");
+    const published = JSON.parse(readFileSync(path, "utf8")) as object;
+    assert.deepEqual(published, JSON.parse(JSON.stringify(analysisJsonSchema())));
+    const validate = new Ajv2020({ strict: false }).compile(published);
+    const accepts = (text: string): void => assert.ok(validate(JSON.parse(text)), JSON.stringify(validate.errors));
+    accepts((await run(...pair("broken"), "--fault", "120-160", "--json")).text);
+    const batch = await run("--batch", folder, "--fault", "120-160", "--json");
+    batch.text.trim().split("\n").forEach(accepts);
+    assert.equal(validate({ verdict: "fine", effects: [{}] }), false);
+    await writeRun(folder);
+    const { text } = await run("--journal", folder, "--json");
+    accepts(text);
+    const { effects } = JSON.parse(text) as { effects: (Effect & { experiment: string })[] };
+    assert.deepEqual([effects[0]?.experiment, effects[0]?.fault], ["slow", "delay"]);
+  });
+
   it("takes several windows as pulses of one fault", async () => {
     const windows = Array.from({ length: 8 }, (_, i) => ["--fault", `${120 + 5 * i}-${122 + 5 * i}`]).flat();
     const { text } = await run(...pair("fine"), "--pulses", ...windows, "--json");
@@ -108,32 +159,7 @@ describe("shadownet analyse", () => {
   });
 
   it("analyses a recorded run again", async () => {
-    const start = 1_700_000_000_000;
-    const { live, shadow } = simulate(3, { samples: 90, phi: 0, effect: 40, during: (second) => second >= 60 });
-    const store = createStore(folder);
-    const points = (side: "live" | "shadow", samples: Sample[]): SignalPoint[] =>
-      samples.map(({ time, value }) => {
-        return { signal: "app.latency.p95", target: "service", side, time: start + 1000 * time, value };
-      });
-    store.add([...points("live", live), ...points("shadow", shadow)]);
-    store.close();
-    const fault = {
-      action: "delay",
-      windows: [{ start: start + 60_000, end: start + 90_000 }],
-      effect: { counters: {}, proven: true, why: "counted" },
-    };
-    const experiment = { name: "slow", definition: { actions: {} }, faults: [fault], probes: [], commands: [] };
-    const phases = [{ name: "baseline", startedAt: start, endedAt: start + 60_000 }];
-    const journal = {
-      version: 1,
-      id: "r1",
-      status: "completed",
-      phases,
-      events: [],
-      alarms: [],
-      experiments: [experiment],
-    };
-    await writeFile(join(folder, "journal.json"), JSON.stringify(journal));
+    await writeRun(folder);
     const { code, text } = await run("--journal", folder);
     assert.equal(code, 1);
     assert.match(text, /run r1: degraded: slow: "delay": response time, 95th percentile changed by \+/);
