@@ -209,7 +209,10 @@ async function main(): Promise<void> {
   const started = Date.now();
   const sections: [string, () => string][] = [
     ["False alarms: nothing was broken (percent of runs)", alarmTable],
-    ["Shadow follows the load more or less than live does, nothing was broken: p < 0.05 in percent of runs", slopeTable],
+    [
+      "Shadow follows the load more or less than live does, nothing was broken: p < 0.05 in percent of runs",
+      slopeTable,
+    ],
     ["Power: percent of runs in which the effect is found", powerTable],
     ["Spikes: 5 s medians against 1 s samples", medianTable],
     ["Pulses (exact signed-rank test)", pulseTable],
