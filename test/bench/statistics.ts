@@ -206,7 +206,6 @@ function pulseTable(): string {
 }
 
 async function main(): Promise<void> {
-  const started = Date.now();
   const sections: [string, () => string][] = [
     ["False alarms: nothing was broken (percent of runs)", alarmTable],
     [
@@ -222,10 +221,9 @@ async function main(): Promise<void> {
     process.stdout.write(`${part}\n\n`);
     return part;
   });
-  const seconds = Math.round((Date.now() - started) / 1000);
   const text = `# Simulation bench of the analysis\n
 \`npm run bench:statistics\` wrote this file: ${runs} seeded runs per cell (${powerRuns} where
-there is an effect), ${seconds} s. Model, reading and consequences:
+there is an effect). Model, reading and consequences:
 [docs/statistics.md](../../docs/statistics.md). Effects in units of one side's noise sd; the gap's is 1.41 of them.\n
 ${parts.join("\n\n")}\n`;
   await writeFile(join(__dirname, "statistics.md"), text);

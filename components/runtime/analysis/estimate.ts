@@ -45,6 +45,8 @@ export interface Estimate extends Course {
   delta: number | null;
   spreadP: number | null;
   spreadRatio: number | null;
+  /** Mean absolute deviation during the fault, in the unit. */
+  spreadSize: number | null;
   minimumDetectable: number | null;
   effectiveSamples: number | null;
   /** Smallest difference of interest, and bound of equivalence, in the unit. */
@@ -69,6 +71,7 @@ const nothing: Omit<Estimate, "method" | "unit" | "doubts"> = {
   delta: null,
   spreadP: null,
   spreadRatio: null,
+  spreadSize: null,
   minimumDetectable: null,
   effectiveSamples: null,
   margin: 0,
@@ -117,6 +120,7 @@ type Design = Pick<
   | "delta"
   | "spreadP"
   | "spreadRatio"
+  | "spreadSize"
   | "minimumDetectable"
   | "effectiveSamples"
 >;
@@ -203,6 +207,7 @@ function rankComparison(
     delta: cliffsDelta(a, b),
     spreadP: spread.p,
     spreadRatio: spread.ratio,
+    spreadSize: mean(absoluteDeviations(ub)),
     minimumDetectable: minimumDetectableEffect(ua, ub.length, unitTau),
     effectiveSamples: (a.length + b.length) / tau,
   };
@@ -220,6 +225,7 @@ function surest(one: Design, other: Design): Design {
     high: Math.max(one.high!, other.high!),
     spreadP: Math.max(one.spreadP!, other.spreadP!),
     spreadRatio: unsure.spreadP! >= sure.spreadP! ? unsure.spreadRatio : sure.spreadRatio,
+    spreadSize: Math.min(one.spreadSize!, other.spreadSize!),
     minimumDetectable: Math.max(one.minimumDetectable!, other.minimumDetectable!),
     effectiveSamples: Math.min(one.effectiveSamples!, other.effectiveSamples!),
   };
@@ -318,7 +324,15 @@ function counted(question: Question, events: Events): Estimate {
     (settings.marginPercent / 100) * Math.abs(answer.level),
     settings.marginPercent > 0 ? rule.floor : 0,
   );
-  const result: Estimate = { ...empty, ...answer, margin, equivalence: margin, spreadP: null, spreadRatio: null };
+  const result: Estimate = {
+    ...empty,
+    ...answer,
+    margin,
+    equivalence: margin,
+    spreadP: null,
+    spreadRatio: null,
+    spreadSize: null,
+  };
   const values = pair.shadow.map((value, cell) => value - (pair.live?.[cell] ?? 0));
   const course = courseOf({
     gap: { start: pair.start, step: pair.step, values },

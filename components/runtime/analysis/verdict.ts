@@ -55,9 +55,13 @@ export function judge(
   return { verdict: Verdict.Inconclusive, why: `${uncertain(estimate, q, settings, found)}${control}` };
 }
 
-/** A change of spread counts when it is proven alone and among all that were tested, and is large. */
-function spreadGrew({ spreadP, spreadRatio }: Estimate, spreadQ: number): boolean {
-  return spreadP !== null && spreadP < SPREAD.p && spreadQ < SPREAD.q && spreadRatio! >= SPREAD.ratio;
+/**
+ * A change of spread counts when it is proven alone and among all that were tested, is large against what was usual, and
+ * swings beyond the smallest difference of interest: three times next to nothing is still next to nothing.
+ */
+function spreadGrew({ spreadP, spreadRatio, spreadSize, margin }: Estimate, spreadQ: number): boolean {
+  const proven = spreadP !== null && spreadP < SPREAD.p && spreadQ < SPREAD.q;
+  return proven && spreadRatio! >= SPREAD.ratio && (spreadSize ?? 0) >= margin;
 }
 
 function describe(estimate: Estimate, q: number): string {

@@ -106,6 +106,19 @@ describe("analysis of a pair of series", () => {
     assert.match(effect!.why, /swings .* times as widely as before \(q < 0\.001\)/);
   });
 
+  it("does not call a wider spread degraded while it swings within the margin", () => {
+    const { live, shadow } = simulate(5, { samples: 180, phi: 0 });
+    const wide = shadow.map(({ time, value }) => ({
+      time,
+      value: time >= 120 ? value + (time % 2 === 0 ? 5 : -5) : value,
+    }));
+    const faults = [{ name: "f", windows: [{ start: 120, end: 180 }] }];
+    const judged = (marginPercent: number): string =>
+      analysePair({ live, shadow: wide, faults, settings: { marginPercent } })[0]!.verdict;
+    assert.notEqual(judged(10), "degraded");
+    assert.equal(judged(2), "degraded");
+  });
+
   it("does not attribute overlapping faults", () => {
     const during = (second: number): boolean => second >= 120;
     const faults = [
