@@ -188,6 +188,12 @@ function makeExperiments(layout: Layout, points: SignalPoint[], strength: number
       sentence:
         "97 % of requests fail while the link is down, against at most 5 % allowed; all is well again 1.3 s after it returns.",
       deviated: true,
+      latencies: [
+        { phase: "baseline", side: "live", requests: 1750, failed: 0, p50: 8.1, p95: 96, p99: 131, max: 180 },
+        { phase: "baseline", side: "shadow", requests: 1748, failed: 0, p50: 8.3, p95: 97, p99: 133, max: 185 },
+        { phase: "fault", side: "live", requests: 900, failed: 0, p50: 8.2, p95: 104, p99: 130, max: 176 },
+        { phase: "fault", side: "shadow", requests: 899, failed: 872, p50: 790, p95: 1007, p99: 1020, max: 1031 },
+      ],
     },
     {
       name: "slowFlow",
