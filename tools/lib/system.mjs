@@ -25,8 +25,8 @@ export const testPrograms = {
   prometheus: "prometheus",
 };
 
-/** The same for the tool that the benchmarks compare with. */
-export const benchPrograms = { mininet: "mn" };
+/** The same for what the benchmarks compare with, and for the compiler that makes their source of packets. */
+export const benchPrograms = { mininet: "mn", "build-essential": "cc" };
 
 const services = ["nginx", "redis-server", "prometheus"];
 const policyFile = "/usr/sbin/policy-rc.d";
