@@ -1,3 +1,4 @@
+import { type SharedLimit, claimFolder, claimSteps, takeShares } from "./claims";
 import { shell, words } from "./commands";
 import type { CompileContext, CompiledKind } from "./context";
 import type { EffectCounter, PlanCommand, ResolvedMachine } from "./plan";
@@ -14,18 +15,33 @@ export function compileHang(context: CompileContext): CompiledKind {
     const file = unified ? `${folder}/cgroup.freeze` : `${folder}/freezer.state`;
     const [frozen, thawed] = unified ? ["1", "0"] : ["FROZEN", "THAWED"];
     const isFrozen = unified ? `grep -q '^frozen 1' ${folder}/cgroup.events` : `grep -q FROZEN ${file}`;
-    const notFrozen = `[ ! -e ${file} ] || ! ${isFrozen}`;
+    const limit: SharedLimit = {
+      ...groupFile(folder, file),
+      current: `if ${isFrozen}; then echo ${frozen}; else echo ${thawed}; fi`,
+      combine: `echo ${frozen}`,
+    };
+    const already = `[ -d ${claimFolder(limit)} ] || ! ${isFrozen} || { echo "${machine.name} is frozen already" >&2; exit 1; }`;
     return {
-      apply: [
-        shell(`${notFrozen} || { echo "${machine.name} is frozen already" >&2; exit 1; }\necho ${frozen} >${file}`),
-      ],
+      ...asLists(claimSteps(limit, "frozen", [already])),
       verify: [shell(waitFor(isFrozen, `${machine.name} did not freeze`))],
-      undo: [shell(`[ ! -e ${file} ] || echo ${thawed} >${file}`)],
-      undone: [shell(notFrozen)],
       effect: [number("frozen", `if ${isFrozen}; then echo 1; else echo 0; fi`)],
     };
   });
   return gathered(parts, ["every process is frozen; connections stay open, and the kernel still answers for them"]);
+}
+
+/** A file of a control group in which a limit stands; the group's inode tells it from a later one of its name. */
+function groupFile(
+  folder: string,
+  file: string,
+): Pick<SharedLimit, "name" | "present" | "identity" | "current" | "put"> {
+  return {
+    name: file,
+    present: `[ -e ${file} ]`,
+    identity: `stat -c %i ${folder}`,
+    current: `cat ${file}`,
+    put: `cat "$1" >${file}`,
+  };
 }
 
 /** Takes a share of the machines' processor time away by a quota. */
@@ -33,46 +49,40 @@ export function compileCpu(context: CompileContext): CompiledKind {
   const left = leftOver(context);
   const parts = eachGroup(context, "cpu", (_, folder, unified, index) => {
     const file = unified ? `${folder}/cpu.max` : `${folder}/cpu.cfs_quota_us`;
-    const old = `{state}/cpu${index}`;
-    const read = unified
-      ? `read -r quota period <${file}`
-      : `read -r quota <${file}\nread -r period <${folder}/cpu.cfs_period_us`;
-    const value = unified ? '"$quota $period"' : '"$quota"';
+    const period = unified ? "" : `\n  read -r period <${folder}/cpu.cfs_period_us`;
     const throttled = `sed -n 's/^nr_throttled //p' ${folder}/cpu.stat`;
+    const limit: SharedLimit = {
+      ...groupFile(folder, file),
+      combine: `read -r quota ${unified ? "period " : ""}<"$CLAIM/original"${period}
+  case $quota in max | -1) quota=$(($(getconf _NPROCESSORS_ONLN) * period)) ;; esac
+  ${takeShares("quota")}
+  [ "$quota" -ge 1000 ] || quota=1000
+  echo "$quota${unified ? " $period" : ""}"`,
+    };
     return {
-      apply: [
-        shell(
-          `cat ${file} >${old} || exit 1\n${throttled} >${old}.throttled\n${read}\n` +
-            `case $quota in max | -1) quota=$(($(getconf _NPROCESSORS_ONLN) * period)) ;; esac\n` +
-            `quota=$((quota * ${left} / 1000))\n[ "$quota" -ge 1000 ] || quota=1000\necho ${value} >${file}`,
-        ),
-      ],
-      verify: [shell(`! ${same(old, file)}`)],
-      undo: [shell(`[ ! -s ${old} ] || [ ! -e ${file} ] || cat ${old} >${file}`)],
-      undone: [shell(`[ ! -s ${old} ] || [ ! -e ${file} ] || ${same(old, file)}`)],
-      effect: [number("throttled", `echo $(($(${throttled}) - $(cat ${old}.throttled)))`)],
+      ...asLists(claimSteps(limit, `${left}`, [`${throttled} >{state}/throttled${index}`])),
+      verify: [shell(`! same_text ${file} ${claimFolder(limit)}/original`)],
+      effect: [number("throttled", `echo $(($(${throttled}) - $(cat {state}/throttled${index})))`)],
     };
   });
-  return gathered(parts, [`${left / 10} % of the processor time that each machine may use is left`]);
+  const note = `${left / 10} % of the processor time that each machine may use is left; of several such faults each takes its share of what the others leave`;
+  return gathered(parts, [note]);
 }
 
 /** Takes a share of the machines' memory away, by a lower limit or by a process that holds it. */
 export function compileMemory(context: CompileContext): CompiledKind {
   const left = leftOver(context);
   const pressure = context.fault.memoryMode === "pressure";
-  const parts = eachGroup(context, "memory", (machine, folder, unified, index) => {
-    const limit = unified ? `${folder}/memory.max` : `${folder}/memory.limit_in_bytes`;
-    const total =
-      `total=$(cat ${limit})\nmachine=$(($(sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo) * 1024))\n` +
-      `case $total in max) total=$machine ;; esac\n[ "$total" -le "$machine" ] || total=$machine`;
+  const parts = eachGroup(context, "memory", (_, folder, unified, index) => {
     const kills = unified
       ? `sed -n 's/^oom_kill //p' ${folder}/memory.events`
       : `sed -n 's/^oom_kill //p' ${folder}/memory.oom_control`;
     const effect = [number("outOfMemoryKills", `echo $(($(${kills}) - $(cat {state}/kills${index})))`)];
     const count = `${kills} >{state}/kills${index}`;
-    return pressure
-      ? holdMemory(folder, { index, left, total, count, effect })
-      : lowerLimit(limit, unified, { machine, index, left, total, count, effect });
+    if (!pressure) return lowerLimit(folder, unified, { left, count, effect });
+    const file = `${folder}/${unified ? "memory.max" : "memory.limit_in_bytes"}`;
+    const total = `total=$(cat ${file})\n${atMostMachine}`;
+    return holdMemory(folder, { index, left, total, count, effect });
   });
   const how = pressure ? "held by a process in each machine's control group" : "taken away by a lower limit";
   return gathered(parts, [
@@ -90,37 +100,58 @@ interface MemorySteps {
   effect: EffectCounter[];
 }
 
+/** The limit is a whole number of pages, as the kernel keeps it. */
 function lowerLimit(
-  limit: string,
+  folder: string,
   unified: boolean,
-  { index, left, total, count, effect }: MemorySteps & { machine: ResolvedMachine },
+  { left, count, effect }: Pick<MemorySteps, "left" | "count" | "effect">,
 ): Steps {
-  const old = `{state}/memory${index}`;
-  // cgroup v1 refuses a limit below what is in use and cannot be freed, so it is lowered as far as it goes.
-  const lower = unified
-    ? `echo "$wanted" >${limit}`
-    : `until echo "$wanted" >${limit}; do
-  wanted=$((wanted + total / 50 + 4096))
-  [ "$wanted" -lt "$total" ] || exit 1
-done 2>/dev/null`;
+  const file = `${folder}/${unified ? "memory.max" : "memory.limit_in_bytes"}`;
+  const limit: SharedLimit = {
+    ...groupFile(folder, file),
+    combine: `total=$(cat "$CLAIM/original")
+  ${atMostMachine}
+  ${takeShares("total")}
+  page=$(getconf PAGESIZE)
+  echo $((total / page * page))`,
+    ...(unified ? {} : { put: lowerAsFarAsItGoes(file) }),
+  };
+  const original = `${claimFolder(limit)}/original`;
   return {
-    apply: [shell(`cat ${limit} >${old} || exit 1\n${count}\n${total}\nwanted=$((total * ${left} / 1000))\n${lower}`)],
-    verify: [shell(`! ${same(old, limit)}`)],
-    undo: [shell(`[ ! -s ${old} ] || [ ! -e ${limit} ] || ${restoreLimit(old, limit)}`)],
-    undone: [shell(`[ ! -s ${old} ] || [ ! -e ${limit} ] || ${same(old, limit)}`)],
-    effect: [...effect, number("limited", `if ${same(old, limit)}; then echo 0; else echo 1; fi`)],
+    ...asLists(claimSteps(limit, `${left}`, [count])),
+    verify: [shell(`! same_text ${file} ${original}`)],
+    effect: [
+      ...effect,
+      number("limited", `if [ ! -e ${original} ] || same_text ${file} ${original}; then echo 0; else echo 1; fi`),
+    ],
   };
 }
 
-/** Files of the kernel have no size, so their text is compared. */
-function same(a: string, b: string): string {
-  return `[ "$(cat ${a})" = "$(cat ${b})" ]`;
+/**
+ * cgroup v1 refuses a limit below what is in use and cannot be freed, so it is lowered as far as it goes. "No limit"
+ * reads as a number that it does not take back.
+ */
+function lowerAsFarAsItGoes(file: string): string {
+  return `read -r wanted <"$1"
+  if same_text "$1" "$CLAIM/original"; then
+    echo "$wanted" >${file} || echo -1 >${file}
+    return
+  fi 2>/dev/null
+  page=$(getconf PAGESIZE)
+  total=$(cat "$CLAIM/original")
+  ${atMostMachine}
+  step=$((total / 50 / page * page + page))
+  until echo "$wanted" >${file}; do
+    wanted=$((wanted + step))
+    [ "$wanted" -lt "$total" ] || return 1
+    echo "$wanted" | cksum >>"$CLAIM/ours"
+  done 2>/dev/null`;
 }
 
-/** "No limit" in cgroup v1 reads as a number that it does not take back. */
-function restoreLimit(old: string, limit: string): string {
-  return `cat ${old} >${limit} 2>/dev/null || echo -1 >${limit}`;
-}
+/** Bounds `total`, the bytes of a limit that may be none, by what the host has. */
+const atMostMachine = `machine=$(($(sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo) * 1024))
+  case $total in max) total=$machine ;; esac
+  [ "$total" -le "$machine" ] || total=$machine`;
 
 /** dd keeps its whole buffer for as long as nobody reads what it wants to write. */
 function holdMemory(folder: string, { index, left, total, count, effect }: MemorySteps): Steps {
@@ -152,6 +183,10 @@ function holdMemory(folder: string, { index, left, total, count, effect }: Memor
     ],
     effect,
   };
+}
+
+function asLists(steps: ReturnType<typeof claimSteps>): Pick<Steps, "apply" | "undo" | "undone"> {
+  return { apply: [steps.apply], undo: [steps.undo], undone: [steps.undone] };
 }
 
 function leftOver({ fault }: CompileContext): number {

@@ -1,5 +1,6 @@
 import { type CompileContext, type CompiledKind } from "./context";
-import { inNamespace, shell, words } from "./commands";
+import { claimSteps } from "./claims";
+import { inNamespace, words } from "./commands";
 import { chosenPackets } from "./drop";
 import { hookOf } from "./match";
 import { type Tap, type TapAction, nftParts, tapsOf } from "./nft";
@@ -122,22 +123,22 @@ function uniqueOffloads(offloads: readonly Offload[]) {
   const byName = new Map(
     offloads.map((offload) => [`${offload.namespace ?? ""}/${offload.device} ${offload.feature}`, offload]),
   );
-  return [...byName].map(([name, offload], index) => ({ name: name.replace(/^\//, ""), ...switchOff(offload, index) }));
+  return [...byName].map(([name, offload]) => ({ name: name.replace(/^\//, ""), ...switchOff(offload) }));
 }
 
-/** Switches checksum offload off and, when it was on, on again. */
-export function switchOff(
-  { device, namespace, feature }: Offload,
-  index: number,
-): Record<"apply" | "undo" | "undone", PlanCommand> {
+/** Switches checksum offload off, and with the last fault that wants it so as it was before. */
+export function switchOff({ device, namespace, feature }: Offload): Record<"apply" | "undo" | "undone", PlanCommand> {
   const ethtool = words([...inNamespace(namespace), "ethtool"]);
   const line = feature === "tx" ? "tx-checksumming" : "rx-checksumming";
-  const isOn = `${ethtool} -k ${device} 2>/dev/null | grep -q '^${line}: on'`;
-  const exists = `${ethtool} -k ${device} >/dev/null 2>&1`;
-  const mark = `{state}/offload${index}`;
-  return {
-    apply: shell(`! ${isOn} || { : >${mark} && ${ethtool} -K ${device} ${feature} off >/dev/null; }`),
-    undo: shell(`[ ! -e ${mark} ] || ! ${exists} || ${ethtool} -K ${device} ${feature} on >/dev/null`),
-    undone: shell(`[ ! -e ${mark} ] || ! ${exists} || ${isOn}`),
-  };
+  return claimSteps(
+    {
+      name: `${line} of ${namespace ?? "this host"} ${device}`,
+      present: `${ethtool} -k ${device} >/dev/null 2>&1`,
+      identity: words([...inNamespace(namespace), "cat", `/sys/class/net/${device}/ifindex`]),
+      current: `${ethtool} -k ${device} | sed -n 's/^${line}: \\(o[nf]*\\).*/\\1/p'`,
+      combine: "echo off",
+      put: `${ethtool} -K ${device} ${feature} "$(cat "$1")" >/dev/null`,
+    },
+    "off",
+  );
 }

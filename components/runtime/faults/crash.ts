@@ -53,7 +53,7 @@ function crashMachine(
     ),
     verify: shell(waitFor(`! ${alive(machine)}`, `${name} is still running`)),
     undo: shell(
-      `[ ! -e ${mark} ] || ${gone(machine)} || ${alive(machine)} || ${words(restartCommand)} >/dev/null 2>&1`,
+      `[ ! -e ${mark} ] || ${gone(machine)} || ${alive(machine)} || plainly ${words(restartCommand)} >/dev/null 2>&1`,
     ),
     undone: shell(`[ ! -e ${mark} ] || ${gone(machine)} || ${alive(machine)}`),
   };

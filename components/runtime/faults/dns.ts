@@ -1,7 +1,8 @@
 import { isIPv6 } from "node:net";
 
 import { parseAddress } from "../../internal/cidr";
-import { quote, shell } from "./commands";
+import { type SharedLimit, claimFolder, claimSteps } from "./claims";
+import { quote } from "./commands";
 import type { CompileContext, CompiledKind } from "./context";
 import { type TapAction, nftParts, tapsOf } from "./nft";
 import type { PlanCommand, ResolvedMachine } from "./plan";
@@ -28,9 +29,7 @@ export function compileDns(context: CompileContext): CompiledKind {
   }));
   const scope = { ...context.scope, flow: { destinationPorts: "53" }, bothWays: true };
   const nft = nftParts(fault.id, scope, ["failed"], actions);
-  const files = target.machines
-    .map((machine, index) => hostsSteps(machine, index, context))
-    .filter((steps) => steps !== undefined);
+  const files = target.machines.map((machine) => hostsSteps(machine, context)).filter((steps) => steps !== undefined);
   return {
     ...nft,
     mechanism: "nft",
@@ -97,29 +96,36 @@ function chunks(wire: Buffer): { offset: number; bytes: Buffer }[] {
 }
 
 /** The file is written in place: it is mounted into the machine, which would go on seeing the old one. */
-function hostsSteps(machine: ResolvedMachine, index: number, { fault }: CompileContext) {
+function hostsSteps(machine: ResolvedMachine, { fault }: CompileContext) {
   const { hostsFile } = machine;
   if (hostsFile === undefined) return undefined;
   const file = quote(hostsFile);
-  const old = `{state}/hosts${index}`;
   const wanted = (fault.names ?? []).map((name) => name.toLowerCase()).join(" ");
-  const wrong = fault.answer === "wrongAddress" ? (fault.wrongAddress ?? "") : "";
-  const awk = `awk -v names="${wanted}" -v wrong="${wrong}" '
-  BEGIN { count = split(names, list, " "); for (place = 1; place <= count; place++) broken[list[place]] = 1 }
+  const wrong = fault.answer === "wrongAddress" ? (fault.wrongAddress ?? "") : "-";
+  const limit: SharedLimit = {
+    name: hostsFile,
+    present: `[ -e ${file} ]`,
+    identity: `stat -c %i ${file}`,
+    current: `cat ${file}`,
+    combine: `cp "$CLAIM/original" "$CLAIM/text"
+  for part in "$CLAIM"/by/*; do
+    awk -v rule="$(cat "$part")" '${changeNames}' "$CLAIM/text" >"$CLAIM/text.new" && mv "$CLAIM/text.new" "$CLAIM/text"
+  done
+  cat "$CLAIM/text"`,
+    put: `cat "$1" >${file}`,
+  };
+  const changed = `if same_text ${claimFolder(limit)}/original ${file}; then echo 0; else echo 1; fi`;
+  const effect = { name: "hidden", argv: ["sh", "-c", changed], parse: { kind: "number" as const } };
+  return { ...claimSteps(limit, quote(`${wrong} ${wanted}`)), effect };
+}
+
+/** Takes the names of a rule, an address or a hyphen before them, out of a hosts file; the address is given to them. */
+const changeNames = `
+  BEGIN { count = split(rule, list, " "); for (place = 2; place <= count; place++) broken[list[place]] = 1 }
   /^[ \\t]*#/ { print; next }
   {
     line = $1; kept = 0
     for (place = 2; place <= NF; place++) if (!(tolower($place) in broken)) { line = line " " $place; kept++ }
     if (kept > 0 || NF < 2) print line
   }
-  END { if (wrong != "") for (place = 1; place <= count; place++) print wrong " " list[place] }'`;
-  const steps: Record<"apply" | "undo" | "undone", PlanCommand> = {
-    apply: shell(
-      `cp ${file} ${old} || exit 1\n${awk} ${old} >${old}.new || exit 1\n! cmp -s ${old} ${old}.new || exit 0\ncat ${old}.new >${file}`,
-    ),
-    undo: shell(`[ ! -s ${old} ] || [ ! -e ${file} ] || cmp -s ${old} ${file} || cat ${old} >${file}`),
-    undone: shell(`[ ! -s ${old} ] || [ ! -e ${file} ] || cmp -s ${old} ${file}`),
-  };
-  const changed = `if cmp -s ${old} ${file}; then echo 0; else echo 1; fi`;
-  return { ...steps, effect: { name: "hidden", argv: ["sh", "-c", changed], parse: { kind: "number" as const } } };
-}
+  END { if (list[1] != "-") for (place = 2; place <= count; place++) print list[1] " " list[place] }`;

@@ -88,8 +88,8 @@ export interface Capabilities {
 
 /**
  * One plain command; `ignoreFailure` for undo steps that may find nothing to undo. In arguments and standard input
- * `{state}` stands for the fault's state folder and `{timeout}` for the milliseconds until the kernel is to end what it
- * carries, both known only where the script runs.
+ * `{state}` stands for the fault's state folder, `{claims}` for the folder of limits that faults share, and `{timeout}`
+ * for the milliseconds until the kernel is to end what it carries, all known only where the script runs.
  */
 export interface PlanCommand {
   argv: string[];

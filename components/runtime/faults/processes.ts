@@ -71,7 +71,9 @@ function restart(machine: ResolvedMachine, index: number): PlanCommand[] {
   const { aliveCommand, restartCommand } = machine;
   if (aliveCommand === undefined || restartCommand === undefined) return [];
   const was = `[ ! -s {state}/killed${index} ] || ${gone(machine)}`;
-  return [shell(`${was} || ${words(aliveCommand)} >/dev/null 2>&1 || ${words(restartCommand)} >/dev/null 2>&1`)];
+  return [
+    shell(`${was} || ${words(aliveCommand)} >/dev/null 2>&1 || plainly ${words(restartCommand)} >/dev/null 2>&1`),
+  ];
 }
 
 function restartDone(machine: ResolvedMachine, index: number): PlanCommand[] {

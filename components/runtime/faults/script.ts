@@ -1,4 +1,5 @@
 import { ExitCode, ShadownetError } from "../../internal/problems";
+import { claimBody } from "./claimBody";
 import { quote, words } from "./commands";
 import type { EffectCounter, FaultPlan, PlanCommand } from "./plan";
 import { scriptBody } from "./scriptBody";
@@ -7,6 +8,8 @@ import { scriptBody } from "./scriptBody";
 export interface ScriptOptions {
   /** Folder for the undo, the timer and the marks. Defaults to `/run/shadownet/faults/<id>`. */
   stateFolder?: string;
+  /** Folder in which faults on one host find each other's limits. Defaults to `/run/shadownet/claims`. */
+  claimsFolder?: string;
   /** False when nobody sends heartbeats and the timer alone ends the fault. Defaults to true. */
   heartbeats?: boolean;
   /** Slice of systemd that the timer runs in, apart from what the fault hits. Defaults to systemd's own choice. */
@@ -27,8 +30,13 @@ export function defaultStateFolder(id: string): string {
  */
 export function renderScript(plan: FaultPlan, options: ScriptOptions = {}): string {
   const state = options.stateFolder ?? defaultStateFolder(plan.id);
-  if (!/^\/[A-Za-z0-9_./@+-]+$/.test(state)) {
-    const message = `state folder "${state}": use an absolute path of letters, digits and . _ - / @ +`;
+  const claims = options.claimsFolder ?? "/run/shadownet/claims";
+  for (const [what, path] of [
+    ["state", state],
+    ["claims", claims],
+  ] as const) {
+    if (/^\/[A-Za-z0-9_./@+-]+$/.test(path)) continue;
+    const message = `${what} folder "${path}": use an absolute path of letters, digits and . _ - / @ +`;
     throw new ShadownetError("bad-input", message, ExitCode.BadInput);
   }
   const window = options.heartbeats === false ? 0 : plan.heartbeatSeconds * missedHeartbeats * 100;
@@ -38,6 +46,7 @@ export function renderScript(plan: FaultPlan, options: ScriptOptions = {}): stri
     "# Usage: sh script start|heartbeat|effect|status|stop",
     `ID=${quote(plan.id)}`,
     `STATE=${quote(state)}`,
+    ...(sharesLimits(plan) ? [`CLAIMS=${quote(claims)}`] : []),
     `DURATION=${Math.ceil(plan.fault.durationSeconds * 100)} # hundredths of a second`,
     `WINDOW=${window} # hundredths of a second without heartbeat after which the fault is undone; 0 means never`,
     `TIMER_SLICE=${quote(options.slice ?? "")} # slice of systemd for the timer; empty means its own choice`,
@@ -52,11 +61,13 @@ export function renderScript(plan: FaultPlan, options: ScriptOptions = {}): stri
     strict("undone_steps", plan.undone ?? []),
     counting("counter_values", plan.effect),
   ];
-  return inState([...head, ...functions, scriptBody].join("\n"), state);
+  const shared = sharesLimits(plan) ? [claimBody] : [];
+  const text = [...head, ...functions, ...shared, scriptBody].join("\n");
+  return text.replaceAll("{state}", state).replaceAll("{claims}", claims);
 }
 
-function inState(text: string, state: string): string {
-  return text.replaceAll("{state}", state);
+function sharesLimits({ apply }: FaultPlan): boolean {
+  return apply.some(({ argv }) => argv[2]?.includes("\nclaim ") === true);
 }
 
 /** Commands of which the first that fails ends the function. */

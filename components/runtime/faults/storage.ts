@@ -1,4 +1,5 @@
 import { gathered, number } from "./cgroup";
+import { type SharedLimit, claimFolder, claimSteps, takeShares } from "./claims";
 import { quote, shell } from "./commands";
 import type { CompileContext, CompiledKind } from "./context";
 import type { ResolvedMachine } from "./plan";
@@ -47,48 +48,89 @@ export function compileIo(context: CompileContext): CompiledKind {
       context.problem({ path: "target.machine", reason });
       return [];
     }
-    return [throttle({ group: quote(group), unified: unified !== undefined, folder, index, left })];
+    const probe = quote(`${folder}/.shadownet-speed-${context.fault.id}`);
+    return [
+      throttle({ group: quote(group), unified: unified !== undefined, folder: quote(folder), probe, index, left }),
+    ];
   });
   const note = `${left / 10} % of the measured speed is left; cgroup v1 limits only what is read or written past the page cache`;
   return gathered(parts, [note]);
 }
 
-function throttle(settings: { group: string; unified: boolean; folder: string; index: number; left: number }) {
-  const { group, unified, folder, index, left } = settings;
-  const files = unified
-    ? [`${group}/io.max`]
-    : ["read", "write"].map((way) => `${group}/blkio.throttle.${way}_bps_device`);
+interface ThrottleSettings {
+  group: string;
+  unified: boolean;
+  folder: string;
+  /** File that is written to measure the speed. */
+  probe: string;
+  index: number;
+  left: number;
+}
+
+/** The speed is measured by the first of several such faults, before anything is taken away. */
+function throttle({ group, unified, folder, probe, index, left }: ThrottleSettings) {
   const device = `{state}/device${index}`;
-  const probe = quote(`${folder}/.shadownet-speed`);
-  const limit = unified ? '"$device rbps=$speed wbps=$speed"' : '"$device $speed"';
-  const none = unified ? '"$(cat DEVICE) rbps=max wbps=max"' : '"$(cat DEVICE) 0"';
-  const set = (file: string): string => `echo ${limit} >${file} || exit 1`;
-  const clear = (file: string): string => `echo ${none.replace("DEVICE", device)} >${file} || exit 1`;
-  const isSet = `grep -q "^$(cat ${device}) " ${files[0]!}`;
+  const limit: SharedLimit = {
+    name: `${group}/${unified ? "io.max" : "blkio.throttle"}`,
+    present: `[ -d ${group} ]`,
+    identity: `stat -c %i ${group}`,
+    remember: `echo "$device" >"$CLAIM/device" && echo "$speed" >"$CLAIM/speed"`,
+    ...(unified ? unifiedThrottle(group) : oldThrottle(group)),
+    combine: `speed=$(cat "$CLAIM/speed")
+  ${takeShares("speed")}
+  [ "$speed" -ge 65536 ] || speed=65536
+  echo "$speed $speed"`,
+  };
+  const steps = claimSteps(limit, `${left}`, measureSpeed(folder, probe, device));
+  const original = `${claimFolder(limit)}/original`;
+  const files = unified ? `${group}/io.max` : `${group}/blkio.throttle.write_bps_device`;
+  const isSet = `[ -e ${original} ] && grep -q "^$(cat ${device}) " ${files}`;
   return {
-    apply: [
-      shell(
-        [
-          `start=$(date +%s%N)`,
-          `dd if=/dev/zero of=${probe} bs=1048576 count=32 conv=fdatasync 2>/dev/null || exit 1`,
-          `rm -f ${probe}`,
-          `elapsed=$((($(date +%s%N) - start) / 1000000 + 1))`,
-          `speed=$((33554432 * ${left} / elapsed))`,
-          `[ "$speed" -ge 65536 ] || speed=65536`,
-          `number=$(stat -c %d ${quote(folder)})`,
-          `device=$((number >> 8 & 4095)):$((number & 255))`,
-          `[ -e "/sys/dev/block/$device/partition" ] && device=$(cat "/sys/dev/block/$device/../dev")`,
-          `[ -e "/sys/dev/block/$device" ] || { echo "the data folder lies on no block device" >&2; exit 1; }`,
-          `echo "$device" >${device}`,
-          ...files.map(set),
-        ].join("\n"),
-      ),
-    ],
+    apply: [steps.apply],
     verify: [shell(isSet)],
-    undo: [shell(`[ ! -s ${device} ] || [ ! -d ${group} ] || {\n${files.map(clear).join("\n")}\n}`)],
-    undone: [shell(`[ ! -s ${device} ] || [ ! -d ${group} ] || ! ${isSet}`)],
+    undo: [steps.undo, shell(`rm -f ${probe}`)],
+    undone: [steps.undone],
     effect: [number("limited", `if ${isSet}; then echo 1; else echo 0; fi`)],
   };
+}
+
+/** Limits are a pair of bytes per second to read and to write. */
+function unifiedThrottle(group: string): Pick<SharedLimit, "current" | "put"> {
+  const value = (key: string): string =>
+    `$(sed -n "s/^$(cat "$CLAIM/device") .*${key}=\\([0-9a-z]*\\).*/\\1/p" ${group}/io.max)`;
+  return {
+    current: `reads=${value("rbps")}
+  writes=${value("wbps")}
+  echo "${"${reads:-max}"} ${"${writes:-max}"}"`,
+    put: `read -r reads writes <"$1"
+  echo "$(cat "$CLAIM/device") rbps=$reads wbps=$writes" >${group}/io.max`,
+  };
+}
+
+function oldThrottle(group: string): Pick<SharedLimit, "current" | "put"> {
+  const file = (way: string): string => `${group}/blkio.throttle.${way}_bps_device`;
+  const value = (way: string): string => `$(sed -n "s/^$(cat "$CLAIM/device") //p" ${file(way)})`;
+  return {
+    current: `reads=${value("read")}
+  writes=${value("write")}
+  echo "${"${reads:-0}"} ${"${writes:-0}"}"`,
+    put: `read -r reads writes <"$1"
+  echo "$(cat "$CLAIM/device") $reads" >${file("read")} && echo "$(cat "$CLAIM/device") $writes" >${file("write")}`,
+  };
+}
+
+function measureSpeed(folder: string, probe: string, device: string): string[] {
+  return [
+    `start=$(date +%s%N)`,
+    `dd if=/dev/zero of=${probe} bs=1048576 count=32 conv=fdatasync 2>/dev/null || exit 1`,
+    `rm -f ${probe}`,
+    `speed=$((33554432000 / (($(date +%s%N) - start) / 1000000 + 1)))`,
+    `number=$(stat -c %d ${folder})`,
+    `device=$((number >> 8 & 4095)):$((number & 255))`,
+    `if [ -e "/sys/dev/block/$device/partition" ]; then device=$(cat "/sys/dev/block/$device/../dev"); fi`,
+    `[ -e "/sys/dev/block/$device" ] || { echo "the data folder lies on no block device" >&2; exit 1; }`,
+    `echo "$device" >${device}`,
+  ];
 }
 
 function withDisk(context: CompileContext): { machine: ResolvedMachine; folder: string }[] {
