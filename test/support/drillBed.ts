@@ -18,6 +18,7 @@ import type { LabGatewaySpec, LabMirrorSpec } from "../../components/lab/kernel/
 import { shadowRecordFile } from "../../components/lab/shadowRecord";
 import { relayNamespaces } from "../../components/runtime/faults/relayPlan";
 import type { Driver } from "../../components/runtime/runner/driver";
+import { runningController } from "../../components/runtime/console/controllerFile";
 import type { Journal } from "../../components/runtime/runner/journal";
 import type { Topology } from "../../components/topology";
 import { buildPair, privateState, uniqueName } from "./labPair";
@@ -156,12 +157,36 @@ export class DrillBed {
 
   /** Starts `shadownet run` with an experiment from a file, in a process group of its own. */
   async start(name: string, experiment: Experiment, ...options: string[]): Promise<DrillRun> {
+    const runs = join(this.folder, "runs", name);
+    return this.startRun(name, experiment, runs, ["--runs", runs, "--json", ...options]);
+  }
+
+  /** Starts `shadownet serve`, and `shadownet run` as its client: the controller is the runner. */
+  async startAtController(name: string, experiment: Experiment, ...options: string[]): Promise<DrillRun> {
+    const runs = join(this.folder, "runs", name);
+    const serve = ["serve", "--address", "127.0.0.1:0", "--network", this.shadow, "--runs", runs];
+    const controller = spawn(process.execPath, [launcher, ...serve], { detached: true, stdio: "ignore" });
+    const state = process.env.SHADOWNET_STATE!;
+    const deadline = Date.now() + 60_000;
+    while ((await runningController(state)) === undefined) {
+      if (controller.exitCode !== null || Date.now() > deadline) throw new Error("the controller did not start");
+      await delay(50);
+    }
+    return this.startRun(name, experiment, runs, ["--json", ...options], controller);
+  }
+
+  private async startRun(
+    name: string,
+    experiment: Experiment,
+    runs: string,
+    options: string[],
+    controller?: ChildProcess,
+  ): Promise<DrillRun> {
     const file = join(this.folder, `${name}.json`);
     await writeFile(file, JSON.stringify(experiment));
-    const runs = join(this.folder, "runs", name);
-    const args = ["run", "--network", this.shadow, "--file", file, "--runs", runs, "--json", ...options];
+    const args = ["run", "--network", this.shadow, "--file", file, ...options];
     const child = spawn(process.execPath, [launcher, ...args], { detached: true, stdio: ["ignore", "pipe", "pipe"] });
-    return new DrillRun(child, runs);
+    return new DrillRun(child, runs, controller);
   }
 
   /** Runs the command line tool to its end. */
@@ -181,7 +206,7 @@ export class DrillBed {
       ...namespaces.map((namespace) => dumpNamespace(namespace)),
       ...[...new Set(groups)].map((group) => dumpGroup(group)),
     ]);
-    const relays = await this.relays();
+    const relays = [...(await this.relays()), ...(await claims())];
     const shown = processes.filter((line) => withGateway || !line.includes("/gateway/main.js"));
     return [...shown, ...relays, ...parts].join("\n");
   }
@@ -208,6 +233,12 @@ export class DrillBed {
   }
 }
 
+/** Limits that faults share; nothing of this shadow's may be left of them. */
+async function claims(): Promise<string[]> {
+  const names = await readdir("/run/shadownet/claims").catch(() => [] as string[]);
+  return names.filter((name) => name !== "lock").map((name) => `claim ${name}`);
+}
+
 /** A run in a process of its own. */
 export class DrillRun {
   readonly ended: Promise<number | undefined>;
@@ -217,6 +248,7 @@ export class DrillRun {
   constructor(
     readonly child: ChildProcess,
     private readonly runs: string,
+    private readonly controller?: ChildProcess,
   ) {
     child.stdout!.setEncoding("utf8").on("data", (text: string) => (this.output += text));
     child.stderr!.setEncoding("utf8").on("data", (text: string) => (this.errors += text));
@@ -258,7 +290,8 @@ export class DrillRun {
   /** Ends the runner at once, and what it has started too when `whole` is true. */
   async kill(whole: boolean): Promise<void> {
     const runner = (await this.journal())?.process?.pid;
-    for (const pid of whole ? [-this.child.pid!] : runner === undefined ? [] : [runner]) killNow(pid);
+    const groups = [this.child, ...(this.controller === undefined ? [] : [this.controller])].map(({ pid }) => -pid!);
+    for (const pid of whole ? groups : runner === undefined ? [] : [runner]) killNow(pid);
   }
 }
 

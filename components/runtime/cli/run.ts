@@ -9,6 +9,7 @@ import { ExitCode, ShadownetError, didYouMean, refuse } from "../../internal/pro
 import { renderTable } from "../report/table";
 import { ControllerClient } from "../console/client";
 import { runningController } from "../console/controllerFile";
+import type { SkippedChecks } from "../runner/context";
 import type { Journal } from "../runner/journal";
 import { runExperiments } from "../runner/run";
 import { newRunId } from "../runner/runId";
@@ -59,8 +60,7 @@ export function register(program: Command): void {
       await (await backEndOf(network)).topology(network);
       const experiments = await chooseExperiments(network, names, options.file);
       const request = { network, experiments, options };
-      const skips = options.skipLeftovers ?? options.skipMirrorHealth ?? options.skipFidelityGate ?? false;
-      const alone = options.runs !== undefined || options.dryRun !== undefined || skips;
+      const alone = options.runs !== undefined || options.dryRun !== undefined;
       const atController = alone ? undefined : await runAtController(terminal, request, names);
       const journal =
         atController ?? (await runOnShadow(terminal, { ...request, options: { runs: "runs", ...options } }));
@@ -86,7 +86,13 @@ async function runAtController(
   if (controller === undefined) return undefined;
   const client = new ControllerClient(controller);
   const definitions = Object.fromEntries(Object.entries(experiments).filter(([name]) => !names.includes(name)));
-  const { id } = await client.startRun(network, { experiments: names, definitions, seed: parseSeed(options.seed) });
+  const seed = parseSeed(options.seed);
+  const { id } = await client.startRun(network, {
+    experiments: names,
+    definitions,
+    seed,
+    skip: skippedChecks(options),
+  });
   terminal.say(`run ${id} at the controller on http://${controller.address}`);
   const stop = abortOnSignals(terminal);
   const abort = (): void => void client.abort(id, (stop.signal.reason as Error).message).catch(() => undefined);
@@ -99,6 +105,11 @@ async function runAtController(
   } finally {
     stop.release();
   }
+}
+
+function skippedChecks(options: Pick<RunOptions, SkipOption>): SkippedChecks {
+  const { skipLeftovers: leftovers, skipMirrorHealth: mirrorHealth, skipFidelityGate: fidelityGate } = options;
+  return { leftovers, mirrorHealth, fidelityGate };
 }
 
 /** Runs the experiments, shows progress, writes journal and reports, prints the table. */
@@ -121,11 +132,7 @@ export async function runOnShadow(terminal: Terminal, request: RunRequest): Prom
       command: ["shadownet", ...process.argv.slice(2)],
       versions: { shadownet: packageVersion(), node: process.version },
       dryRun,
-      skip: {
-        leftovers: options.skipLeftovers,
-        mirrorHealth: options.skipMirrorHealth,
-        fidelityGate: options.skipFidelityGate,
-      },
+      skip: skippedChecks(options),
       alarms,
       notify: { urls: notify },
       signal: stop.signal,

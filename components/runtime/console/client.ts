@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 
 import { ExitCode, type Problem, ProblemsError, ShadownetError } from "../../internal/problems";
+import type { SkippedChecks } from "../runner/context";
 import type { RunProgress } from "../runner/progress";
 import type { ControllerRecord } from "./controllerFile";
 import type { RunSummary } from "./runs";
@@ -10,6 +11,8 @@ export interface ClientRunRequest {
   experiments: string[];
   definitions: Record<string, unknown>;
   seed: number;
+  /** Checks of the preflight to leave out. Defaults to none. */
+  skip?: SkippedChecks;
 }
 
 /** Asks the controller that runs on this host. */

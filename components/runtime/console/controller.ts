@@ -4,6 +4,7 @@ import { refuse } from "../../internal/problems";
 import { type Metric, counter, gauge } from "../telemetry/metric";
 import { alarmMetrics, mirrorMetrics, signalMetrics } from "../telemetry/signals";
 import { type Clock, systemClock, within } from "../runner/clock";
+import type { SkippedChecks } from "../runner/context";
 import type { MirrorState, ShadowDescription } from "../runner/driver";
 import { type HaltRecord, halt, isHalted, refuseWhenHalted, release } from "../runner/halt";
 import type { NotifySettings } from "../runner/notify";
@@ -40,6 +41,8 @@ export interface StartRequest {
   /** Experiments of this request alone, by name. */
   definitions: Record<string, unknown>;
   seed: number;
+  /** Checks of the preflight to leave out. Defaults to none. */
+  skip?: SkippedChecks;
 }
 
 /** The one process that holds runs, schedules and alarms of the shadows of a state folder. */
@@ -112,7 +115,7 @@ export class Controller {
   }
 
   /** Starts a run of known and given experiments; throws with every problem at once. */
-  async startRun({ shadow, experiments: names, definitions, seed }: StartRequest): Promise<RunSummary> {
+  async startRun({ shadow, experiments: names, definitions, seed, skip }: StartRequest): Promise<RunSummary> {
     refuseWhenHalted(this.options.stateFolder);
     await this.experiments.requireShadow(shadow);
     const chosen: Record<string, KnownExperiment["experiment"]> = {};
@@ -128,7 +131,7 @@ export class Controller {
     const files = Object.keys(definitions).flatMap((name) => ["--file", `${name}.json`]);
     const command = ["shadownet", "run", ...names, ...files, "--network", shadow, "--seed", String(seed)];
     const alarms = (await this.options.backEnd.monitor(shadow)).alarms ?? [];
-    return this.runs.start({ shadow, experiments: chosen, seed, command, alarms });
+    return this.runs.start({ shadow, experiments: chosen, seed, command, alarms, skip });
   }
 
   /** Why runs are forbidden; undefined when they are allowed. */

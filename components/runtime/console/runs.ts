@@ -6,6 +6,7 @@ import { ShadownetError } from "../../internal/problems";
 import type { AlarmRule } from "../../monitor";
 import { writeReports } from "../report/write";
 import type { Clock } from "../runner/clock";
+import type { SkippedChecks } from "../runner/context";
 import type { Driver } from "../runner/driver";
 import type { Journal } from "../runner/journal";
 import { readJournal } from "../runner/journalWriter";
@@ -25,6 +26,8 @@ export interface RunRequest {
   /** Command that does the same, for the journal. */
   command: string[];
   alarms: AlarmRule[];
+  /** Checks of the preflight to leave out. Defaults to none. */
+  skip?: SkippedChecks;
 }
 
 /** A run in few words. */
@@ -175,7 +178,7 @@ export class RunBook {
 
   private async carryOut(run: ActiveRun, request: RunRequest, onBegun: () => void): Promise<void> {
     const { open, stateFolder, versions, clock } = this.options;
-    const { experiments, seed, command, alarms } = request;
+    const { experiments, seed, command, alarms, skip } = request;
     try {
       const driver = await open(run.shadow);
       try {
@@ -191,6 +194,7 @@ export class RunBook {
           command,
           versions,
           alarms,
+          skip,
           clock,
         };
         const journal = await runExperiments({ ...settings, driver, signal: run.stop.signal, onProgress });

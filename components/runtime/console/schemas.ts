@@ -48,6 +48,14 @@ export const startBody = z
       .default({})
       .meta({ description: "experiments of this run alone, by name" }),
     seed: z.int().min(0).default(1).meta({ description: "seed of everything random" }),
+    skip: z
+      .strictObject({
+        leftovers: z.boolean().optional(),
+        mirrorHealth: z.boolean().optional(),
+        fidelityGate: z.boolean().optional(),
+      })
+      .default({})
+      .meta({ description: "checks of the preflight to leave out; what protects production is not among them" }),
   })
   .refine(({ experiments, definitions }) => experiments.length + Object.keys(definitions).length > 0, {
     path: ["experiments"],

@@ -5,7 +5,7 @@ import { type SharedLimit, claimFolder, claimSteps } from "./claims";
 import { quote } from "./commands";
 import type { CompileContext, CompiledKind } from "./context";
 import { type TapAction, nftParts, tapsOf } from "./nft";
-import type { PlanCommand, ResolvedMachine } from "./plan";
+import type { ResolvedMachine } from "./plan";
 
 const headerBytes = 12;
 /** Longest comparison in one nft expression. */

@@ -101,7 +101,7 @@ function unifiedThrottle(group: string): Pick<SharedLimit, "current" | "put"> {
   return {
     current: `reads=${value("rbps")}
   writes=${value("wbps")}
-  echo "${"${reads:-max}"} ${"${writes:-max}"}"`,
+  echo "\${reads:-max} \${writes:-max}"`,
     put: `read -r reads writes <"$1"
   echo "$(cat "$CLAIM/device") rbps=$reads wbps=$writes" >${group}/io.max`,
   };
@@ -113,7 +113,7 @@ function oldThrottle(group: string): Pick<SharedLimit, "current" | "put"> {
   return {
     current: `reads=${value("read")}
   writes=${value("write")}
-  echo "${"${reads:-0}"} ${"${writes:-0}"}"`,
+  echo "\${reads:-0} \${writes:-0}"`,
     put: `read -r reads writes <"$1"
   echo "$(cat "$CLAIM/device") $reads" >${file("read")} && echo "$(cat "$CLAIM/device") $writes" >${file("write")}`,
   };
