@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -21,6 +22,8 @@ import { renderScript } from "../../components/runtime/faults/script";
 
 export type Family = 4 | 6;
 
+/** Test runs in process namespaces of their own have equal process ids and share the control groups. */
+const mark = randomBytes(1).toString("hex");
 let beds = 0;
 const traffic = join(__dirname, "faultsTraffic.cjs");
 
@@ -37,7 +40,7 @@ export class FaultBed {
   ) {}
 
   static async make(): Promise<FaultBed> {
-    const name = `t${process.pid}${(beds++).toString(36)}`;
+    const name = `t${process.pid}${mark}${(beds++).toString(36)}`;
     const folder = await mkdtemp(join(tmpdir(), "shadownet-faults-"));
     const program = join(__dirname, "../../components/runtime/faults/relay/main.ts");
     const relay = [process.execPath, "--import", require.resolve("tsx"), program];

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -39,9 +40,12 @@ export const pairTopology: Topology = {
   boundaries: [{ name: "internet", kind: "internet", cidrs: ["0.0.0.0/0", "::/0"] }],
 };
 
+/** Test runs in process namespaces of their own have equal process ids and share the control groups. */
+const mark = randomBytes(1).toString("hex");
+
 /** A network name that no other test uses. */
 export function uniqueName(prefix: string): string {
-  return `t${process.pid}-${prefix}`;
+  return `t${process.pid}${mark}-${prefix}`;
 }
 
 /** Gives this process a state folder of its own; call the returned function at the end. */

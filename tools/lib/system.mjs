@@ -18,6 +18,8 @@ export const runPrograms = {
 /** The same for what only the tests and the benchmarks use. */
 export const testPrograms = {
   shellcheck: "shellcheck",
+  at: "atd",
+  systemd: "systemd-run",
   tcpdump: "tcpdump",
   wrk: "wrk",
   tshark: "tshark",
@@ -28,7 +30,8 @@ export const testPrograms = {
 /** The same for what the benchmarks compare with, and for the compiler that makes their source of packets. */
 export const benchPrograms = { mininet: "mn", "build-essential": "cc" };
 
-const services = ["nginx", "redis-server", "prometheus"];
+/** Start of a package's name → the service that it would leave running. */
+const services = { nginx: "nginx", "redis-server": "redis-server", prometheus: "prometheus", at: "atd" };
 const policyFile = "/usr/sbin/policy-rc.d";
 
 /** The packages whose program is not there. */
@@ -69,7 +72,9 @@ async function withoutServices(install, packages) {
   } finally {
     if (isOurs) rmSync(policyFile, { force: true });
   }
-  const installed = services.filter((service) => packages.some((name) => name.startsWith(service)));
+  const installed = Object.entries(services)
+    .filter(([start]) => packages.some((name) => name.startsWith(start)))
+    .map(([, service]) => service);
   if (existsSync("/run/systemd/system") && installed.length > 0) {
     await capture("systemctl", ["disable", ...installed]);
   }
