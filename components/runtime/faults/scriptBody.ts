@@ -143,6 +143,14 @@ guard() {
   done
 }
 
+# Watcher and guard sleep between their looks; ending them leaves no process behind.
+dismiss() {
+  number_in "$STATE/$1"
+  if [ "$NUMBER" -gt 1 ] && runs "$NUMBER" "$STATE/fault.sh ${"${1%er}"}"; then
+    kill -9 "-$NUMBER" 2>/dev/null || kill -9 "$NUMBER" 2>/dev/null
+  fi
+}
+
 watch() {
   go_first
   keep guard guard
@@ -153,8 +161,8 @@ watch() {
     case $REASON in
       '') ;;
       lost) undo lost; rm -rf "$STATE"; exit 0 ;;
-      ended) [ -e "$STATE/clean" ] && exit 0; undo "$REASON" ;;
-      *) undo "$REASON" && exit 0 ;;
+      ended) if [ -e "$STATE/clean" ] || undo "$REASON"; then dismiss guard; exit 0; fi ;;
+      *) if undo "$REASON"; then dismiss guard; exit 0; fi ;;
     esac
     clock
     number_in "$STATE/deadline"
@@ -196,14 +204,9 @@ fail() {
   exit 1
 }
 
-# Watcher and guard sleep between their looks; ending them here leaves no process behind.
 leave() {
-  for KEPT in guard watcher; do
-    number_in "$STATE/$KEPT"
-    if [ "$NUMBER" -gt 1 ] && runs "$NUMBER" "$STATE/fault.sh $(echo "$KEPT" | sed s/er$//)"; then
-      kill -9 "-$NUMBER" 2>/dev/null || kill -9 "$NUMBER" 2>/dev/null
-    fi
-  done
+  dismiss guard
+  dismiss watcher
   rm -rf "$STATE"
 }
 
