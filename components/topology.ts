@@ -236,6 +236,11 @@ export interface MachineInterface {
 export interface LabMachineExtras {
   /** Folder that holds the machine's data; inside the machine it is `/srv`. */
   dataFolder?: string;
+  /**
+   * Size of a disk of the machine's own for its data, from 4: it can run full without filling the host's disk. Defaults
+   * to a folder on the host's disk.
+   */
+  diskMegabytes?: number;
   /** Programs seen running, one command line each. */
   processes?: string[];
 }

@@ -87,7 +87,13 @@ const machine = z.strictObject({
   interfaces: z.array(machineInterface).min(1),
   forwarding: z.boolean().optional(),
   sourceId: z.string().optional(),
-  lab: z.strictObject({ dataFolder: z.string().optional(), processes: z.array(z.string()).optional() }).optional(),
+  lab: z
+    .strictObject({
+      dataFolder: z.string().optional(),
+      diskMegabytes: z.number().min(4).max(1_048_576).optional(),
+      processes: z.array(z.string()).optional(),
+    })
+    .optional(),
   aws: aws.awsMachineShape.optional(),
 });
 

@@ -5,6 +5,7 @@ import { tryRun } from "../internal/exec";
 import type { Machine, MachineInterface } from "../topology";
 import type { CapturedNetwork } from "./captureSubnets";
 import { machineCgroups, readSize } from "./kernel/cgroups";
+import { readDisk } from "./kernel/disk";
 import { interfaceOf, writtenMachine } from "./kernel/machine";
 import { machineFolder, machineNamespace } from "./kernel/names";
 import { namespacePath, processesIn } from "./kernel/namespaces";
@@ -60,8 +61,10 @@ export async function captureMachine(
   const workload = pid === undefined ? undefined : await readWorkload(pid);
   const dataFolder = await dataFolderOf(network, name, pid);
   const processes = await commandLines(network, name);
+  const diskMegabytes = written?.diskMegabytes === undefined ? undefined : await readDisk(written);
   const extras = {
     ...(dataFolder === undefined ? {} : { dataFolder }),
+    ...(diskMegabytes === undefined ? {} : { diskMegabytes }),
     ...(processes.length === 0 ? {} : { processes }),
   };
   return {

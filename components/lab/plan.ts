@@ -171,6 +171,7 @@ function planMachine(context: Context, machine: Machine): LabMachineSpec {
     ...(workload === undefined ? {} : { workload }),
     hosts: context.hosts,
     ...(dataFolder === undefined ? {} : { dataSource: resolve(context.settings.dataRoot ?? ".", dataFolder) }),
+    ...(lab?.diskMegabytes === undefined ? {} : { diskMegabytes: lab.diskMegabytes }),
   };
 }
 

@@ -119,6 +119,7 @@ function resolvedMachine(network: string, machine: Machine): ResolvedMachine {
     hostsFile: join(folder, "hosts"),
     crashCommand: script("crash.sh"),
     restartCommand: script("start.sh"),
+    restartsPlainly: true,
     aliveCommand: script("alive.sh"),
     execPrefix: ["ip", "netns", "exec", namespace],
   };

@@ -38,6 +38,37 @@ describe("lab: machine", function () {
     [web, bare] = [plan.machines[0]!, plan.machines[2]!];
   });
 
+  it("has a disk of its own where asked, which runs full alone, comes back with the host, and goes with it", async () => {
+    const source = join(process.env.SHADOWNET_STATE!, "source");
+    await mkdir(source);
+    await writeFile(join(source, "greeting"), "from production");
+    const spec = { ...web, dataSource: source, diskMegabytes: 24, workload: { command: ["sleep", "3600"] } };
+    await createMachine(spec);
+    assert.equal((await readMachine(network, "web-1"))!.diskMegabytes, 24);
+    const inside = async (script: string): Promise<string> => {
+      const { pid } = (await machineStatus(network, "web-1"))!;
+      const { stdout, stderr } = await tryRun(["nsenter", "-t", String(pid), "-m", "-p", "sh", "-c", script]);
+      return stdout + stderr;
+    };
+    assert.equal(await inside("ls -A /srv; cat /srv/greeting"), "greeting\nfrom production");
+    assert.match(await inside("head -c 40M /dev/zero > /srv/big"), /No space left on device/);
+    await writeFile(join(machineFolder(network, "web-1"), "next-to-it"), Buffer.alloc(1 << 20));
+    await inside("rm /srv/big; echo kept > /srv/state");
+    // As after a restart of the host: nothing is mounted and nothing runs.
+    await crashMachine(network, "web-1");
+    await run(["umount", join(machineFolder(network, "web-1"), "data")]);
+    await eventually("the disk is free", async () => !(await disks()).includes(machineFolder(network, "web-1")));
+    await startMachine(network, "web-1");
+    assert.equal(await inside("cat /srv/state"), "kept\n");
+    await updateMachine(spec, { ...spec, diskMegabytes: 32 });
+    assert.equal((await readMachine(network, "web-1"))!.diskMegabytes, 32);
+    assert.equal(await inside("ls -A /srv"), "greeting\n");
+    const folder = machineFolder(network, "web-1");
+    await deleteMachine(network, "web-1");
+    assert.equal((await readFile("/proc/self/mounts", "utf8")).includes(folder), false);
+    await eventually("the disk is gone", async () => !(await disks()).includes(folder));
+  });
+
   it("has its own files, host name, processes and limits", async () => {
     const source = join(process.env.SHADOWNET_STATE!, "source");
     await mkdir(source);
@@ -242,3 +273,8 @@ describe("lab: machine", function () {
     assert.equal((await inMachine(network, "bare-4", ["ip", "-6", "-o", "addr", "show", "tentative"])).stdout, "");
   });
 });
+
+/** Files that are mounted as disks on this host. */
+function disks(): Promise<string> {
+  return run(["losetup", "--list", "--output", "BACK-FILE"]);
+}

@@ -80,7 +80,6 @@ describe("a shadow that changes in the middle of a fault", function () {
     await deleteMachine(bed.shadow, "web-1");
     assert.deepEqual(await readdir(machineFolder(bed.shadow, "")), ["web-2"]);
     await stop(handles);
-    await bed.releaseDisk();
     await deleteNetwork(bed.shadow);
     assert.deepEqual(await leftovers(bed.shadow), []);
   });
@@ -108,7 +107,6 @@ describe("a shadow that changes in the middle of a fault", function () {
       ["machineCrash", {}, { machine: "web-2" }],
       ["linkDown", {}, { link: "front" }],
     ]);
-    await bed.releaseDisk();
     await deleteNetwork(bed.shadow);
     await eventually("nothing of the faults runs", async () => (await processesOfFaults()).length === 0);
     assert.deepEqual(await leftovers(bed.shadow), []);

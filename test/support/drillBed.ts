@@ -10,9 +10,8 @@ import { type CommandResult, run, tryRun } from "../../components/internal/exec"
 import { openLabDriver } from "../../components/lab/driver";
 import { machineCgroups } from "../../components/lab/kernel/cgroups";
 import { createGateway, deleteGateway, updateGateway } from "../../components/lab/kernel/gateway";
-import { startMachine, stopMachine } from "../../components/lab/kernel/machine";
 import { createMirror, deleteMirror } from "../../components/lab/kernel/mirror";
-import { applianceNamespace, machineFolder, mirrorVni, networkFolder } from "../../components/lab/kernel/names";
+import { applianceNamespace, mirrorVni, networkFolder } from "../../components/lab/kernel/names";
 import { killNow, listNamespaces, processesIn } from "../../components/lab/kernel/namespaces";
 import type { LabGatewaySpec, LabMirrorSpec } from "../../components/lab/kernel/specs";
 import { shadowRecordFile } from "../../components/lab/shadowRecord";
@@ -53,6 +52,7 @@ export function drillTopology(dataFolder: string): Topology {
       {
         name: "web-2",
         ...server,
+        lab: { dataFolder, diskMegabytes: 32 },
         interfaces: [{ name: "eth0", subnet: "front", addresses: ["10.90.1.12", "fd00:90:0:1::12"] }],
       },
       {
@@ -69,8 +69,6 @@ export function drillTopology(dataFolder: string): Topology {
 
 /** A production under traffic and its shadow behind a mirror, all real, in a state folder of its own. */
 export class DrillBed {
-  private disk: string | undefined;
-
   private constructor(
     readonly production: string,
     readonly shadow: string,
@@ -110,7 +108,6 @@ export class DrillBed {
     const topology = drillTopology(data);
     this.cleanUps.push(await buildPair(this.production, "production", topology));
     this.cleanUps.push(await buildPair(this.shadow, "shadow", topology));
-    await this.giveDisk("web-2");
     this.cleanUps.push(() => deleteGateway(this.shadow));
     await createGateway(this.gateway);
     this.cleanUps.push(() => deleteMirror(this.shadow));
@@ -118,23 +115,6 @@ export class DrillBed {
     const inside = topology.machines.filter(({ name }) => name !== "client-1");
     const record = { topology: { ...topology, machines: inside }, fidelity: [], production: this.production };
     await writeFile(shadowRecordFile(this.shadow), JSON.stringify(record));
-  }
-
-  /** A disk of the machine's own, so that filling it fills nobody else's. */
-  private async giveDisk(machine: string): Promise<void> {
-    const data = join(machineFolder(this.shadow, machine), "data");
-    await stopMachine(this.shadow, machine);
-    await run(["mount", "-t", "tmpfs", "-o", "size=32m", "shadownet-drill", data]);
-    this.cleanUps.push(() => this.releaseDisk());
-    this.disk = data;
-    await copyFile(join(__dirname, "drillWorkload.cjs"), join(data, "app.cjs"));
-    await startMachine(this.shadow, machine);
-  }
-
-  /** Takes the disk away that one machine has of its own. */
-  async releaseDisk(): Promise<void> {
-    if (this.disk !== undefined) await run(["umount", "-l", this.disk]);
-    this.disk = undefined;
   }
 
   async close(): Promise<void> {

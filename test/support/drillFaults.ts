@@ -33,7 +33,7 @@ const choices: [Omit<ExperimentAction, "target">, FaultTarget[]][] = [
   [{ fault: "memoryExhaustion", sharePercent: 20 }, machines],
   [{ fault: "memoryExhaustion", sharePercent: 5, memoryMode: "pressure" }, [{ machine: "web-1" }]],
   [{ fault: "diskExhaustion", sharePercent: 50 }, [{ machine: "web-2" }]],
-  [{ fault: "ioExhaustion", sharePercent: 50 }, [{ machine: "web-1" }]],
+  [{ fault: "ioExhaustion", sharePercent: 50 }, machines],
   [{ fault: "processKill", processPattern: "tail", intervalSeconds: 0.5 }, machines],
   [{ fault: "processKill", processPattern: "app.cjs" }, machines],
   [{ fault: "dnsFailure", names: ["shop.example"], answer: "servfail" }, machines],

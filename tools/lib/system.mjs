@@ -13,6 +13,7 @@ export const runPrograms = {
   "iputils-ping": "ping",
   "nginx-light": "nginx",
   "redis-server": "redis-server",
+  e2fsprogs: "mkfs.ext4",
 };
 
 /** The same for what only the tests and the benchmarks use. */

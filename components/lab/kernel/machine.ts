@@ -3,10 +3,11 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 
 import { addressFamily } from "../../internal/cidr";
-import { run, tryRun } from "../../internal/exec";
+import { tryRun } from "../../internal/exec";
 import { readRecord, writeAtomically } from "../../internal/files";
 import { ExitCode, ShadownetError } from "../../internal/problems";
 import { applyCgroups, machineCgroups, readSize, removeCgroups, thaw } from "./cgroups";
+import { createData, deleteData, readDisk, releaseDisk } from "./disk";
 import { parseSecurityGroups, renderSecurityGroups, securityTable } from "./filters";
 import { applianceNamespace, bridgeName, machineFolder, machineNamespace, machinePort } from "./names";
 import { feed, ipBatchForced, killProcessesIn, namespaceExists, removeNamespaces, runScript } from "./namespaces";
@@ -47,7 +48,7 @@ export async function createMachine(spec: LabMachineSpec): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o755 });
   await writeAtomically(join(folder, "machine.json"), `${JSON.stringify(spec, undefined, 2)}\n`);
   try {
-    await Promise.all([copyData(spec), applyCgroups(machineCgroups(network, machine), spec.size)]);
+    await Promise.all([createData(spec), applyCgroups(machineCgroups(network, machine), spec.size)]);
     await plugIn(spec, spec.interfaces, true);
     await runScript(machineNamespace(network, machine), insideScript(spec));
     await writeMachineFiles(spec);
@@ -62,12 +63,6 @@ function checkName(machine: string): void {
   if (/^[a-z0-9][a-z0-9-]*$/.test(machine) && machine.length <= 63) return;
   const allowed = "lower-case letters, digits and hyphens, at most 63, starting with a letter or digit";
   throw new ShadownetError("bad-input", `machine name "${machine}": allowed are ${allowed}`, ExitCode.BadInput);
-}
-
-async function copyData({ network, machine, dataSource }: LabMachineSpec): Promise<void> {
-  const data = join(machineFolder(network, machine), "data");
-  await mkdir(data, { recursive: true });
-  if (dataSource !== undefined) await run(["cp", "-a", "--reflink=auto", `${dataSource}/.`, data]);
 }
 
 /** A machine's ports by their aliases, where its own record is lost. */
@@ -147,11 +142,12 @@ export async function updateMachine(old: LabMachineSpec, spec: LabMachineSpec): 
   if (differs("size")) await applyCgroups(machineCgroups(network, machine), spec.size);
   if (differs("interfaces") || differs("routes") || differs("forwarding")) await updateInside(old, spec);
   if (differs("hosts") || differs("interfaces")) await writeHosts(spec);
-  const restart = differs("workload") || differs("dataSource");
+  const newData = differs("dataSource") || differs("diskMegabytes");
+  const restart = differs("workload") || newData;
   if (restart) await stopProcess(network, machine);
-  if (differs("dataSource")) {
-    await rm(join(machineFolder(network, machine), "data"), { recursive: true, force: true });
-    await copyData(spec);
+  if (newData) {
+    await deleteData(spec);
+    await createData(spec);
   }
   if (spec.workload === undefined) await removeScripts(network, machine);
   else {
@@ -228,6 +224,7 @@ export async function deleteMachine(network: string, machine: string): Promise<v
     );
   }
   await removeCgroups(cgroups);
+  await releaseDisk({ network, machine });
   await rm(folder, { recursive: true, force: true, maxRetries: 3 });
 }
 
@@ -251,6 +248,7 @@ export async function readMachine(network: string, machine: string): Promise<Lab
   const pid = await initProcess(network, machine);
   const workload = pid === undefined ? undefined : await readWorkload(pid);
   const size = await readSize(machineCgroups(network, machine));
+  const diskMegabytes = written.diskMegabytes === undefined ? undefined : await readDisk(written);
   return {
     network,
     machine,
@@ -264,6 +262,7 @@ export async function readMachine(network: string, machine: string): Promise<Lab
     ...(workload === undefined ? {} : { workload }),
     hosts: (await readHosts(network, machine)) ?? written.hosts,
     ...(written.dataSource === undefined ? {} : { dataSource: written.dataSource }),
+    ...(diskMegabytes === undefined ? {} : { diskMegabytes }),
   };
 }
 

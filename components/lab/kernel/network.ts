@@ -6,6 +6,7 @@ import { readRecord, writeAtomically } from "../../internal/files";
 import { ExitCode, ShadownetError } from "../../internal/problems";
 import { faultIds, faultScript } from "../faults";
 import { removeCgroups, machineCgroups, removeNetworkCgroups, thaw } from "./cgroups";
+import { releaseDisk } from "./disk";
 import { applianceNamespace, namespacePrefix, networkFolder, stateFolder } from "./names";
 import { ipBatch, killProcessesIn, listNamespaces, namespaceExists, removeNamespaces, runScript } from "./namespaces";
 import type { LabNetworkSpec } from "./specs";
@@ -110,6 +111,7 @@ export async function deleteNetwork(network: string): Promise<void> {
   await Promise.all(owners.map((owner) => removeCgroups(machineCgroups(network, owner))));
   await removeNetworkCgroups(network);
   await removeNamespaces(namespaces);
+  await Promise.all(machines.map((machine) => releaseDisk({ network, machine })));
   await rm(networkFolder(network), { recursive: true, force: true, maxRetries: 3 });
 }
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Workload } from "../../topology";
 import { type MachineCgroups, limitFiles, machineCgroups } from "./cgroups";
 import { machineFolder, machineNamespace } from "./names";
+import { remountLines } from "./disk";
 import { namespacePath, quote } from "./namespaces";
 import type { LabMachineSpec } from "./specs";
 
@@ -52,7 +53,7 @@ fi
 
 # Third step: the first child is process 1 of the new process namespace.
 if [ "$1" = enter ]; then
-  env -i ${variables.join(" ")} sh "$folder/${initScriptName}" ${command.map(quote).join(" ")} &
+  $SHADOWNET_PLAINLY env -i ${variables.join(" ")} sh "$folder/${initScriptName}" ${command.map(quote).join(" ")} &
   read -r stat < "/proc/$!/stat" || exit 1
   set -- \${stat##*) }
   echo "$! \${20}" > "$folder/init.pid"
@@ -71,6 +72,7 @@ if [ -n "$made" ]; then
   ${[...limits, ":"].join("\n  ")}
 fi
 ${thawLines(cgroups)}
+${remountLines(spec)}
 rm -f "$folder/init.pid"
 sh "$0" launch < /dev/null > "$folder/workload.log" 2>&1 9>&-
 sh "$folder/alive.sh" || { tail -n 20 "$folder/workload.log" >&2; exit 1; }

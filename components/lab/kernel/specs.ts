@@ -73,6 +73,8 @@ export interface LabMachineSpec {
   hosts: Record<string, string[]>;
   /** Folder whose content the data folder starts with; empty when left out. */
   dataSource?: string;
+  /** Size of a disk of its own for its data. Defaults to a folder on the host's disk. */
+  diskMegabytes?: number;
 }
 
 /** The kernel rules that copy production's traffic towards the shadow's gateway. */

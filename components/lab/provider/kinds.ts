@@ -141,6 +141,10 @@ const machineKind: ResourceKind = {
     workload: maybe({ type: "object", description: "The program that it runs. Defaults to none." }),
     hosts: { type: "object", description: "Names that it resolves, each with its addresses." },
     dataSource: maybe(text("Folder whose content its data starts with. Defaults to empty.")),
+    diskMegabytes: maybe({
+      type: "number",
+      description: "Size of a disk of its own for its data. Defaults to a folder on the host's disk.",
+    }),
   },
   replaceOn: ["network", "machine"],
   id: (inputs) => `${String(inputs.network)}/${String(inputs.machine)}`,

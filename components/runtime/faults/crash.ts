@@ -41,20 +41,23 @@ export function gone({ namespace }: ResolvedMachine): string {
   return namespace === undefined ? "false" : `[ ! -e ${words([`/run/netns/${namespace}`])} ]`;
 }
 
+/** Shell text that starts a machine again. */
+export function restart({ restartCommand = [], restartsPlainly = false }: ResolvedMachine): string {
+  return `${restartsPlainly ? "" : "plainly "}${words(restartCommand)} >/dev/null 2>&1`;
+}
+
 function crashMachine(
   machine: ResolvedMachine,
   index: number,
 ): Record<"apply" | "verify" | "undo" | "undone", PlanCommand> {
-  const { name, crashCommand = [], restartCommand = [] } = machine;
+  const { name, crashCommand = [] } = machine;
   const mark = `{state}/crashed${index}`;
   return {
     apply: shell(
       `${alive(machine)} || { echo "${name} is not running" >&2; exit 1; }\n: >${mark}\n${words(crashCommand)} >/dev/null`,
     ),
     verify: shell(waitFor(`! ${alive(machine)}`, `${name} is still running`)),
-    undo: shell(
-      `[ ! -e ${mark} ] || ${gone(machine)} || ${alive(machine)} || plainly ${words(restartCommand)} >/dev/null 2>&1`,
-    ),
+    undo: shell(`[ ! -e ${mark} ] || ${gone(machine)} || ${alive(machine)} || ${restart(machine)}`),
     undone: shell(`[ ! -e ${mark} ] || ${gone(machine)} || ${alive(machine)}`),
   };
 }

@@ -46,6 +46,11 @@ export interface ResolvedMachine {
   crashCommand?: string[];
   /** Starts the machine again after a crash; does nothing on a running machine. */
   restartCommand?: string[];
+  /**
+   * True when the restart command itself puts `$SHADOWNET_PLAINLY` before what it starts, so that it may go before
+   * ordinary programs as the rest of the undo does. Defaults to false: it runs as an ordinary program.
+   */
+  restartsPlainly?: boolean;
   /** Exit code 0 while the machine is running. */
   aliveCommand?: string[];
   /** Prefix that runs a command inside the machine, for example `ip netns exec …`. Defaults to none. */

@@ -1,7 +1,7 @@
 import { gathered, number } from "./cgroup";
 import { quote, shell, words } from "./commands";
 import type { CompileContext, CompiledKind } from "./context";
-import { gone } from "./crash";
+import { gone, restart } from "./crash";
 import type { PlanCommand, ResolvedMachine } from "./plan";
 import { endProcess } from "./relayPlan";
 
@@ -20,7 +20,7 @@ export function compileProcessKill(context: CompileContext): CompiledKind {
         ...repeat,
       ],
       verify: [],
-      undo: [shell(endProcess(pidFile)), ...restart(machine, index)],
+      undo: [shell(endProcess(pidFile)), ...startAgain(machine, index)],
       undone: restartDone(machine, index),
       effect: [number("killed", `cat {state}/killed${index} 2>/dev/null`)],
     };
@@ -67,13 +67,11 @@ function processList({ cgroups, namespace }: ResolvedMachine): string {
   return namespace === undefined ? "ps -e -o pid=" : words(["ip", "netns", "pids", namespace]);
 }
 
-function restart(machine: ResolvedMachine, index: number): PlanCommand[] {
+function startAgain(machine: ResolvedMachine, index: number): PlanCommand[] {
   const { aliveCommand, restartCommand } = machine;
   if (aliveCommand === undefined || restartCommand === undefined) return [];
   const was = `[ ! -s {state}/killed${index} ] || ${gone(machine)}`;
-  return [
-    shell(`${was} || ${words(aliveCommand)} >/dev/null 2>&1 || plainly ${words(restartCommand)} >/dev/null 2>&1`),
-  ];
+  return [shell(`${was} || ${words(aliveCommand)} >/dev/null 2>&1 || ${restart(machine)}`)];
 }
 
 function restartDone(machine: ResolvedMachine, index: number): PlanCommand[] {

@@ -103,11 +103,11 @@ function relayCounter(name: keyof RelayReport): EffectCounter {
   return { name, argv, parse: { kind: "number" } };
 }
 
-/** Waits up to ten seconds for a condition. */
+/** Waits up to ten seconds for a condition, and no longer when the fault is ended meanwhile. */
 export function waitFor(condition: string, otherwise: string): string {
   return `tries=0\nuntil ${condition}; do
   tries=$((tries + 1))
-  [ "$tries" -lt 200 ] || { echo "${otherwise}" >&2; exit 1; }
+  [ "$tries" -lt 200 ] && [ ! -e {state}/ended ] || { echo "${otherwise}" >&2; exit 1; }
   sleep 0.05\ndone`;
 }
 

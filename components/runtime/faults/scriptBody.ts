@@ -12,24 +12,22 @@ clock() {
   NOW=$((${"${UP%.*}"} * 100 + 1${"${UP#*.}"} - 100))
 }
 
-# A busy host must not make the undo late, so what carries it out goes before ordinary programs.
-FIRST=no
+# A busy host must not make the undo late, so what carries it out goes before ordinary programs. What lives on after the
+# undo, such as a machine that is started again, must not inherit that: SHADOWNET_PLAINLY goes before its command.
+SHADOWNET_PLAINLY=
+export SHADOWNET_PLAINLY
 go_first() {
   if chrt --rr -p 1 "$$" >/dev/null 2>&1; then
-    FIRST=realtime
+    SHADOWNET_PLAINLY="chrt --other 0"
   elif renice -n -15 -p "$$" >/dev/null 2>&1; then
-    FIRST=raised
+    SHADOWNET_PLAINLY="nice -n 15"
     { echo -15 >/proc/self/autogroup; } 2>/dev/null
   fi
 }
 
-# Runs what lives on after the undo, such as a machine that is started again: it must not inherit that.
 plainly() {
-  case $FIRST in
-    realtime) chrt --other 0 "$@" ;;
-    raised) nice -n 15 "$@" ;;
-    *) "$@" ;;
-  esac
+  # shellcheck disable=SC2086 # several words
+  $SHADOWNET_PLAINLY "$@"
 }
 
 number_in() {

@@ -1,3 +1,5 @@
+import { dirname } from "node:path";
+
 import { gathered, number } from "./cgroup";
 import { type SharedLimit, claimFolder, claimSteps, takeShares } from "./claims";
 import { quote, shell } from "./commands";
@@ -28,11 +30,10 @@ export function compileDisk(context: CompileContext): CompiledKind {
   return gathered(parts, [`${share / 10} % of the free space is taken by a file in the machine's data folder`], "file");
 }
 
-/** The host's own disk is not a machine's: filling it would hit everything else on the host. */
+/** The host's disk is not a machine's: filling it would hit everything else on the host. */
 function ownDisk(name: string, folder: string): string {
-  const place = (path: string): string => `"$(df -P ${path} | awk 'NR == 2 { print $6 }')"`;
-  return `[ ${place(quote(folder))} != ${place("/")} ] || {
-  echo "the data folder of ${name} lies on the disk of the host; give the machine a disk of its own" >&2
+  return `[ "$(stat -c %d ${quote(folder)})" != "$(stat -c %d ${quote(dirname(folder))})" ] || {
+  echo "the data folder of ${name} lies on the disk of the host; give the machine one of its own (lab.diskMegabytes)" >&2
   exit 1
 }`;
 }
@@ -121,10 +122,12 @@ function oldThrottle(group: string): Pick<SharedLimit, "current" | "put"> {
 
 function measureSpeed(folder: string, probe: string, device: string): string[] {
   return [
+    `megabytes=$(df -Pk ${folder} | awk 'NR == 2 { free = int($4 / 2048); print free > 32 ? 32 : free }')`,
+    `[ "$megabytes" -gt 0 ] || { echo "the disk is too full to measure its speed" >&2; exit 1; }`,
     `start=$(date +%s%N)`,
-    `dd if=/dev/zero of=${probe} bs=1048576 count=32 conv=fdatasync 2>/dev/null || exit 1`,
+    `dd if=/dev/zero of=${probe} bs=1048576 count="$megabytes" conv=fdatasync 2>/dev/null || exit 1`,
     `rm -f ${probe}`,
-    `speed=$((33554432000 / (($(date +%s%N) - start) / 1000000 + 1)))`,
+    `speed=$((megabytes * 1048576000 / (($(date +%s%N) - start) / 1000000 + 1)))`,
     `number=$(stat -c %d ${folder})`,
     `device=$((number >> 8 & 4095)):$((number & 255))`,
     `if [ -e "/sys/dev/block/$device/partition" ]; then device=$(cat "/sys/dev/block/$device/../dev"); fi`,
