@@ -1,4 +1,4 @@
-import type { IpProtocol } from "./topology";
+import type { AclAction, IpProtocol, TrafficDirection } from "./topology";
 
 /** A definition of what to break, what must stay true, and when to stop. Running it is `shadownet run`. */
 export interface Experiment {
@@ -173,7 +173,7 @@ export interface ExperimentAction extends FaultParameters {
 
 /** A rehearsed change of the shadow, undone after the run unless kept. */
 export interface ShadowChange {
-  /** Machine whose command, environment or size changes. */
+  /** Machine whose command, environment, size, routes or filter rules change. */
   machine?: string;
   /** New environment variables of the machine's workload. */
   environment?: Record<string, string>;
@@ -183,8 +183,34 @@ export interface ShadowChange {
   cpus?: number;
   /** New memory. */
   memoryMegabytes?: number;
+  /** Routes of the machine beside those that it has, or in place of one with the same destination. */
+  routes?: RehearsedRoute[];
+  /** Filter rules of the machine beside those that it has. What is denied is so before anything else is looked at. */
+  filterRules?: RehearsedRule[];
   /** Keep the change after the run. Defaults to false. */
   keep?: boolean;
+}
+
+/** A route that a change rehearses: exactly one of `via` and `blackhole`. */
+export interface RehearsedRoute {
+  /** IPv4 or IPv6 range, `0.0.0.0/0` for the default route. */
+  destination: string;
+  /** Address of the next hop, on one of the machine's links. */
+  via?: string;
+  /** True when packets are dropped. Defaults to false. */
+  blackhole?: boolean;
+}
+
+/** A filter rule that a change rehearses. */
+export interface RehearsedRule {
+  /** Whether it lets pass or drops; what is dropped is so on established connections too. */
+  action: AclAction;
+  direction: TrafficDirection;
+  protocol: IpProtocol;
+  /** A port or a range, `80` or `8000-8010`. Defaults to all ports. */
+  ports?: string;
+  /** Peers by range. Defaults to everybody. */
+  cidrs?: string[];
 }
 
 /** A fault switched on and off; each repetition is a sample. */

@@ -12,7 +12,7 @@ import {
   SignalSide,
 } from "./experiment";
 import { formed } from "./shapeProblems";
-import { IpProtocol } from "./topology";
+import { AclAction, IpProtocol, TrafficDirection } from "./topology";
 
 const name = z.string().min(1);
 const seconds = z.number().nonnegative();
@@ -79,6 +79,22 @@ const change = z.strictObject({
   workloadCommand: z.array(z.string()).min(1).optional(),
   cpus: positive.optional(),
   memoryMegabytes: positive.optional(),
+  routes: z
+    .array(z.strictObject({ destination: name, via: name.optional(), blackhole: z.boolean().optional() }))
+    .min(1)
+    .optional(),
+  filterRules: z
+    .array(
+      z.strictObject({
+        action: z.enum(AclAction),
+        direction: z.enum(TrafficDirection),
+        protocol: z.enum(IpProtocol),
+        ports: name.optional(),
+        cidrs: z.array(name).min(1).optional(),
+      }),
+    )
+    .min(1)
+    .optional(),
   keep: z.boolean().optional(),
 });
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 
+import { changeWithoutTopologyProblems } from "./changeProblems";
 import type { Experiment, ExperimentAction, ExperimentSchedule, FaultTarget } from "./experiment";
 import { experimentShape } from "./experimentShape";
 import { parseCidr } from "./internal/cidr";
@@ -140,16 +141,17 @@ function probeProblems(path: string, probe: NonNullable<ExperimentAction["probe"
 }
 
 function changeProblems(path: string, change: NonNullable<ExperimentAction["change"]>, topology: Topology): Problem[] {
-  const { machine, environment, workloadCommand, cpus, memoryMegabytes } = change;
+  const { machine, environment, workloadCommand, cpus, memoryMegabytes, routes, filterRules } = change;
   const names = topology.machines.map(({ name }) => name);
   const problems: Problem[] = [];
   if (machine === undefined)
     problems.push({ path: `${path}.machine`, reason: "missing; give the machine that changes" });
   else problems.push(...unmatched(`${path}.machine`, "machine", machine, names));
-  if ([environment, workloadCommand, cpus, memoryMegabytes].every((value) => value === undefined)) {
-    problems.push({ path, reason: "changes nothing; give environment, workloadCommand, cpus or memoryMegabytes" });
+  const changes = { environment, workloadCommand, cpus, memoryMegabytes, routes, filterRules };
+  if (Object.values(changes).every((value) => value === undefined)) {
+    problems.push({ path, reason: `changes nothing; give one of ${Object.keys(changes).join(", ")}` });
   }
-  return problems;
+  return [...problems, ...changeWithoutTopologyProblems(path, change)];
 }
 
 function orderProblems(actions: Record<string, ExperimentAction>): Problem[] {

@@ -2,12 +2,14 @@ import { readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import type { ShadowChange } from "../experiment";
+import type { RehearsedRoute, RehearsedRule, ShadowChange } from "../experiment";
+import { canonicalAddress, canonicalCidr } from "../internal/cidr";
 import { readJson, writeAtomically } from "../internal/files";
 import { ShadownetError } from "../internal/problems";
 import type { ChangeHandle } from "../runtime/runner/driver";
 import { type ProcessIdentity, isAlive, ownIdentity } from "../runtime/runner/processes";
-import type { MachineSize } from "../topology";
+import { AclAction, type MachineSize, type SecurityRule } from "../topology";
+import { canonicalRules } from "./kernel/filters";
 import { updateMachine, writtenMachine } from "./kernel/machine";
 import { machineNamespace, networkFolder } from "./kernel/names";
 import { namespaceExists } from "./kernel/namespaces";
@@ -90,8 +92,8 @@ async function claim(network: string, id: string): Promise<ChangeRecord | undefi
 }
 
 function changed(before: LabMachineSpec, change: ShadowChange): LabMachineSpec {
-  const { environment, workloadCommand, cpus, memoryMegabytes } = change;
-  const after = structuredClone(before);
+  const { environment, workloadCommand, cpus, memoryMegabytes, routes = [], filterRules = [] } = change;
+  const after = withRules(withRoutes(structuredClone(before), routes), filterRules);
   const size = Object.entries({ cpus, memoryMegabytes }).filter(([, value]) => value !== undefined);
   if (size.length > 0) after.size = { ...before.size, ...(Object.fromEntries(size) as MachineSize) };
   if (workloadCommand === undefined && environment === undefined) return after;
@@ -107,12 +109,48 @@ function changed(before: LabMachineSpec, change: ShadowChange): LabMachineSpec {
   return after;
 }
 
-function summaryOf({ machine = "", environment, workloadCommand, cpus, memoryMegabytes }: ShadowChange): string {
+function withRoutes(spec: LabMachineSpec, routes: readonly RehearsedRoute[]): LabMachineSpec {
+  const added = routes.map(({ destination, via, blackhole }) => ({
+    destination: canonicalCidr(destination),
+    ...(via === undefined ? {} : { via: canonicalAddress(via) }),
+    ...(blackhole === true ? { blackhole } : {}),
+  }));
+  const replaced = new Set(added.map(({ destination }) => destination));
+  return { ...spec, routes: [...spec.routes.filter(({ destination }) => !replaced.has(destination)), ...added] };
+}
+
+/** What is allowed is so by every filter of the machine; an interface without one lets everything pass anyway. */
+function withRules(spec: LabMachineSpec, rules: readonly RehearsedRule[]): LabMachineSpec {
+  const ofAction = (action: AclAction): SecurityRule[] =>
+    rules
+      .filter((rule) => rule.action === action)
+      .map(({ direction, protocol, ports, cidrs }) => ({
+        direction,
+        protocol,
+        ...(ports === undefined ? {} : { ports }),
+        ...(cidrs === undefined ? {} : { cidrs }),
+      }));
+  const [denied, allowed] = [ofAction(AclAction.Deny), ofAction(AclAction.Allow)];
+  const group = "rehearsal";
+  const interfaces = spec.interfaces.map((card) =>
+    card.filtered && allowed.length > 0
+      ? { ...card, rules: canonicalRules([...card.rules, ...allowed.map((rule) => ({ ...rule, group }))]) }
+      : card,
+  );
+  return { ...spec, interfaces, ...(denied.length === 0 ? {} : { denied }) };
+}
+
+function summaryOf({ machine = "", ...change }: ShadowChange): string {
+  const { environment, workloadCommand, cpus, memoryMegabytes, routes = [], filterRules = [] } = change;
   const parts = [
     workloadCommand === undefined ? undefined : `runs ${workloadCommand.join(" ")}`,
     environment === undefined ? undefined : `environment ${Object.keys(environment).join(", ")}`,
     cpus === undefined ? undefined : `${cpus} processors`,
     memoryMegabytes === undefined ? undefined : `${memoryMegabytes} MB of memory`,
+    ...routes.map(({ destination, via }) => `${destination} ${via === undefined ? "dropped" : `via ${via}`}`),
+    ...filterRules.map(({ action, direction, protocol, ports, cidrs = ["everybody"] }) =>
+      [action, direction, protocol, ports, "with", cidrs.join(", ")].filter((word) => word !== undefined).join(" "),
+    ),
   ];
   return `${machine}: ${parts.filter((part) => part !== undefined).join(", ")}`;
 }

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 
-import type { Experiment, ExperimentAction } from "../../components/experiment";
+import type { Experiment, ExperimentAction, ShadowChange } from "../../components/experiment";
+import { tryRun } from "../../components/internal/exec";
+import { machineNamespace } from "../../components/lab/kernel/names";
 import { initProcess } from "../../components/lab/kernel/process";
 import { machineCgroups, readSize } from "../../components/lab/kernel/cgroups";
 import { ExitCode } from "../../components/internal/problems";
@@ -153,6 +155,40 @@ describe("shadownet run on the real lab", function () {
     assert.match(JSON.stringify(said), /web-1\\napp\.cjs/);
     assert.ok(moment(journal, "change-reverted") > moment(journal, "change-made"));
     await asBefore();
+  });
+
+  it("rehearses routes and filter rules of a machine, and takes them back", async () => {
+    const change = {
+      machine: "web-2",
+      routes: [
+        { destination: "203.0.113.0/24", blackhole: true },
+        { destination: "2001:db8:77::/64", via: "fd00:90:0:1::11" },
+        { destination: "0.0.0.0/0", via: "10.90.1.11" },
+      ],
+      filterRules: [
+        { action: "deny", direction: "ingress", protocol: "icmp", cidrs: ["10.90.1.11/32", "fd00:90:0:1::11/128"] },
+      ],
+    } as const satisfies ShadowChange;
+    const pings = async (to: string): Promise<boolean> => {
+      const inside = ["ip", "netns", "exec", machineNamespace(bed.shadow, "web-1")];
+      return (await tryRun([...inside, "ping", "-q", "-c", "2", "-i", "0.1", "-W", "1", to])).code === 0;
+    };
+    const addresses = ["10.90.1.12", "fd00:90:0:1::12"];
+    for (const address of addresses) assert.equal(await pings(address), true, address);
+    const both = { ...change, routes: [...change.routes], filterRules: [...change.filterRules] };
+    const run = await started("rules", experiment({ reroute: { change: both, durationSeconds: 60 } }), "change-made");
+    const inside = ["ip", "netns", "exec", machineNamespace(bed.shadow, "web-2"), "ip"];
+    const routes = async (family: string): Promise<string> => (await tryRun([...inside, family, "route"])).stdout;
+    assert.match(await routes("-4"), /^blackhole 203\.0\.113\.0\/24/m);
+    assert.match(await routes("-4"), /^default via 10\.90\.1\.11 /m);
+    assert.match(await routes("-6"), /^2001:db8:77::\/64 via fd00:90:0:1::11 /m);
+    for (const address of addresses) assert.equal(await pings(address), false, address);
+    process.kill(-run.child.pid!, "SIGINT");
+    await run.ended;
+    const [fault] = (await run.journal())!.experiments[0]!.faults;
+    assert.match(fault!.notes[0]!, /203\.0\.113\.0\/24 dropped, .* via .*, deny ingress icmp with 10\.90\.1\.11/);
+    await asBefore();
+    for (const address of addresses) assert.equal(await pings(address), true, address);
   });
 
   it("knows of a change whose runner was killed, refuses to run on it, and halting takes it back", async () => {

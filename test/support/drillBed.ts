@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import type { Experiment } from "../../components/experiment";
-import { type CommandResult, run, tryRun } from "../../components/internal/exec";
+import { type CommandResult, tryRun } from "../../components/internal/exec";
 import { openLabDriver } from "../../components/lab/driver";
 import { machineCgroups } from "../../components/lab/kernel/cgroups";
 import { createGateway, deleteGateway, updateGateway } from "../../components/lab/kernel/gateway";

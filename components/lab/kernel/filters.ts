@@ -74,6 +74,22 @@ export function renderSecurityGroups(interfaces: readonly LabInterfaceSpec[]): s
   return `${drop}\ntable inet ${securityTable} {\n${chains.join("\n")}\n}`;
 }
 
+/** The ruleset that replaces what a rehearsed change drops on a machine, as one transaction. */
+export function renderDenied(denied: readonly SecurityRule[]): string {
+  const table = `${securityTable}_rehearsal`;
+  const drop = `table inet ${table}\ndelete table inet ${table}`;
+  if (denied.length === 0) return drop;
+  const lines = (direction: TrafficDirection): string[] =>
+    denied
+      .filter((rule) => rule.direction === direction)
+      .flatMap((rule) => matches(rule, peerField(direction)).map((match) => `${match} counter drop`.trim()));
+  const [into, outOf] = [lines(TrafficDirection.Ingress), lines(TrafficDirection.Egress)];
+  const hook = (name: string, rules: string[]): string =>
+    chain(name, [`type filter hook ${name} priority -10; policy accept;`, ...rules]);
+  const chains = [hook("input", into), hook("output", outOf), hook("forward", [...into, ...outOf])];
+  return `${drop}\ntable inet ${table} {\n${chains.join("\n")}\n}`;
+}
+
 /** Table of a subnet's ACL, in the router's namespace. */
 export function aclTable(device: string): string {
   return `acl_${device}`;

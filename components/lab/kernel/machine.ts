@@ -8,7 +8,7 @@ import { readRecord, writeAtomically } from "../../internal/files";
 import { ExitCode, ShadownetError } from "../../internal/problems";
 import { applyCgroups, machineCgroups, readSize, removeCgroups, thaw } from "./cgroups";
 import { createData, deleteData, readDisk, releaseDisk } from "./disk";
-import { parseSecurityGroups, renderSecurityGroups, securityTable } from "./filters";
+import { parseSecurityGroups, renderDenied, renderSecurityGroups, securityTable } from "./filters";
 import { applianceNamespace, bridgeName, machineFolder, machineNamespace, machinePort } from "./names";
 import { feed, ipBatchForced, killProcessesIn, namespaceExists, removeNamespaces, runScript } from "./namespaces";
 import { quietIpv6, sysctls } from "./network";
@@ -140,7 +140,7 @@ export async function updateMachine(old: LabMachineSpec, spec: LabMachineSpec): 
     `${JSON.stringify(spec, undefined, 2)}\n`,
   );
   if (differs("size")) await applyCgroups(machineCgroups(network, machine), spec.size);
-  if (differs("interfaces") || differs("routes") || differs("forwarding")) await updateInside(old, spec);
+  if ((["interfaces", "routes", "forwarding", "denied"] as const).some(differs)) await updateInside(old, spec);
   if (differs("hosts") || differs("interfaces")) await writeHosts(spec);
   const newData = differs("dataSource") || differs("diskMegabytes");
   const restart = differs("workload") || newData;
@@ -184,7 +184,8 @@ async function updateInside(old: LabMachineSpec, spec: LabMachineSpec): Promise<
     .filter((line) => !kept.includes(line))
     .map((line) => line.replace("route replace", "route del"));
   await ipBatchForced(namespace, [...gone, ...goneRoutes]);
-  const filters = isDeepStrictEqual(filterOf(old), filterOf(spec)) ? [] : [filterCommand(spec)];
+  const denied = isDeepStrictEqual(old.denied, spec.denied) ? [] : [feed("nft -f -", renderDenied(spec.denied ?? []))];
+  const filters = [...(isDeepStrictEqual(filterOf(old), filterOf(spec)) ? [] : [filterCommand(spec)]), ...denied];
   const lines = [...spec.interfaces.flatMap(upLines), ...kept];
   await runScript(
     namespace,

@@ -53,7 +53,7 @@ fi
 
 # Third step: the first child is process 1 of the new process namespace.
 if [ "$1" = enter ]; then
-  $SHADOWNET_PLAINLY env -i ${variables.join(" ")} sh "$folder/${initScriptName}" ${command.map(quote).join(" ")} &
+  env -i ${variables.join(" ")} sh "$folder/${initScriptName}" ${command.map(quote).join(" ")} &
   read -r stat < "/proc/$!/stat" || exit 1
   set -- \${stat##*) }
   echo "$! \${20}" > "$folder/init.pid"
@@ -74,7 +74,8 @@ fi
 ${thawLines(cgroups)}
 ${remountLines(spec)}
 rm -f "$folder/init.pid"
-sh "$0" launch < /dev/null > "$folder/workload.log" 2>&1 9>&-
+# The undo of a fault goes before ordinary programs; what it starts does not.
+$SHADOWNET_PLAINLY sh "$0" launch < /dev/null > "$folder/workload.log" 2>&1 9>&-
 sh "$folder/alive.sh" || { tail -n 20 "$folder/workload.log" >&2; exit 1; }
 `;
 }

@@ -73,6 +73,8 @@ export interface LabMachineSpec {
   hosts: Record<string, string[]>;
   /** Folder whose content the data folder starts with; empty when left out. */
   dataSource?: string;
+  /** Traffic that a rehearsed change drops, before any security group is asked. Defaults to none. */
+  denied?: SecurityRule[];
   /** Size of a disk of its own for its data. Defaults to a folder on the host's disk. */
   diskMegabytes?: number;
 }

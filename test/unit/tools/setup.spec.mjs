@@ -92,7 +92,7 @@ describe("programs of the system", () => {
   it("asks for the packages whose program is not there", () => {
     const present = new Set(["ip", "ps", "ping"]);
     const missing = missingPackages(runPrograms, (program) => (present.has(program) ? program : undefined));
-    assert.deepEqual(missing, ["nftables", "ethtool", "nginx-light", "redis-server"]);
+    assert.deepEqual(missing, ["nftables", "ethtool", "nginx-light", "redis-server", "e2fsprogs"]);
   });
 
   it("prints the command to type where it cannot install by itself", () => {

@@ -123,6 +123,7 @@ describe("the controller's HTTP API", () => {
       "experiments",
       "definitions",
       "seed",
+      "skip",
     ]);
   });
 

@@ -74,19 +74,24 @@ describe("compile", () => {
 });
 
 describe("renderScript", function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
 
   it("gives scripts that shellcheck accepts", async () => {
     const folder = mkdtempSync(join(tmpdir(), "shadownet-scripts-"));
     try {
       const files: string[] = [];
+      const shapes = new Set<string>();
       for (const { name, plan } of everything) {
-        // Targets of a kind differ in rules of nft, not in shell.
-        if (plan instanceof ProblemsError || !name.includes("-machine-")) continue;
+        if (plan instanceof ProblemsError) continue;
+        const script = renderScript(plan);
+        // Scripts that differ only in rules of nft and in numbers are one script to a shell.
+        const shape = script.replaceAll(/<<'EOF'[\s\S]*?\nEOF/g, "").replaceAll(/^#.*|STEP=.*|'[^']*'|\d+/gm, "");
+        if (shapes.has(shape)) continue;
+        shapes.add(shape);
         files.push(join(folder, `${name}.sh`));
-        writeFileSync(files.at(-1)!, renderScript(plan));
+        writeFileSync(files.at(-1)!, script);
       }
-      assert.ok(files.length > 80);
+      assert.ok(files.length > 40, `${files.length} different scripts`);
       for (let index = 0; index < files.length; index += 20) {
         const { code, stdout } = await tryRun(["shellcheck", "-s", "sh", ...files.slice(index, index + 20)], {
           timeoutMilliseconds: 240_000,
