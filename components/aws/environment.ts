@@ -105,7 +105,9 @@ export class AwsShadowEnvironment extends pulumi.ComponentResource {
       const experimentTemplateIds = pulumi
         .all(defined.map(({ templateIds }) => templateIds))
         .apply((ids) => ids.flat());
-      new AwsMonitor(`${name}-monitor`, { ...watched, ...common, ...live, experimentTemplateIds }, child);
+      // A rule for the events of no experiment at all would be refused.
+      const drawn = defined.length === 0 ? {} : { experimentTemplateIds };
+      new AwsMonitor(`${name}-monitor`, { ...watched, ...common, ...live, ...drawn }, child);
     }
     const cost = costOf(args, plan);
     void pulumi.log.info(["cost, by AWS's prices:", ...cost].join("\n  "), this);

@@ -155,7 +155,11 @@ export function awsExperiment(
   const { topology, awsActions = {}, repetitions = 1, guardAlarmArns = [], workloadGroup } = args;
   // An experiment may consist of what only AWS has; the form of the others is checked as everywhere.
   const onlyAws = Object.keys(experiment.actions).length === 0 && Object.keys(awsActions).length > 0;
-  const common = validateExperiment(name, experiment, topology).filter(({ path }) => !(onlyAws && path === "actions"));
+  const counted = { ...experiment, actions: { ...standIns(awsActions), ...experiment.actions } };
+  const radius = validateExperiment(name, counted, topology).filter(({ path }) => path.startsWith("blastRadius."));
+  const common = validateExperiment(name, experiment, topology)
+    .filter(({ path }) => !(onlyAws && path === "actions") && !path.startsWith("blastRadius."))
+    .concat(radius);
   const ofArgs = argsProblems(args);
   const empty: ExperimentPlan = {
     templates: [],
@@ -171,6 +175,17 @@ export function awsExperiment(
   const settings = { experimentName: name, topology, workloadGroup, repetitions, guards: guardAlarmArns.length };
   const { plan, problems } = planExperiment(experiment, awsActions, settings);
   return { plan, problems: [...problems, ...ofArgs] };
+}
+
+/** The machines that faults of AWS's own hit, as faults that every back end counts to the blast radius. */
+function standIns(awsActions: Record<string, AwsFaultAction>): Experiment["actions"] {
+  const aimed = Object.entries(awsActions).filter(([, { machine }]) => machine !== undefined);
+  return Object.fromEntries(
+    aimed.map(([key, { machine }]) => [
+      key,
+      { fault: "machineHang" as const, target: { machine }, durationSeconds: 1 },
+    ]),
+  );
 }
 
 function argsProblems({

@@ -63,6 +63,29 @@ describe("AwsShadowEnvironment with Pulumi's mocks", function () {
     assert.deepEqual(all.map(({ type, name }) => `${type} ${name}`).sort(), golden);
   });
 
+  it("watches the shadow when a monitor is asked for, and draws its own experiments", async () => {
+    const { experiments } = full;
+    const watched = await record({
+      topology: smallAws,
+      experiments,
+      monitor: { notify: ["mailto:oncall@example.com"] },
+    });
+    const names = watched.filter(({ name }) => name.startsWith("shop-monitor")).map(({ name }) => name);
+    const parts = ["", "-dashboard", "-alarm-isolation", "-topic", "-escape-path", "-events-rule"];
+    assert.deepEqual(
+      parts.filter((part) => !names.includes(`shop-monitor${part}`)),
+      [],
+    );
+    const { eventPattern } = watched.find(({ name }) => name === "shop-monitor-events-rule")!.inputs;
+    const { detail } = JSON.parse(eventPattern as string) as { detail: Record<string, string[]> };
+    assert.equal(detail["experiment-template-id"]!.length, 1);
+    const problems = environmentProblems({ topology: smallAws, monitor: { signals: ["app.latncy.p95"] } });
+    assert.deepEqual(
+      problems.map(({ path }) => path),
+      ["monitor.signals[0]"],
+    );
+  });
+
   it("is the network alone when nothing else is asked for", async () => {
     const alone = await record({ topology: smallAws });
     assert.deepEqual(

@@ -101,11 +101,11 @@ describe("AwsFaultExperiment, registered with the recording stand-in of the engi
     assert.deepEqual(stops[0], [
       {
         source: "aws:cloudwatch:alarm",
-        value: "arn:aws:cloudwatch:eu-central-1:222233334444:metricalarm/slow-db-alarm-halt",
+        value: "arn:aws:cloudwatch:eu-central-1:222233334444:alarm:slow-db-alarm-halt",
       },
       {
         source: "aws:cloudwatch:alarm",
-        value: "arn:aws:cloudwatch:eu-central-1:222233334444:metricalarm/slow-db-alarm-stop-1",
+        value: "arn:aws:cloudwatch:eu-central-1:222233334444:alarm:slow-db-alarm-stop-1",
       },
       { source: "aws:cloudwatch:alarm", value: "arn:aws:cloudwatch:eu-central-1:1:alarm:guard" },
     ]);
@@ -194,7 +194,7 @@ describe("AwsFaultExperiment, registered with the recording stand-in of the engi
       ExperimentTemplateId: "slow-db-template-id",
     });
     const repeated = await register({ ...slow, repetitions: 5, schedule: { rate: "1 day" } });
-    const machine = "arn:aws:sfn:eu-central-1:222233334444:statemachine/slow-db-repeater";
+    const machine = "arn:aws:states:eu-central-1:222233334444:stateMachine:slow-db-repeater";
     assert.equal((scheduleOf(repeated).target as Record<string, unknown>).arn, machine);
     const { definition } = only(repeated, "aws:sfn/stateMachine:StateMachine");
     assert.deepEqual(statesProblems(definition as string), []);

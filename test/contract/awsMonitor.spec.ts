@@ -98,7 +98,7 @@ describe("AwsMonitor, registered with the recording stand-in of the engine", fun
       [alarm.namespace, alarm.metricName, alarm.statistic, alarm.threshold, alarm.treatMissingData],
       ["Shadownet/shop-shadow", "Escapes", "Sum", 0, "missing"],
     );
-    assert.deepEqual(alarm.alarmActions, [topic, "arn:aws:sns:eu-central-1:222233334444:topic/watch-topic"]);
+    assert.deepEqual(alarm.alarmActions, [topic, "arn:aws:sns:eu-central-1:222233334444:watch-topic"]);
   });
 
   it("compares with live in production's account", async () => {
@@ -152,7 +152,7 @@ describe("AwsMonitor, registered with the recording stand-in of the engine", fun
       web.alarmRule,
       'ALARM("shop-shadow-watch-cpu-web-1") OR INSUFFICIENT_DATA("shop-shadow-watch-cpu-web-1")',
     );
-    assert.deepEqual(web.alarmActions, [topic, "arn:aws:sns:eu-central-1:222233334444:topic/watch-topic"]);
+    assert.deepEqual(web.alarmActions, [topic, "arn:aws:sns:eu-central-1:222233334444:watch-topic"]);
     assert.equal(called(resources, "watch-alarm-errors").alarmActions, undefined);
   });
 

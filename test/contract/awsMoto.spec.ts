@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 
 import {
   CloudWatchClient,
@@ -247,7 +248,7 @@ function fisRequest(inputs: unknown): ConstructorParameters<typeof CreateExperim
   const { actions, targets, ...rest } = inputs as TemplateInputs;
   return {
     ...rest,
-    clientToken: "drill",
+    clientToken: randomUUID(),
     actions: Object.fromEntries(
       actions.map(({ name, parameters, target, startAfters, ...action }) => [
         name,

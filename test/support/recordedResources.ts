@@ -33,7 +33,17 @@ export async function recordResources(program: () => unknown): Promise<RecordedR
   return recorded;
 }
 
+/** ARNs in the form that AWS gives them, where something looks at it. */
+const arnParts: Record<string, string> = {
+  "aws:cloudwatch/metricAlarm:MetricAlarm": "cloudwatch:eu-central-1:222233334444:alarm:",
+  "aws:cloudwatch/logGroup:LogGroup": "logs:eu-central-1:222233334444:log-group:",
+  "aws:iam/role:Role": "iam::222233334444:role/",
+  "aws:sfn/stateMachine:StateMachine": "states:eu-central-1:222233334444:stateMachine:",
+  "aws:sns/topic:Topic": "sns:eu-central-1:222233334444:",
+  "aws:ssm/document:Document": "ssm:eu-central-1:222233334444:document/",
+};
+
 function arnFor(type: string, name: string): string {
   const [, service = "", resource = ""] = /^aws:([^/:]+)\/[^:]+:(\w+)$/.exec(type) ?? [];
-  return `arn:aws:${service}:eu-central-1:222233334444:${resource.toLowerCase()}/${name}`;
+  return `arn:aws:${arnParts[type] ?? `${service}:eu-central-1:222233334444:${resource.toLowerCase()}/`}${name}`;
 }

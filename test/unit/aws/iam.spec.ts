@@ -7,6 +7,7 @@ import {
   schedulerPermissions,
   schedulerTrust,
 } from "../../../components/aws/iam/repeaterRoles";
+import { isWithinBoundary } from "../../../components/aws/iam/network";
 import { iamProblems } from "../../support/iamParser";
 
 const place = { partition: "aws", region: "eu-central-1", accountId: "222233334444" };
@@ -51,6 +52,13 @@ describe("IAM documents of experiments", () => {
     it(`${name} is well-formed and no wider than the list of reasons says`, () =>
       assert.deepEqual(iamProblems(document), []));
   }
+
+  it("nothing is given that the permissions boundary of every role takes away", () => {
+    const allowed = Object.values(documents)
+      .flatMap(({ Statement }) => Statement.flatMap(({ Action }) => Action))
+      .filter((action) => action !== "sts:AssumeRole");
+    assert.deepEqual([...new Set(allowed)].filter((action) => !isWithinBoundary(action)).sort(), []);
+  });
 
   it("the role gets what the actions in use need and nothing else", () => {
     const always = [

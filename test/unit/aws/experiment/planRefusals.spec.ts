@@ -140,6 +140,12 @@ describe("the plan of an experiment on AWS", () => {
       ],
     ],
     [
+      "more machines than the blast radius allows, those of AWS's own faults among them",
+      { ...one(crash(60)), blastRadius: { percent: 50 } },
+      { awsActions: { again: { fault: "machineReboot", machine: "*" } } },
+      [/^blastRadius\.machines: hits 3 of 3 machines/],
+    ],
+    [
       "wrong arguments, all at once and beside the rest",
       one({ fault: "linkDown", target: { machine: "nobody" }, durationSeconds: 60 }),
       { repetitions: 0, workloadGroup: "../x y", logRetentionDays: 2 },
