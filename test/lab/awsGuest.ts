@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -129,9 +129,4 @@ export async function leftovers(bed: FaultBed): Promise<string> {
   const list =
     "ls -d /run/shadownet/faults/* /run/shadownet/documents/* /sys/fs/cgroup/*/shadownet-commands /sys/fs/cgroup/shadownet-commands";
   return run(["sh", "-c", `${list} 2>/dev/null | grep -F -e '${bed.name}' -e shadownet-commands; true`]);
-}
-
-/** A number in a file of the kernel. */
-export async function numberIn(file: string): Promise<number> {
-  return Number((await readFile(file, "utf8")).trim());
 }

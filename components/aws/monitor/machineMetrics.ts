@@ -46,8 +46,5 @@ export function machineReadingOf(signal: string): MachineReading | undefined {
   return readings[signal];
 }
 
-/** The signals that each machine has. */
-export const machineSignals = Object.keys(readings);
-
 /** Seconds between two data points of an instance, with detailed monitoring. */
 export const machineStepSeconds = 60;

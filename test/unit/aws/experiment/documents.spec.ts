@@ -55,7 +55,10 @@ const textOf = (document: CommandDocument): string => document.mainSteps[0]!.inp
 
 describe("SSM documents of experiments", function () {
   this.timeout(60_000);
-  const folder = mkdtempSync(join(tmpdir(), "shadownet-documents-"));
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), "shadownet-documents-"));
+  });
   after(() => rmSync(folder, { recursive: true, force: true }));
   const isDocument = new Ajv({ strict: true, allErrors: true, formats: { regex: isRegex } }).compile(
     commandDocumentSchema,
