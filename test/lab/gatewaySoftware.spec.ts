@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -202,6 +212,73 @@ describe("gateway between real servers, mirrored by the kernel", function () {
     assert.equal(live, "incr=500 lpush=500 set=500");
     assert.equal(shadow, live);
     assert.equal(last.requests.coverage, 1);
+  });
+
+  it("redis under redis-benchmark: coverage is what the servers' own counters say", async () => {
+    for (const [namespace, bind] of [
+      [liveSide, "10.88.0.2"],
+      [shadowSide, "127.0.0.1"],
+    ] as const) {
+      const options = ["--port", "6379", "--bind", bind, "--save", "", "--protected-mode", "no", "--dir", folder];
+      start(namespace, "redis-server", ...options);
+      await waitFor("redis listens", async () => (await inside(namespace, "ss", "-ltn")).includes(":6379"));
+    }
+    const stop = await startGateway(6379);
+    const bench = ["redis-benchmark", "-h", "10.88.0.2", "-t", "set,incr,lpush", "-n", "1000", "-c", "4", "-q"];
+    await inside(clientSide, ...bench);
+    await settled(3000);
+    const calls = async (namespace: string, host: string): Promise<string[]> => {
+      const text = await inside(namespace, "redis-cli", "-h", host, "info", "commandstats");
+      const counted = text.matchAll(/cmdstat_(set|incr|lpush):calls=(\d+)/g);
+      return [...counted].map(([, name, count]) => `${name} ${count}`).sort();
+    };
+    const live = await calls(clientSide, "10.88.0.2");
+    const shadow = await calls(shadowSide, "127.0.0.1");
+    const { requests, intake } = await stop();
+    assert.equal(intake.kernelDrops, 0, "the machine was too busy to take every packet");
+    assert.deepEqual(live, ["incr 1000", "lpush 1000", "set 1000"]);
+    assert.deepEqual(shadow, live);
+    assert.equal(requests.coverage, 1);
+  });
+
+  it("PostgreSQL under pgbench: the shadow commits exactly the transactions that live committed", async () => {
+    const programs = join("/usr/lib/postgresql", readdirSync("/usr/lib/postgresql").sort().at(-1)!, "bin");
+    const asUser = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"];
+    const ask = (namespace: string, host: string, question: string): Promise<string> =>
+      inside(namespace, "psql", "-h", host, "-U", "postgres", "-Atc", question);
+    chmodSync(folder, 0o755);
+    for (const [namespace, host] of [
+      [liveSide, "10.88.0.2"],
+      [shadowSide, "127.0.0.1"],
+    ] as const) {
+      const home = join(folder, namespace);
+      await run(["install", "-d", "-o", "postgres", home]);
+      await run([...asUser, join(programs, "initdb"), "-D", home, "-A", "trust", "-U", "postgres", "-N"]);
+      appendFileSync(join(home, "pg_hba.conf"), "host all all 10.88.0.0/24 trust\n");
+      const hosts = [...new Set(["127.0.0.1", host])].join(",");
+      const options = ["-D", home, "-k", home, "-h", hosts, "-F", "-c", "log_min_messages=fatal"];
+      start(namespace, ...asUser, join(programs, "postgres"), ...options);
+      await waitFor("postgres answers", () =>
+        ask(namespace, "127.0.0.1", "select 1").then(
+          () => true,
+          () => false,
+        ),
+      );
+      await inside(namespace, "pgbench", "-h", "127.0.0.1", "-U", "postgres", "-i", "-q", "postgres");
+    }
+    const stop = await startGateway(5432);
+    const [clients, transactions, statements] = [4, 50, 7];
+    const load = ["-c", `${clients}`, "-t", `${transactions}`, "-n", "-h", "10.88.0.2", "-U", "postgres", "postgres"];
+    await inside(clientSide, "pgbench", ...load);
+    await settled(clients * transactions * statements);
+    const question = "select count(*), sum(delta), (select sum(abalance) from pgbench_accounts) from pgbench_history";
+    const live = await ask(liveSide, "127.0.0.1", question);
+    const shadow = await ask(shadowSide, "127.0.0.1", question);
+    const { requests, intake } = await stop();
+    assert.equal(intake.kernelDrops, 0, "the machine was too busy to take every packet");
+    assert.ok(live.startsWith(`${clients * transactions}|`), live);
+    assert.equal(shadow, live);
+    assert.equal(requests.coverage, 1);
   });
 });
 

@@ -24,6 +24,7 @@ export const testPrograms = {
   tcpdump: "tcpdump",
   wrk: "wrk",
   tshark: "tshark",
+  postgresql: "pgbench",
   chromium: "chromium",
   prometheus: "prometheus",
 };
@@ -32,7 +33,13 @@ export const testPrograms = {
 export const benchPrograms = { mininet: "mn", "build-essential": "cc" };
 
 /** Start of a package's name → the service that it would leave running. */
-const services = { nginx: "nginx", "redis-server": "redis-server", prometheus: "prometheus", at: "atd" };
+const services = {
+  nginx: "nginx",
+  "redis-server": "redis-server",
+  prometheus: "prometheus",
+  at: "atd",
+  postgresql: "postgresql",
+};
 const policyFile = "/usr/sbin/policy-rc.d";
 
 /** The packages whose program is not there. */

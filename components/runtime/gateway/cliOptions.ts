@@ -49,6 +49,7 @@ export function addGatewayOptions(command: Command): Command {
     .option("--response-timeout <seconds>", "a shadow answer that takes longer is a timeout")
     .option("--set-header <name=value>", "give every HTTP/1.x request this header field, may be repeated", collect)
     .option("--idempotency-suffix <text>", "append this to Idempotency-Key")
+    .option("--substitute-tokens", "give the shadow the tokens that it issued itself, in cookies and Authorization")
     .option("--workers <count>", "worker threads");
 }
 
@@ -83,7 +84,12 @@ export function gatewayConfig(options: Record<string, unknown>): GatewayConfig {
     startClosed: options["startClosed"],
     responseTimeoutSeconds: number("responseTimeout", "--response-timeout"),
     workers: number("workers", "--workers"),
-    hooks: hooks(options["setHeader"] as string[] | undefined, text("idempotencySuffix"), problems),
+    hooks: hooks(
+      options["setHeader"] as string[] | undefined,
+      text("idempotencySuffix"),
+      options["substituteTokens"] === true,
+      problems,
+    ),
   };
   refuse("gateway options", problems);
   return checkConfig(Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined)));
@@ -103,8 +109,13 @@ function targets(given: string[], problems: Problem[]): Record<string, string> |
   return result;
 }
 
-function hooks(given: string[] | undefined, suffix: string | undefined, problems: Problem[]): HookConfig | undefined {
-  if (given === undefined && suffix === undefined) return undefined;
+function hooks(
+  given: string[] | undefined,
+  suffix: string | undefined,
+  tokens: boolean,
+  problems: Problem[],
+): HookConfig | undefined {
+  if (given === undefined && suffix === undefined && !tokens) return undefined;
   const headers: Record<string, string> = {};
   for (const item of given ?? []) {
     const at = item.indexOf("=");
@@ -114,6 +125,7 @@ function hooks(given: string[] | undefined, suffix: string | undefined, problems
   return {
     ...(given === undefined ? {} : { setHeaders: headers }),
     ...(suffix === undefined ? {} : { idempotencySuffix: suffix }),
+    ...(tokens ? { substituteTokens: true } : {}),
   };
 }
 

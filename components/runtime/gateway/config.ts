@@ -99,6 +99,10 @@ function meaningProblems(config: GatewayConfig, unsound: ReadonlySet<string>): P
     problems.push({ path: "metrics", reason: `"${metrics}" is no ADDRESS:PORT such as 127.0.0.1:9464` });
   }
   problems.push(...hookProblems(config.hooks ?? {}));
+  if (config.hooks?.substituteTokens === true && (config.workers ?? 1) > 1) {
+    const reason = `${config.workers} threads do not know each other's tokens; leave it out with hooks.substituteTokens`;
+    problems.push({ path: "workers", reason });
+  }
   problems.push(...selectorProblems("include", config.include ?? []));
   problems.push(...selectorProblems("exclude", config.exclude ?? []));
   for (const [index, cidr] of (config.ownAddressFor ?? []).entries()) {

@@ -95,7 +95,7 @@ const configuration = fields({
   record: text,
   metrics: anyText,
   workers: whole(1, maximumWorkers),
-  hooks: fields({ setHeaders: mapOf(anyText), idempotencySuffix: anyText }),
+  hooks: fields({ setHeaders: mapOf(anyText), idempotencySuffix: anyText, substituteTokens: yesOrNo }),
   limits: fields({
     flows: whole(1, 1_000_000),
     bytesPerFlow: whole(1),

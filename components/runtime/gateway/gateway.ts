@@ -114,7 +114,7 @@ export class Gateway implements RunningGateway {
       },
       memory: { used: 0 },
       selection: selectionOf(config),
-      hooks: configuredHooks(config.hooks),
+      hooks: configuredHooks(config.hooks, this.stats),
     };
     this.table = new FlowTable(this.shared, choiceOf(config));
   }

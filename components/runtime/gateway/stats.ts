@@ -52,6 +52,7 @@ export function newStats(startedAt: number): GatewayStats {
       sourcePortTaken: 0,
       errors: {},
       http2: { headersRewritten: 0, framesSplit: 0, stalls: 0, windowsOpened: 0, settingsDiffer: 0 },
+      tokens: { learned: 0, substituted: 0, held: 0, unmatched: 0 },
       lagMilliseconds: { p50: null, p99: null },
     },
     compare: { paired: 0, equal: 0, different: 0, fieldPaths: {}, liveIncomplete: 0 },

@@ -100,6 +100,16 @@ export const gatewayStatsSchema = z.object({
       /** Connections on which live and shadow differ in their settings. */
       settingsDiffer: count,
     }),
+    /** What the substitution of tokens did. */
+    tokens: z.object({
+      /** Tokens that live issued. */
+      learned: count,
+      substituted: count,
+      /** Requests that waited until the shadow had answered the exchange that issued their token. */
+      held: count,
+      /** Tokens in requests for which the shadow's answer had nothing in that place; they went as they were. */
+      unmatched: count,
+    }),
     lagMilliseconds: z.object({ p50: quantile, p99: quantile }),
   }),
   compare: z.object({
@@ -117,3 +127,8 @@ export const gatewayStatsSchema = z.object({
 
 /** The gateway's counters, as in `stats.json` and in `GET /stats`. */
 export type GatewayStats = z.infer<typeof gatewayStatsSchema>;
+
+/** The schema of `stats.json` for other programs, as JSON Schema; `docs/gateway-stats.schema.json` is a copy of it. */
+export function gatewayStatsJsonSchema(): Record<string, unknown> {
+  return { ...z.toJSONSchema(gatewayStatsSchema), title: "shadownet gateway, stats.json" };
+}

@@ -32,6 +32,12 @@ export class Exchange {
   /** Position in the live response stream that the client had reached when it sent this request. */
   peerOffset = 0;
   lagMilliseconds = 0;
+  /** Exchanges that the shadow has to answer before this one is sent. */
+  after: readonly Exchange[] = [];
+  /** Makes the request ready once they are answered. */
+  complete: (() => void) | undefined;
+  /** Told when the shadow's side is settled. */
+  readonly followers: (() => void)[] = [];
   /** Told when the shadow did not answer in time. */
   timedOut: ((exchange: Exchange) => void) | undefined;
   /** Whether the last of `parts` lie in memory that is used again when the call that brought them has returned. */
@@ -105,6 +111,7 @@ export class ExchangeLog {
     }
     if (side === exchange.shadow && exchange.replayed) this.countShadow(exchange);
     if (exchange.replayed && exchange.live.settled && exchange.shadow.settled) this.finish(exchange);
+    if (side === exchange.shadow) for (const follower of exchange.followers.splice(0)) follower();
   }
 
   /** Settles what has waited too long. */

@@ -19,6 +19,9 @@ export class Http1Framer {
   head: Http1Head | undefined;
   /** Why the message cannot be framed; nothing after it in the stream can be trusted. */
   problem: "malformed" | "ambiguousFraming" | undefined;
+  /** Whether the text of each head is kept in `headText`. */
+  keepsHead = false;
+  headText = "";
   private left = 0;
   private line = "";
   private partialHead: Buffer | undefined;
@@ -97,6 +100,7 @@ export class Http1Framer {
   }
 
   private takeHead(buffer: Buffer, from: number, end: number, method: string): void {
+    if (this.keepsHead) this.headText = buffer.toString("latin1", from, end);
     this.head = heads.read(buffer, from, end, this.kind);
     this.problem = heads.problem;
     if (this.head !== undefined && this.problem === undefined) {

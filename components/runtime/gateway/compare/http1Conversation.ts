@@ -1,4 +1,5 @@
-import { rewriteRequest, type RequestHook } from "../replay/hooks/hook";
+import { observerIn } from "../replay/hooks/configured";
+import { awaitedBy, rewriteRequest, type RequestHook } from "../replay/hooks/hook";
 import { bump } from "../stats";
 import type { Conversation, FlowContext, ShadowReader } from "./conversation";
 import { Exchange } from "./exchangeLog";
@@ -43,7 +44,7 @@ export class Http1Conversation implements Conversation {
 
   constructor(private readonly flow: FlowContext) {
     this.readsInPlace = flow.hooks === undefined;
-    this.live = new Http1Responses("live", flow.log);
+    this.live = new Http1Responses("live", flow.log, observerIn(flow.hooks));
     this.clientInSync = !flow.midStream;
     this.serverInSync = this.serverGapless = !flow.midStream && flow.serverFromStart;
   }
@@ -155,7 +156,7 @@ export class Http1Conversation implements Conversation {
   }
 
   newReader(): ShadowReader {
-    return new Http1ShadowReader(this.flow.log);
+    return new Http1ShadowReader(this.flow.log, observerIn(this.flow.hooks));
   }
 
   private begin(time: number, peerOffset: number): Exchange {
@@ -186,8 +187,14 @@ export class Http1Conversation implements Conversation {
       return;
     }
     const { hooks, link } = this.flow;
-    if (hooks !== undefined) this.rewrite(exchange, hooks);
+    if (hooks !== undefined) this.applyHooks(exchange, hooks);
     link.send(exchange);
+  }
+
+  private applyHooks(exchange: Exchange, hooks: readonly RequestHook[]): void {
+    exchange.after = awaitedBy(exchange.parts, hooks);
+    if (exchange.after.length === 0) this.rewrite(exchange, hooks);
+    else exchange.complete = () => this.rewrite(exchange, hooks);
   }
 
   private rewrite(exchange: Exchange, hooks: readonly RequestHook[]): void {

@@ -1,3 +1,4 @@
+import type { ResponseObserver } from "../replay/hooks/hook";
 import { BodyDigest } from "./body";
 import type { Exchange, ExchangeLog, Side } from "./exchangeLog";
 import { Http1Framer } from "./http1";
@@ -20,8 +21,10 @@ export class Http1Responses {
   constructor(
     private readonly which: "live" | "shadow",
     private readonly log: ExchangeLog,
+    private readonly observer?: ResponseObserver,
   ) {
     this.framer = new Http1Framer("response", (buffer, from, to) => this.takeBody(buffer, from, to));
+    this.framer.keepsHead = observer !== undefined;
   }
 
   /** Whether the stream stands between two responses. */
@@ -85,6 +88,7 @@ export class Http1Responses {
     side.status = status;
     side.firstByte = this.firstByte;
     side.body = this.body;
+    this.observer?.head(exchange, this.which, this.framer.headText);
   }
 
   private takeBody(buffer: Buffer, from: number, to: number): void {
@@ -97,6 +101,8 @@ export class Http1Responses {
       const side = this.sideOf(exchange);
       side.end = time;
       this.waiting.shift();
+      const content = this.observer === undefined ? undefined : this.body?.content();
+      if (content !== undefined) this.observer?.content(exchange, this.which, content);
       this.log.settle(exchange, side);
     }
     this.restart();

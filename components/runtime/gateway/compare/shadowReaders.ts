@@ -1,3 +1,4 @@
+import type { ResponseObserver } from "../replay/hooks/hook";
 import { BodyDigest } from "./body";
 import type { ShadowReader } from "./conversation";
 import type { Exchange, ExchangeLog } from "./exchangeLog";
@@ -72,8 +73,8 @@ export class Http1ShadowReader implements ShadowReader {
   private readonly responses: Http1Responses;
   private readonly raw: RawShadowReader;
 
-  constructor(log: ExchangeLog) {
-    this.responses = new Http1Responses("shadow", log);
+  constructor(log: ExchangeLog, observer: ResponseObserver | undefined) {
+    this.responses = new Http1Responses("shadow", log, observer);
     this.raw = new RawShadowReader(log, false);
   }
 

@@ -4,6 +4,9 @@ import { now } from "../time";
 import type { FlowLink } from "./flowLink";
 import { ShadowConnection, type Endpoint, type ReplayDependencies } from "./shadowConnection";
 
+/** More than these are woken by the next tick. */
+const maximumFollowers = 64;
+
 /** What a link asks of its flow. */
 export interface LinkOwner {
   newReader(): ShadowReader;
@@ -124,7 +127,7 @@ export class ShadowLink implements FlowLink, MessageSink {
     if (this.connection?.retired === true) this.connection = undefined;
     for (const connection of this.retired) if (connection.over) this.retired.delete(connection);
     let [first] = this.queue;
-    while (first !== undefined) {
+    while (first !== undefined && this.isComplete(first)) {
       this.connection ??= this.open();
       if (!this.connection.reader.maySend(first, now())) {
         this.connection.hurry();
@@ -137,6 +140,21 @@ export class ShadowLink implements FlowLink, MessageSink {
     }
     if (this.queue.length === 0 && this.ending !== "no") this.connection?.finish(this.ending === "now");
     this.pumping = false;
+  }
+
+  /** Whether a request has everything that it waited for; if not, sending goes on as soon as it has. */
+  private isComplete(exchange: Exchange): boolean {
+    const open = exchange.after.find(({ shadow, replayed }) => replayed && !shadow.settled);
+    if (open !== undefined) {
+      if (open.followers.length < maximumFollowers) open.followers.push(() => setImmediate(() => this.pump()));
+      return false;
+    }
+    exchange.after = [];
+    this.queueBytes -= exchange.requestBytes;
+    exchange.complete?.();
+    exchange.complete = undefined;
+    this.queueBytes += exchange.requestBytes;
+    return true;
   }
 
   private open(): ShadowConnection {

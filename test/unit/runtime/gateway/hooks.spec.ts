@@ -34,6 +34,78 @@ describe("gateway: hooks", () => {
     }
   });
 
+  it("hold a request until the shadow has issued its token, on whatever connection, and give it the shadow's", async () => {
+    const answer = (side: string): string => {
+      const body = JSON.stringify({ user: { access_token: `${side}-bearer-1` } });
+      const cookie = `Set-Cookie: sid=${side}-session-1; Path=/`;
+      return `HTTP/1.1 200 OK\r\n${cookie}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    };
+    const order: string[] = [];
+    const shadow = await RecordingServer.start((socket, _all, fresh) => {
+      const login = fresh.includes("POST /login");
+      order.push(login ? "asked" : "used");
+      if (!login) socket.write(ok);
+      else
+        setTimeout(() => {
+          order.push("issued");
+          socket.write(answer("shadow"));
+        }, 150);
+    });
+    const harness = await GatewayHarness.start({
+      to: { "10.9.0.1:80": `127.0.0.1:${shadow.port}` },
+      hooks: { substituteTokens: true },
+    });
+    const script = (port: number): TcpScript =>
+      new TcpScript({ address: "10.8.0.1", port }, { address: "10.9.0.1", port: 80 }).handshake();
+    const login = script(4002)
+      .say(true, "POST /login HTTP/1.1\r\nContent-Length: 0\r\n\r\n")
+      .say(false, answer("live"));
+    const request = (sid: string, bearer: string): string =>
+      `GET /me HTTP/1.1\r\nCookie: theme=dark; sid=${sid}\r\nAuthorization: Bearer ${bearer}\r\n\r\n`;
+    const use = script(4003).say(true, request("live-session-1", "live-bearer-1")).say(false, ok);
+    const unknown = script(4004).say(true, request("never-issued-1", "never-issued-2")).say(false, ok);
+    try {
+      await harness.send([...login.frames, ...use.frames]);
+      await until("both are answered", () => harness.gateway.snapshot().requests.answered === 2);
+      assert.deepEqual(order, ["asked", "issued", "used"]);
+      await harness.send(unknown.frames);
+      await until("the last is answered", () => harness.gateway.snapshot().requests.answered === 3);
+      const got = shadow.received.map(String);
+      assert.ok(got.includes(request("shadow-session-1", "shadow-bearer-1")), got.join("\n"));
+      assert.ok(got.includes(request("never-issued-1", "never-issued-2")), got.join("\n"));
+      const { tokens } = harness.gateway.snapshot().replay;
+      assert.deepEqual(tokens, { learned: 2, substituted: 2, held: 1, unmatched: 0 });
+    } finally {
+      await harness.stop();
+      harness.remove();
+      await shadow.stop();
+    }
+  });
+
+  it("let a request go with live's token when the shadow issued none", async () => {
+    const shadow = await RecordingServer.start((socket) => socket.write(ok));
+    const harness = await GatewayHarness.start({
+      to: { "10.9.0.1:80": `127.0.0.1:${shadow.port}` },
+      hooks: { substituteTokens: true },
+    });
+    const script = new TcpScript({ address: "10.8.0.1", port: 4005 }, { address: "10.9.0.1", port: 80 }).handshake();
+    const use = "GET /me HTTP/1.1\r\nCookie: sid=live-session-1\r\n\r\n";
+    script.say(true, "POST /login HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
+    script
+      .say(false, "HTTP/1.1 200 OK\r\nSet-Cookie: sid=live-session-1\r\nContent-Length: 0\r\n\r\n")
+      .acknowledge(true);
+    try {
+      await harness.send(script.say(true, use).say(false, ok).frames);
+      await until("both are answered", () => harness.gateway.snapshot().requests.answered === 2);
+      assert.ok(shadow.received.join("").endsWith(use));
+      assert.equal(harness.gateway.snapshot().replay.tokens.unmatched, 1);
+    } finally {
+      await harness.stop();
+      harness.remove();
+      await shadow.stop();
+    }
+  });
+
   it("refuse what would change the framing or could not be sent", () => {
     const config = {
       intake: "vxlan:127.0.0.1:0",
@@ -41,6 +113,8 @@ describe("gateway: hooks", () => {
       samples: "n",
       hooks: { setHeaders: { "Content-Length": "3", "a b": "1", ok: "x\r\ny" }, idempotencySuffix: "a b" },
     };
+    const twoThreads = { ...config, workers: 2, hooks: { substituteTokens: true } };
+    assert.throws(() => checkConfig(twoThreads), /workers[^]*tokens/);
     assert.throws(() => checkConfig(config), /Content-Length[^]*framing[^]*a b[^]*ok[^]*idempotencySuffix/);
   });
 });

@@ -11,7 +11,7 @@ import { Command } from "commander";
 import { addGatewayOptions, gatewayConfig } from "../../../../components/runtime/gateway/cliOptions";
 import { runGateway } from "../../../../components/runtime/gateway/gateway";
 import { CaptureWriter } from "../../../../components/runtime/gateway/intake/captureFile";
-import { gatewayStatsSchema } from "../../../../components/runtime/gateway/statsSchema";
+import { gatewayStatsJsonSchema, gatewayStatsSchema } from "../../../../components/runtime/gateway/statsSchema";
 import { TcpScript, vxlan } from "../../../support/capture";
 import { RecordingServer, until } from "../../../support/captureHarness";
 
@@ -123,6 +123,11 @@ describe("gateway: as a process", () => {
     assert.equal((await second.stop()).requests.answered, 3);
     const heads = shadow.received.map((bytes) => bytes.toString("latin1").split(" ")[1]).sort();
     assert.deepEqual(heads, ["/1", "/1", "/2", "/2", "/3", "/3"]);
+  });
+
+  it("publishes the schema of its counters as they are", () => {
+    const published = readFileSync(resolve(__dirname, "../../../../docs/gateway-stats.schema.json"), "utf8");
+    assert.deepEqual(JSON.parse(published), gatewayStatsJsonSchema());
   });
 
   it("reads its options and names everything that is wrong with them at once", () => {

@@ -1,7 +1,9 @@
 import type { Problem } from "../../../../internal/problems";
-import type { RequestHook } from "./hook";
+import type { GatewayStats } from "../../stats";
+import type { RequestHook, ResponseObserver } from "./hook";
 import { idempotencyKey } from "./idempotencyKey";
 import { setHeaders } from "./setHeaders";
+import { TokenSubstitution } from "./tokens";
 
 /** Changes to requests on their way to the shadow; none by default. HTTP/1.x alone. */
 export interface HookConfig {
@@ -9,17 +11,28 @@ export interface HookConfig {
   setHeaders?: Record<string, string>;
   /** Appended to `Idempotency-Key`, 1 to 64 letters, digits, `-`, `_` or `.`. */
   idempotencySuffix?: string;
+  /** True when requests carry the tokens that the shadow issued in the place of live's. Defaults to false. */
+  substituteTokens?: boolean;
 }
 
 /** Fields that say where a message ends or what becomes of its connection. */
 const framing = new Set(["content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "expect"]);
 
 /** The hooks that a configuration asks for; undefined when there are none, so that bytes stay verbatim. */
-export function configuredHooks(config: HookConfig | undefined): readonly RequestHook[] | undefined {
+export function configuredHooks(
+  config: HookConfig | undefined,
+  stats: GatewayStats,
+): readonly RequestHook[] | undefined {
   const hooks: RequestHook[] = [];
   if (config?.setHeaders !== undefined) hooks.push(setHeaders(config.setHeaders));
   if (config?.idempotencySuffix !== undefined) hooks.push(idempotencyKey(config.idempotencySuffix));
+  if (config?.substituteTokens === true) hooks.push(new TokenSubstitution(stats.replay.tokens));
   return hooks.length === 0 ? undefined : hooks;
+}
+
+/** The hook that learns from responses, where there is one. */
+export function observerIn(hooks: readonly RequestHook[] | undefined): ResponseObserver | undefined {
+  return hooks?.find((hook) => hook instanceof TokenSubstitution);
 }
 
 /** Everything that is wrong with the configuration of hooks. */
