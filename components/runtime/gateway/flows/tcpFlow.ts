@@ -171,7 +171,7 @@ export class TcpFlow implements FlowContext {
     this.client.clear();
     this.server.clear();
     if (error === "reset") this.shadow.reset(outstanding);
-    else this.shadow.clientEnded(outstanding);
+    else this.shadow.clientEnded(outstanding && error === "closed");
     this.account();
   }
 
