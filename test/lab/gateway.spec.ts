@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 import { run, tryRun } from "../../components/internal/exec";
-import { flowHash, isSampled } from "../../components/runtime/gateway/flows/jhash";
+import { clientHash, flowHash, isSampled } from "../../components/runtime/gateway/flows/jhash";
 import { decodeEthernet, Packet } from "../../components/runtime/gateway/intake/packet";
 import { TcpScript, udpFrame, vxlan } from "../support/capture";
 import { until } from "../support/captureHarness";
+import { randomFrom } from "../support/damage";
 
 const left = `tg${process.pid}a`;
 const right = `tg${process.pid}b`;
@@ -106,6 +107,72 @@ describe("gateway on the real kernel", function () {
       });
     assert.deepEqual([...setOf("four")].sort(), expected("10.88.0.1", "10.88.0.2"));
     assert.deepEqual([...setOf("six")].sort(), expected("fd00:88::1", "fd00:88::2"));
+  });
+
+  it("chooses exactly the flows and the clients that the kernel chooses, whatever the seed and the share", async () => {
+    const random = randomFrom(20_260_314);
+    const choices = Array.from({ length: 8 }, () => ({
+      seed: Math.floor(random() * 2 ** 32),
+      percent: Math.round(random() * 10_000) / 100,
+    }));
+    const [firstClient, clients, ports] = [100, 40, 5];
+    const keep = ({ seed, percent }: { seed: number; percent: number }, what: string): string =>
+      `jhash ${what} mod 1000000 seed ${seed} < ${Math.round(percent * 10_000)}`;
+    const sets = choices.map(
+      (_, index) => `set flows${index} { type ipv4_addr . inet_service; size 65535; flags dynamic; }
+        set clients${index} { type ipv4_addr; size 65535; flags dynamic; }`,
+    );
+    const whole = "ip saddr . udp sport . ip daddr . udp dport";
+    const rules = choices.map(
+      (choice, index) => `udp dport 7000 ${keep(choice, whole)} add @flows${index} { ip saddr . udp sport }
+        udp dport 7000 ${keep(choice, "ip saddr")} add @clients${index} { ip saddr }`,
+    );
+    const file = join(folder, "choices.nft");
+    const chain = `type filter hook ingress device "${veth}b" priority 0; policy accept;`;
+    writeFileSync(
+      file,
+      `table netdev c { ${sets.join("\n")}\n counter seen {}\n chain c { ${chain}\n udp dport 7000 counter name seen\n${rules.join("\n")}\n}\n}\n`,
+    );
+    await inside(right, "nft", "-f", file);
+    const addressOf = (client: number): string => `10.88.0.${firstClient + client}`;
+    for (let client = 0; client < clients; client++) {
+      await inside(left, "ip", "address", "add", `${addressOf(client)}/24`, "dev", `${veth}a`);
+    }
+    await inside(left, "ping", "-c1", "-w20", "10.88.0.2");
+    const sender = `
+      const { createSocket } = require("node:dgram");
+      (async () => {
+        for (let client = 0; client < ${clients}; client++)
+          for (let port = 20000; port < 20000 + ${ports}; port++) {
+            const socket = createSocket("udp4");
+            await new Promise((done) => socket.bind(port, "10.88.0." + (${firstClient} + client), done));
+            await new Promise((done) => socket.send("x", 7000, "10.88.0.2", done));
+            socket.close();
+          }
+      })();`;
+    await inside(left, process.execPath, "-e", sender);
+    const list = await inside(right, "nft", "-j", "list", "table", "netdev", "c");
+    const { nftables } = JSON.parse(list) as {
+      nftables: Record<string, { name?: string; elem?: (string | { concat: [string, number] })[]; packets?: number }>[];
+    };
+    const member = (name: string): string[] => {
+      const elements = nftables.find(({ set }) => set?.name === name)?.["set"]?.elem ?? [];
+      return elements.map((element) => (typeof element === "string" ? element : element.concat.join(" "))).sort();
+    };
+    assert.equal(nftables.find(({ counter }) => counter?.name === "seen")?.["counter"]?.packets, clients * ports);
+    const packets = Array.from({ length: clients * ports }, (_, index) => {
+      const from = { address: addressOf(Math.floor(index / ports)), port: 20_000 + (index % ports) };
+      const frame = udpFrame(from, { address: "10.88.0.2", port: 7000 }, Buffer.alloc(1));
+      const packet = new Packet();
+      decodeEthernet(frame, 0, frame.length, packet);
+      return { from, packet };
+    });
+    for (const [index, { seed, percent }] of choices.entries()) {
+      const flows = packets.filter(({ packet }) => isSampled(flowHash(packet, false, seed), percent));
+      const sampled = packets.filter(({ packet }) => isSampled(clientHash(packet, false, seed), percent));
+      assert.deepEqual(member(`flows${index}`), flows.map(({ from }) => `${from.address} ${from.port}`).sort());
+      assert.deepEqual(member(`clients${index}`), [...new Set(sampled.map(({ from }) => from.address))].sort());
+    }
   });
 
   it("connects to the shadow from the client's own address and port", async () => {
