@@ -81,6 +81,19 @@ describe("a fault of known size, in a real run", function () {
     assert.ok(high! - low! < addedMilliseconds / 2, `an interval that says something: ${why}`);
   });
 
+  it("shows in the response times of all requests, and not in live's", () => {
+    const rows = journal.experiments[0]!.latencies!;
+    const median = (phase: string, side: string): number =>
+      rows.find((row) => row.phase === phase && row.side === side)!.p50!;
+    const moved = (side: string): number => median("fault", side) - median("baseline", side);
+    assert.ok(
+      moved("shadow") > 0.7 * addedMilliseconds && moved("shadow") < 1.5 * addedMilliseconds,
+      JSON.stringify(rows),
+    );
+    assert.ok(Math.abs(moved("live")) < addedMilliseconds / 2, `live moved by ${moved("live")} ms`);
+    assert.ok(rows.every(({ requests, failed }) => requests > 100 && failed < requests / 20));
+  });
+
   it("is found at the right time", () => {
     const { onset, timeToDetect, why } = median();
     assert.ok(onset !== null && onset >= 0 && onset <= 2, `onset ${onset} s; ${why}`);
