@@ -8,7 +8,7 @@ import { makeReader } from "./capture/reader";
 import { accessProblems, requireRegion } from "./capture/settings";
 
 export { awsCapturePolicy } from "./capture/policy";
-export { type AwsPermission, checkAwsPermissions } from "./capture/permissions";
+export { checkAwsPermissions } from "./capture/permissions";
 
 /** Settings of {@link captureAws}. */
 export interface AwsCaptureSettings extends AwsAccess {

@@ -15,6 +15,7 @@ import { AwsShadowNetwork, type AwsShadowNetworkArgs, defaultShadowName, network
 import { networkCost } from "./network/cost";
 import type { AwsNetworkPlan } from "./network/planTypes";
 import { awsShadowTopology } from "./network/shadowTopology";
+import { makeRecord } from "./record";
 
 /** An experiment of an environment on AWS. */
 export interface AwsExperimentDefinition extends Experiment {
@@ -120,6 +121,13 @@ export class AwsShadowEnvironment extends pulumi.ComponentResource {
     this.sessionIds = mirror?.sessionIds ?? pulumi.output([]);
     this.gatewayUrl = mirror?.gatewayUrl ?? pulumi.output("");
     this.experimentIds = pulumi.all(defined.map(({ experimentId }) => experimentId));
+    if (mirror !== undefined) {
+      const { intakeParameter } = mirror;
+      const { fidelity } = this;
+      const { topology } = plan;
+      const settings = { topology, fidelity, shadow: network.reference, intakeParameter, ...recorded(args) };
+      makeRecord(name, settings, { ...child, dependsOn: [mirror] });
+    }
     this.cost = pulumi.output(cost);
     this.registerOutputs({
       networkId: this.networkId,
@@ -139,6 +147,26 @@ export class AwsShadowEnvironment extends pulumi.ComponentResource {
 /** Account whose metrics are the live side, where it is another one than the shadow's. */
 function productionAccountOf({ mirror, topology }: AwsShadowEnvironmentArgs): string {
   return mirror?.productionAccountId ?? topology.source?.account ?? "";
+}
+
+/** What the runner is told of the arguments; what only FIS carries out is none of its business. */
+function recorded({ experiments = {}, monitor = {}, mirror, topology }: AwsShadowEnvironmentArgs) {
+  const onlyFis = ["awsActions", "repetitions", "workloadGroup"];
+  const definitions = Object.entries(experiments).map(([key, definition]): [string, Experiment] => {
+    const common = Object.entries(definition).filter(([field]) => !onlyFis.includes(field));
+    return [key, Object.fromEntries(common) as unknown as Experiment];
+  });
+  const accountId = mirror?.productionAccountId ?? topology.source?.account;
+  const region = topology.source?.region;
+  return {
+    experiments: Object.fromEntries(definitions),
+    monitor,
+    percent: mirror?.percent ?? 100,
+    production: {
+      ...(accountId === undefined ? {} : { accountId }),
+      ...(region === undefined ? {} : { region }),
+    },
+  };
 }
 
 /** Everything that is wrong with the arguments of an {@link AwsShadowEnvironment}, all parts at once. */

@@ -50,6 +50,8 @@ export interface EngineResult extends CommandResult {
 export interface EngineProjectArgs {
   /** Content of the program's `index.js`, CommonJS. `require("@pulumi/pulumi")` and `require("shadownet/lab")` work in it. */
   program: string;
+  /** File that the engine runs. Defaults to `index.js`. */
+  main?: string;
   /** Name of the project. Defaults to `test`. */
   name?: string;
   /** Name of the stack. Defaults to `dev`. */
@@ -124,6 +126,7 @@ export async function makeEngineProject(args: EngineProjectArgs): Promise<Engine
   const project = {
     name,
     runtime: { name: "nodejs", options: args.runtimeOptions ?? { typescript: false } },
+    ...(args.main === undefined ? {} : { main: args.main }),
     ...(args.providers === undefined ? {} : { plugins: { providers: args.providers } }),
   };
   await writeFile(join(folder, "Pulumi.yaml"), JSON.stringify(project));

@@ -3,7 +3,7 @@ import type { SSMClient } from "@aws-sdk/client-ssm";
 
 import type { ContainmentFinding } from "../../runtime/runner/driver";
 import { runOnInstances } from "./commands";
-import type { AwsShadowRecord } from "./record";
+import type { AwsShadowRecord } from "./recordFormat";
 import { structureFindings } from "./structure";
 
 /**

@@ -1,7 +1,7 @@
 import { type CloudWatchClient, type MetricDataQuery, paginateGetMetricData } from "@aws-sdk/client-cloudwatch";
 
 import type { SeriesQuery } from "../monitor/queries";
-import type { AwsShadowRecord } from "./record";
+import type { AwsShadowRecord } from "./recordFormat";
 
 /** One value of a series. */
 export interface DataPoint {

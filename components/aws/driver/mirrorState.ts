@@ -2,7 +2,7 @@ import type { MirrorState } from "../../runtime/runner/driver";
 import { GatewayMetric, metricNamespace, metricStepSeconds, shadowDimension } from "../metrics";
 import type { SeriesQuery } from "../monitor/queries";
 import type { DataPoint, Question } from "./metrics";
-import type { AwsShadowRecord } from "./record";
+import type { AwsShadowRecord } from "./recordFormat";
 
 /** A gateway that has published nothing for so long is taken for dead. */
 const silentMilliseconds = 3 * 60_000;

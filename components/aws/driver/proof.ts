@@ -4,7 +4,7 @@ import type { SSMClient } from "@aws-sdk/client-ssm";
 
 import type { FaultPlan } from "../../runtime/faults/plan";
 import { runOnInstances } from "./commands";
-import type { AwsShadowRecord } from "./record";
+import type { AwsShadowRecord } from "./recordFormat";
 
 const readSeconds = 8;
 

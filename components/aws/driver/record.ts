@@ -1,35 +1,9 @@
 import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 
-import type { Experiment } from "../../experiment";
 import { ExitCode, ShadownetError } from "../../internal/problems";
-import type { MonitorSettings } from "../../monitor";
-import type { FidelityItem } from "../../network";
-import type { Topology } from "../../topology";
 import { gatewayBucketName } from "../gateway/names";
-import type { AwsShadowReference } from "../shadow";
-
-/** What a shadow on AWS tells those who run experiments on it; the environment puts it into the gateways' bucket. */
-export interface AwsShadowRecord {
-  /** Version of this format; 1. */
-  version: number;
-  /** The topology as built, after scaling. */
-  topology: Topology;
-  fidelity: FidelityItem[];
-  experiments: Record<string, Experiment>;
-  monitor: MonitorSettings;
-  /** Ids of the shadow's parts. */
-  shadow: AwsShadowReference;
-  /** Path of the parameters that steer the mirror's gateways. */
-  parameterPath: string;
-  /** Account and region of production, whose metrics are live's. */
-  production: { accountId: string; region: string };
-  /** Percent of live traffic that is mirrored. */
-  percent: number;
-}
-
-/** Key of the record in the bucket. */
-export const recordKey = "record.json";
+import { type AwsShadowRecord, recordKey } from "./recordFormat";
 
 /**
  * Reads the record of a shadow in the account and region that the environment's credentials are for

@@ -6,7 +6,7 @@ import { gatewayMetricOf, metricStepSeconds } from "../metrics";
 import { machineReadingOf } from "../monitor/machineMetrics";
 import { liveId, periodFor, seriesQueries } from "../monitor/queries";
 import type { DataPoint, Question } from "./metrics";
-import type { AwsShadowRecord } from "./record";
+import type { AwsShadowRecord } from "./recordFormat";
 
 /** So far back CloudWatch is asked again, because data points come late and are made complete for a while. */
 const lookBackMilliseconds = 5 * 60_000;

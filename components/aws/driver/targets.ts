@@ -3,7 +3,7 @@ import { type Problem, didYouMean, refuse } from "../../internal/problems";
 import type { ResolvedLink, ResolvedMachine, ResolvedTarget } from "../../runtime/faults/plan";
 import type { Topology } from "../../topology";
 import { type HitMachine, hitResources, targetText } from "../experiment/targets";
-import type { AwsShadowRecord } from "./record";
+import type { AwsShadowRecord } from "./recordFormat";
 
 /**
  * A target as parts of this shadow. What FIS and its documents really do was fixed when the stack was deployed; this is

@@ -10,7 +10,7 @@ import type { AwsClients, AwsDriver } from "../driver";
 import { machineTag, shadowTag } from "../shadow";
 import { FisExperiments } from "./experiments";
 import { previewTargets } from "./preview";
-import type { AwsShadowRecord } from "./record";
+import type { AwsShadowRecord } from "./recordFormat";
 import { structureFindings } from "./structure";
 
 /** How one check ended: `unknown` when it could not be carried out. */

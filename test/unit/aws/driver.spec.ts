@@ -16,7 +16,7 @@ import { type AwsClients, AwsDriver } from "../../../components/aws/driver";
 import { findingsIn } from "../../../components/aws/driver/containment";
 import { mirrorStateFrom } from "../../../components/aws/driver/mirrorState";
 import { countersIn } from "../../../components/aws/driver/proof";
-import type { AwsShadowRecord } from "../../../components/aws/driver/record";
+import type { AwsShadowRecord } from "../../../components/aws/driver/recordFormat";
 import { seriesOf } from "../../../components/aws/driver/sampling";
 import { structureFindings } from "../../../components/aws/driver/structure";
 import { verifyChecks, verifyShadow } from "../../../components/aws/driver/verify";
