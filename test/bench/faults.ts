@@ -94,7 +94,7 @@ async function capacity(bed: FaultBed): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const bed = await FaultBed.make();
+  const bed = await FaultBed.make({ goesFirst: true });
   try {
     await delays(bed);
     await shares(bed);

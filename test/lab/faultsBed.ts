@@ -37,14 +37,22 @@ export class FaultBed {
     readonly name: string,
     readonly folder: string,
     readonly capabilities: Capabilities,
+    /** What goes before the programs that send and count. */
+    private readonly priority: string[],
   ) {}
 
-  static async make(): Promise<FaultBed> {
+  /** With `goesFirst` the programs that send and count go before ordinary ones, so that the host's load is not measured. */
+  static async make({ goesFirst = false } = {}): Promise<FaultBed> {
     const name = `t${process.pid}${mark}${(beds++).toString(36)}`;
     const folder = await mkdtemp(join(tmpdir(), "shadownet-faults-"));
     const program = join(__dirname, "../../components/runtime/faults/relay/main.ts");
     const relay = [process.execPath, "--import", require.resolve("tsx"), program];
-    const bed = new FaultBed(name, folder, { ...(await probeCapabilities()), relay });
+    const bed = new FaultBed(
+      name,
+      folder,
+      { ...(await probeCapabilities()), relay },
+      goesFirst ? ["chrt", "--rr", "1"] : [],
+    );
     await bed.build();
     return bed;
   }
@@ -103,11 +111,16 @@ export class FaultBed {
   }
 
   private spawn(of: "a" | "b", ...args: (string | number)[]): ChildProcess {
-    const argv = ["netns", "exec", this.namespace(of), process.execPath, traffic, ...args.map(String)];
-    const child = spawn("ip", argv, { stdio: ["pipe", "pipe", "inherit"] });
+    const [program, ...argv] = this.programIn(of, args) as [string, ...string[]];
+    const child = spawn(program, argv, { stdio: ["pipe", "pipe", "inherit"] });
     this.children.add(child);
     child.once("exit", () => this.children.delete(child));
     return child;
+  }
+
+  private programIn(of: "a" | "b", args: (string | number)[]): string[] {
+    const inside = ["ip", "netns", "exec", this.namespace(of)];
+    return [...this.priority, ...inside, process.execPath, traffic, ...args.map(String)];
   }
 
   /** Starts a program that says when it is ready; the result asks it for its counts and ends it. */
@@ -123,8 +136,7 @@ export class FaultBed {
   }
 
   private async speak<T>(of: "a" | "b", ...args: (string | number)[]): Promise<T> {
-    const argv = ["ip", "netns", "exec", this.namespace(of), process.execPath, traffic, ...args.map(String)];
-    const text = await run(argv);
+    const text = await run(this.programIn(of, args));
     return (text === "" ? undefined : JSON.parse(text)) as T;
   }
 

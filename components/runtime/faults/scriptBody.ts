@@ -273,8 +273,17 @@ effect() {
   if [ -s "$STATE/effect" ]; then cat "$STATE/effect"; else counters; fi
 }
 
+# Killed before it had a watcher; nothing is applied before that.
+given_up() {
+  [ ! -e "$STATE/applied" ] && [ ! -s "$STATE/watcher" ] || return 1
+  number_in "$STATE/starter"
+  ! runs "$NUMBER" start
+}
+
 status() {
   if [ ! -e "$STATE/fault.sh" ]; then
+    say none
+  elif [ ! -e "$STATE/clean" ] && given_up; then
     say none
   elif [ -e "$STATE/clean" ]; then
     say ended reason "$(cat "$STATE/ended")"
