@@ -101,7 +101,7 @@ function copyOf(machine: Machine, copy: number): Machine {
     String(Number(parts[2]) + Math.floor(last / 250)),
     String((last % 250) + 4),
   ].join(".");
-  const { mac: _, ...rest } = card!;
+  const rest = Object.fromEntries(Object.entries(card!).filter(([key]) => key !== "mac")) as typeof card & object;
   return {
     ...machine,
     name: `${machine.name}-copy-${copy}`,

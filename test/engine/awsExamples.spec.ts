@@ -48,7 +48,7 @@ describe("the examples on AWS, on the real engine with a stand-in for the aws pr
         files: { "index.ts": source, "topology.json": JSON.stringify(topology) },
       });
       try {
-        for (const [key, value] of Object.entries(config)) await project.setConfig(key, value);
+        for (const [key, value] of Object.entries<string>({ ...config })) await project.setConfig(key, value);
         const preview = await project.preview("--policy-pack", policyPack("isolation"));
         assert.equal(preview.code, 0, preview.stdout + preview.stderr);
         assert.ok(preview.counts.create > 50);

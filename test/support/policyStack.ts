@@ -74,6 +74,8 @@ export async function violations(
         found.push({ policy: policy.name, message, resource: urn?.split("::").at(-1) ?? resource });
     const common = {
       stackTags: new Map<string, string>(),
+      // The SDK has the caller name the type of what it gets.
+      // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
       getConfig: <T extends object>(): T => (config[policy.name] ?? {}) as T,
       notApplicable: (): never => {
         throw new Error("not applicable");

@@ -1,22 +1,7 @@
-import { type StackResource, shadowTags as tags } from "../support/policyStack";
-
-/** One change of the compliant stack that breaks a rule. */
-export interface PolicyCase {
-  /** The rule that must say so; a change may break others too, which are named in `also`. */
-  rule: string;
-  title: string;
-  /** Inputs of a resource that are set; undefined removes one. */
-  set?: { name: string; props?: Record<string, unknown>; from?: Record<string, string[]>; components?: string[] };
-  remove?: string;
-  add?: StackResource;
-  config?: Record<string, unknown>;
-  /** Resource and property that the message names. */
-  expect: { resource: string; property: string };
-  also?: string[];
-}
+import { shadowTags as tags } from "../support/policyStack";
+import type { PolicyCase } from "./policyCase";
 
 const isolation = (name: string): string => `isolation-${name}`;
-const faults = (name: string): string => `faults-${name}`;
 const json = (value: unknown): string => JSON.stringify(value);
 const forbidden = (rule: string, type: string, name = "extra"): PolicyCase => ({
   rule: isolation(rule),
@@ -32,15 +17,9 @@ const trusting = (changes: object): string =>
   json({
     Statement: [{ Effect: "Allow", Action: "sts:AssumeRole", Principal: { Service: "fis.amazonaws.com" }, ...changes }],
   });
-const target = (changes: object) => ({
-  name: "web",
-  resourceType: "aws:ec2:instance",
-  resourceTags: [{ key: "shadownet:shadow", value: "shop" }],
-  filters: [{ path: "VpcId", values: ["vpc-1"] }],
-  ...changes,
-});
 
-export const cases: readonly PolicyCase[] = [
+/** Changes that break the rules of the isolation pack. */
+export const isolationCases: readonly PolicyCase[] = [
   forbidden("forbid-internet-paths", "aws:ec2/internetGateway:InternetGateway"),
   forbidden("forbid-internet-paths", "aws:ec2/eip:Eip"),
   {
@@ -414,77 +393,5 @@ export const cases: readonly PolicyCase[] = [
     title: "the stack uses a provider that runs commands",
     add: { type: "command:local:Command", name: "script", components: [], props: { create: "curl example.com" } },
     expect: { resource: "script", property: "type" },
-  },
-  {
-    rule: faults("restrict-targets"),
-    title: "an experiment aims at any instance",
-    set: { name: "template", props: { targets: [target({ resourceTags: [{ key: "role", value: "web" }] })] } },
-    expect: { resource: "template", property: "targets[0].resourceTags" },
-  },
-  {
-    rule: faults("restrict-targets"),
-    title: "an experiment aims at instances of any VPC",
-    set: { name: "template", props: { targets: [target({ filters: [] })] } },
-    expect: { resource: "template", property: "targets[0].filters" },
-  },
-  {
-    rule: faults("restrict-targets"),
-    title: "an experiment aims at an ARN that is not the shadow's",
-    set: {
-      name: "template",
-      props: {
-        targets: [target({ resourceTags: undefined, resourceArns: ["arn:aws:ec2:::subnet/subnet-production"] })],
-      },
-      from: { roleArn: ["role"], actions: ["document"] },
-    },
-    expect: { resource: "template", property: "targets[0].resourceTags" },
-  },
-  {
-    rule: faults("require-stop-condition"),
-    title: "nothing stops an experiment",
-    set: { name: "template", props: { stopConditions: [{ source: "none" }] } },
-    expect: { resource: "template", property: "stopConditions" },
-  },
-  {
-    rule: faults("restrict-actions"),
-    title: "an experiment makes an account's API fail",
-    set: { name: "template", props: { actions: [{ actionId: "aws:fis:inject-api-throttle-error" }] } },
-    expect: { resource: "template", property: "actions[0].actionId" },
-  },
-  {
-    rule: faults("restrict-documents"),
-    title: "an experiment sends a document that nobody has read",
-    set: { name: "template", from: { roleArn: ["role"], targets: ["vpc"] } },
-    expect: { resource: "template", property: "actions[0].parameters.documentArn" },
-  },
-  {
-    rule: faults("restrict-accounts"),
-    title: "an experiment acts in another account",
-    set: { name: "target-account", props: { accountId: "123456789012" } },
-    expect: { resource: "target-account", property: "accountId" },
-  },
-  {
-    rule: faults("restrict-roles"),
-    title: "an experiment acts under somebody else's role",
-    set: { name: "template", from: { actions: ["document"], targets: ["vpc"] } },
-    expect: { resource: "template", property: "roleArn" },
-  },
-  {
-    rule: faults("forbid-safety-lever"),
-    title: "a stack moves the safety lever",
-    add: { type: "aws:fis/safetyLeverState:SafetyLeverState", name: "lever", components: [], props: {} },
-    expect: { resource: "lever", property: "type" },
-  },
-  {
-    rule: faults("restrict-schedules"),
-    title: "a schedule stops instances",
-    set: { name: "schedule", props: { target: { arn: "arn:aws:scheduler:::aws-sdk:ec2:stopInstances" } } },
-    expect: { resource: "schedule", property: "target.arn" },
-  },
-  {
-    rule: faults("restrict-blast-radius"),
-    title: "an experiment may hit the whole shadow",
-    set: { name: "slow", props: { blastRadius: { percent: 100 } } },
-    expect: { resource: "slow", property: "blastRadius.percent" },
   },
 ];
