@@ -7,9 +7,10 @@ import { tally } from "./network/cost";
 const defaultGatewayType = "c6i.large";
 
 /** What a mirror costs: the lines of the environment's formula, and what production pays without a bill. */
-export function mirrorCost(plan: MirrorPlan, settings: AwsMirrorSettings, shadowZones: number): string[] {
+export function mirrorCost(plan: MirrorPlan, settings: AwsMirrorSettings): string[] {
   const { sources, zones, targetMode } = plan;
-  const gateways = shadowZones * (settings.gatewaysPerZone ?? 1);
+  // Zones without sources get no gateway.
+  const gateways = zones.length * (settings.gatewaysPerZone ?? 1);
   const byBalancer = targetMode === "gatewayLoadBalancer";
   return [
     `mirror: ${sources.length} sessions by the hour${byBalancer ? `; ${zones.length} endpoints in production by the hour and by GB copied; 1 Gateway Load Balancer by the hour and by capacity units` : ""}`,

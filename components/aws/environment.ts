@@ -9,6 +9,7 @@ import { experimentCost, mirrorCost, monitorCost } from "./cost";
 import { AwsFaultExperiment, awsExperiment } from "./experiment";
 import type { AwsFaultAction } from "./experiment/awsActions";
 import { AwsTrafficMirror, mirrorProblems, plannedMirror } from "./mirror";
+import { groupedSourceProblems } from "./mirror/groupedSources";
 import type { AwsMirrorSettings } from "./mirror/settings";
 import { AwsMonitor, awsMonitorProblems } from "./monitor";
 import { AwsShadowNetwork, type AwsShadowNetworkArgs, defaultShadowName, networkProblems, planShadow } from "./network";
@@ -179,6 +180,7 @@ export function environmentProblems(args: AwsShadowEnvironmentArgs): Problem[] {
   return [
     ...ofNetwork,
     ...(mirror === undefined ? [] : under("mirror", mirrorProblems({ ...mirror, topology: args.topology }))),
+    ...(mirror === undefined ? [] : groupedSourceProblems(args.topology, mirror, args.autoScalingGroups ?? [])),
     ...Object.entries(experiments).flatMap(([name, experiment]) =>
       under(`experiments.${name}`, planOf(name, experiment, topology).problems),
     ),
@@ -205,9 +207,7 @@ function costOf(args: AwsShadowEnvironmentArgs, plan: AwsNetworkPlan): string[] 
   const mirrored = mirror === undefined ? undefined : plannedMirror({ ...mirror, topology }).plan;
   return [
     ...networkCost(plan),
-    ...(mirror === undefined || mirrored === undefined
-      ? []
-      : mirrorCost(mirrored, mirror, plan.appliances.zones.length)),
+    ...(mirror === undefined || mirrored === undefined ? [] : mirrorCost(mirrored, mirror)),
     ...Object.entries(experiments).map(([name, definition]) =>
       experimentCost(name, planOf(name, definition, plan.topology).plan, definition.repetitions ?? 1),
     ),

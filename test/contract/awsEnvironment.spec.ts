@@ -201,6 +201,24 @@ describe("what an environment on AWS refuses", () => {
     );
   });
 
+  it("is a group of machines that the mirror copies from, because nothing would be replayed to its instances", () => {
+    const problems = (mirror: AwsShadowEnvironmentArgs["mirror"]) =>
+      environmentProblems({
+        topology: threeZoneAws,
+        autoScalingGroups: ["web"],
+        ...(mirror === undefined ? {} : { mirror }),
+      });
+    const [problem, ...others] = problems({ percent: 10 });
+    assert.deepEqual(others, []);
+    assert.equal(problem!.path, "autoScalingGroups[0]");
+    assert.match(
+      problem!.reason,
+      /the traffic of "web-a-1" and 23 more in Auto Scaling group "web" is copied.*leave the group out/,
+    );
+    assert.deepEqual(problems(undefined), []);
+    assert.deepEqual(problems({ sources: ["app-*"] }), []);
+  });
+
   it("is a target that the shadow does not have although production has it", () => {
     const problems = environmentProblems({
       topology: threeZoneAws,

@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { mirrorCost } from "../../../components/aws/cost";
+import { planMirror } from "../../../components/aws/mirror/plan";
+import type { AwsMirrorSettings } from "../../../components/aws/mirror/settings";
 import { networkCost, tally } from "../../../components/aws/network/cost";
 import { planAwsNetwork } from "../../../components/aws/network/plan";
 import { fidelitySummary } from "../../../components/aws/network/summary";
@@ -30,6 +33,19 @@ describe("the cost formula of a shadow on AWS", () => {
     const gigabytes = Number(/volumes: (\d+) GB gp3/.exec(lines[1]!)![1]);
     const data = threeZoneAws.machines.flatMap(({ aws }) => aws!.volumes!.slice(1));
     assert.equal(gigabytes, 20 * 66 + data.reduce((sum, { sizeGigabytes }) => sum + sizeGigabytes, 0));
+  });
+
+  it("counts gateways and endpoints in the zones that have sources, and no others", () => {
+    const lines = (settings: AwsMirrorSettings): string => {
+      const { plan, problems } = planMirror(threeZoneAws, settings);
+      assert.deepEqual(problems, []);
+      return mirrorCost(plan!, settings).join("\n");
+    };
+    const one = lines({ sources: ["web-a-*"], gatewaysPerZone: 2 });
+    assert.match(one, /; 1 endpoints in production/);
+    assert.match(one, /^gateways: 2 × c6i\.large/m);
+    const two = lines({ sources: ["web-a-*", "web-b-*"], gatewayInstanceType: "c6g.large" });
+    assert.match(two, /^gateways: 2 × c6g\.large/m);
   });
 
   it("says none where there is none", () => {
