@@ -1,3 +1,4 @@
+import { shadowTag } from "../../components/aws/shadow";
 import type { AwsStandInAnswers } from "./awsStandIn";
 import { awsId, productionAccount } from "./awsTopologyParts";
 
@@ -103,7 +104,7 @@ export function fleetAnswers(instances: number): AwsStandInAnswers {
         list: "trafficMirrorSessionSet",
         items: [1, 999_999].map((index) =>
           item(
-            `<trafficMirrorSessionId>${awsId("tms", index)}</trafficMirrorSessionId><networkInterfaceId>${awsId("eni", index)}</networkInterfaceId><sessionNumber>1</sessionNumber><trafficMirrorFilterId>${awsId("tmf", 1)}</trafficMirrorFilterId><ownerId>444455556666</ownerId>`,
+            `<trafficMirrorSessionId>${awsId("tms", index)}</trafficMirrorSessionId><networkInterfaceId>${awsId("eni", index)}</networkInterfaceId><sessionNumber>1</sessionNumber><trafficMirrorFilterId>${awsId("tmf", 1)}</trafficMirrorFilterId><ownerId>444455556666</ownerId>${tags({ [shadowTag]: "shop" })}`,
           ),
         ),
       },

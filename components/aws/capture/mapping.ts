@@ -1,13 +1,14 @@
 import type { Instance, RouteTable as Ec2RouteTable, Route as Ec2Route } from "@aws-sdk/client-ec2";
 
 import type { Machine, NetworkAcl, Route, Topology, TopologySubnet } from "../../topology";
+import { shadowTag } from "../shadow";
 import type { AwsRouteExtras, AwsTopologyExtras } from "../../topologyAws";
 import { mapBalancers } from "./balancers";
 import { destinations, filled, mapBoundaries, targetId } from "./boundaries";
 import { definedOnly } from "./databases";
 import { chooseInstances, mapMachines } from "./machines";
 import { classicBalancer } from "./managedInterfaces";
-import { nameTag, plainName, uniqueNames } from "./names";
+import { nameTag, plainName, tagValue, uniqueNames } from "./names";
 import { mapPrivateZone } from "./privateZones";
 import type { AwsReading } from "./reading";
 import { cidrText, mapAclEntries, mapGroup, present } from "./rules";
@@ -240,6 +241,7 @@ function mapExtras(
       filterId: session.TrafficMirrorFilterId,
       targetId: session.TrafficMirrorTargetId,
       owner: session.OwnerId,
+      shadow: tagValue(session.Tags, shadowTag),
     }),
   }));
   return {

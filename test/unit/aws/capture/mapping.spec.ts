@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 
 import { mapTopology } from "../../../../components/aws/capture/mapping";
+import { shadowTag } from "../../../../components/aws/shadow";
 import { validateTopology } from "../../../../components/topologySchema";
 import type { Topology } from "../../../../components/topology";
 import { awsCard, awsInstance, awsReading } from "../../../support/awsReading";
@@ -70,16 +71,19 @@ describe("the mapping of answers of the SDK's types to a topology", () => {
     ]);
   });
 
-  it("keeps mirror sessions that exist already, with their numbers", () => {
+  it("keeps mirror sessions that exist already, with their numbers and the shadow that they belong to", () => {
     const session = {
       TrafficMirrorSessionId: awsId("tms", 1),
       NetworkInterfaceId: awsId("eni", 1),
       SessionNumber: 1,
       OwnerId: "444455556666",
     };
-    const { aws } = mapped({ mirrorSessions: [session] });
+    const own = { ...session, TrafficMirrorSessionId: awsId("tms", 2), Tags: [{ Key: shadowTag, Value: "shop" }] };
+    const { aws } = mapped({ mirrorSessions: [session, own] });
+    const common = { interfaceId: awsId("eni", 1), sessionNumber: 1, owner: "444455556666" };
     assert.deepEqual(aws!.mirrorSessions, [
-      { id: awsId("tms", 1), interfaceId: awsId("eni", 1), sessionNumber: 1, owner: "444455556666" },
+      { id: awsId("tms", 1), ...common },
+      { id: awsId("tms", 2), ...common, shadow: "shop" },
     ]);
   });
 

@@ -68,8 +68,8 @@ describe("the capture against a small HTTP stand-in that pages answers of AWS's 
       ["2026-01-07T03:00:00.000Z", "2026-01-07T03:00:00.000Z"],
     );
     assert.deepEqual(
-      topology.aws!.mirrorSessions!.map(({ interfaceId }) => interfaceId),
-      [awsId("eni", 1)],
+      topology.aws!.mirrorSessions!.map(({ interfaceId, shadow }) => [interfaceId, shadow]),
+      [[awsId("eni", 1), "shop"]],
     );
     assert.equal(
       topology.machines.filter(({ aws }) => aws?.imageAvailable === false).length,
