@@ -1,4 +1,4 @@
-import { CloudWatchClient } from "@aws-sdk/client-cloudwatch";
+import { CloudWatchClient, PutMetricDataCommand } from "@aws-sdk/client-cloudwatch";
 import { EC2Client, paginateDescribeInstances } from "@aws-sdk/client-ec2";
 import { FisClient } from "@aws-sdk/client-fis";
 import { GetParameterCommand, PutParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
@@ -29,7 +29,7 @@ import { resolveAwsTarget } from "./driver/targets";
 import { until } from "./driver/waiting";
 import { guestCapabilities } from "./experiment/script";
 import { IntakeCommand } from "./gateway/names";
-import { GatewayMetric, metricStepSeconds } from "./metrics";
+import { GatewayMetric, haltMetric, metricNamespace, metricStepSeconds, shadowDimension } from "./metrics";
 import { shadowTag } from "./shadow";
 
 /** How long the gateways may take until their metrics say what the intake was told. */
@@ -206,11 +206,21 @@ export class AwsDriver implements Driver {
     return active.map(({ id, fault }) => `experiment ${id} (${fault}) of an earlier run is still active`);
   }
 
+  /** Trips the alarm that every experiment stops by, those that start meanwhile too, and stops what is active. */
   async halt(): Promise<void> {
+    // Where the alarm cannot be tripped, the experiments are stopped all the same, and then it is said.
+    const [tripped] = await Promise.allSettled([this.tripHaltAlarm()]);
     const active = await this.experiments.active();
     const stopped = await Promise.allSettled(active.map(({ id }) => this.experiments.stop(id)));
-    const failed = stopped.find((result) => result.status === "rejected");
+    const failed = [...stopped, tripped].find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;
+  }
+
+  private async tripHaltAlarm(): Promise<void> {
+    const Dimensions = [{ Name: shadowDimension, Value: this.record.shadow.shadowName }];
+    const Timestamp = new Date();
+    const MetricData = [{ MetricName: haltMetric, Dimensions, Timestamp, Value: 1, StorageResolution: 1 }];
+    await this.clients.cloudWatch.send(new PutMetricDataCommand({ Namespace: metricNamespace, MetricData }));
   }
 
   async command(machine: string, argv: string[], timeoutSeconds: number): Promise<DrillResult> {

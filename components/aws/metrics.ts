@@ -36,6 +36,9 @@ export const GatewayMetric = {
 } as const;
 export type GatewayMetric = (typeof GatewayMetric)[keyof typeof GatewayMetric];
 
+/** Metric that is 1 while experiments are halted; `halt` publishes it. */
+export const haltMetric = "ExperimentsHalted";
+
 /** How a signal is read from CloudWatch. */
 export interface MetricReading {
   metricName: GatewayMetric;

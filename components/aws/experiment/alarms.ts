@@ -1,12 +1,9 @@
 import type { Probe, StopCondition } from "../../experiment";
 import type { Problem } from "../../internal/problems";
 import type { Topology } from "../../topology";
-import { metricNamespace, shadowDimension } from "../metrics";
+import { haltMetric, metricNamespace, shadowDimension } from "../metrics";
 import { periodFor, seriesProblems, seriesQueries } from "../monitor/queries";
 import type { PlannedAlarm } from "./model";
-
-/** Metric that is 1 while experiments are halted; `halt` publishes it. */
-export const haltMetric = "ExperimentsHalted";
 
 /** Key of the alarm that every experiment stops by. */
 export const haltKey = "halt";

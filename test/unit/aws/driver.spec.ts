@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import { CloudWatchClient, PutMetricDataCommand } from "@aws-sdk/client-cloudwatch";
+import { CloudWatchClient, GetMetricStatisticsCommand, PutMetricDataCommand } from "@aws-sdk/client-cloudwatch";
 import {
   AttachInternetGatewayCommand,
   CreateInternetGatewayCommand,
@@ -20,6 +20,7 @@ import type { AwsShadowRecord } from "../../../components/aws/driver/recordForma
 import { seriesOf } from "../../../components/aws/driver/sampling";
 import { structureFindings } from "../../../components/aws/driver/structure";
 import { verifyChecks, verifyShadow } from "../../../components/aws/driver/verify";
+import { haltAlarm } from "../../../components/aws/experiment/alarms";
 import { GatewayMetric, metricNamespace, shadowDimension } from "../../../components/aws/metrics";
 import { faultTag, machineTag, shadowTag } from "../../../components/aws/shadow";
 import { compile } from "../../../components/runtime/faults/compile";
@@ -161,6 +162,37 @@ describe("the AWS driver, with moto as a stand-in for AWS", function () {
     const other = new AwsDriver(recordOf(vpcId, {}), clients);
     await other.halt();
     assert.deepEqual(await other.leftovers(), []);
+  });
+
+  it("trips the alarm that every experiment stops by when it halts, and stops them even where it may not", async () => {
+    await driver.halt();
+    const { metric } = haltAlarm().queries[0]!;
+    const { Datapoints: points = [] } = await clients.cloudWatch.send(
+      new GetMetricStatisticsCommand({
+        Namespace: metric!.namespace,
+        MetricName: metric!.metricName,
+        Dimensions: metric!.dimensions.map(({ name }) => ({ Name: name, Value: shadowName })),
+        StartTime: new Date(Date.now() - 300_000),
+        EndTime: new Date(Date.now() + 60_000),
+        Period: 60,
+        Statistics: ["Maximum"],
+      }),
+    );
+    assert.deepEqual(
+      points.map(({ Maximum }) => Maximum),
+      [1],
+    );
+    await template({ [shadowTag]: shadowName, [faultTag]: "webDown-stop" });
+    await driver.start(await crash());
+    const denied = new CloudWatchClient({
+      ...{ endpoint: "http://127.0.0.1:1", maxAttempts: 1 },
+      region: moto.region,
+      credentials: moto.credentials,
+    });
+    const other = new AwsDriver(recordOf(vpcId, {}), { ...clients, cloudWatch: denied });
+    await assert.rejects(other.halt());
+    denied.destroy();
+    assert.deepEqual(await driver.leftovers(), []);
   });
 
   it("refuses a fault that the stack does not define, and one of another shadow", async () => {
