@@ -7,7 +7,13 @@ import { makeAwsProject, policyPack } from "../support/awsEngine";
 import { smallAws } from "../support/awsTopologies";
 import { repository } from "../support/engine";
 
-const examples = [
+interface Example {
+  folder: string;
+  stack: string;
+  config: Record<string, string>;
+}
+
+const examples: Example[] = [
   { folder: "aws-minimal", stack: "dev", config: { topology: "topology.json", percent: "10" } },
   {
     folder: "aws-two-accounts",
@@ -48,7 +54,7 @@ describe("the examples on AWS, on the real engine with a stand-in for the aws pr
         files: { "index.ts": source, "topology.json": JSON.stringify(topology) },
       });
       try {
-        for (const [key, value] of Object.entries<string>({ ...config })) await project.setConfig(key, value);
+        for (const [key, value] of Object.entries(config)) await project.setConfig(key, value);
         const preview = await project.preview("--policy-pack", policyPack("isolation"));
         assert.equal(preview.code, 0, preview.stdout + preview.stderr);
         assert.ok(preview.counts.create > 50);
