@@ -1,5 +1,6 @@
 import {
   connect,
+  constants,
   createServer,
   type Http2Server,
   type ServerHttp2Stream,
@@ -26,8 +27,12 @@ export class Http2Recorder {
   readonly asked: string[] = [];
   readonly headers: Record<string, unknown>[] = [];
   readonly sessions: ServerHttp2Session[] = [];
-  /** Requests of which the server saw a beginning and no end. */
+  /** Requests of which the server saw a beginning. */
+  begun = 0;
+  /** Requests of which the server saw a beginning and neither an end nor a reset. */
   halves = 0;
+  /** Requests that the client reset because it could not go on. */
+  resets = 0;
 
   private constructor(
     readonly server: Http2Server,
@@ -49,9 +54,14 @@ export class Http2Recorder {
     server.on("stream", (stream, headers) => {
       const parts: Buffer[] = [];
       let ended = false;
+      recorder.begun++;
       stream.on("error", () => undefined);
       stream.on("data", (part: Buffer) => parts.push(part));
-      stream.on("close", () => (recorder.halves += ended ? 0 : 1));
+      stream.on("close", () => {
+        if (ended) return;
+        if (stream.rstCode === constants.NGHTTP2_INTERNAL_ERROR) recorder.resets++;
+        else recorder.halves++;
+      });
       stream.on("end", () => {
         if (stream.destroyed || stream.aborted) return;
         ended = true;

@@ -99,6 +99,8 @@ export const gatewayStatsSchema = z.object({
       windowsOpened: count,
       /** Connections on which live and shadow differ in their settings. */
       settingsDiffer: count,
+      /** Requests that went in parts and were reset in the shadow, because the rest did not come or could not be sent. */
+      halvesReset: count,
     }),
     /** What the substitution of tokens did. */
     tokens: z.object({

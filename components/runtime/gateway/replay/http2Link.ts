@@ -2,9 +2,11 @@ import type { FlowLink } from "./flowLink";
 import {
   FrameFlag,
   FrameType,
+  internalError,
   incrementOf,
   makeFrame,
   payloadOf,
+  resetStream,
   Setting,
   settingsOf,
   contentOf,
@@ -78,7 +80,10 @@ export class Http2Link implements FlowLink, Http2Sink {
   }
 
   forget(stream: number): void {
-    this.reader?.forget(stream);
+    const unsent = this.drain();
+    for (const unit of unsent) if (unit.stream !== stream) this.enqueue(unit);
+    if (unsent.some((unit) => unit.stream === stream && unit.fields !== undefined)) this.plain = true;
+    this.resetHalf(stream);
   }
 
   clientEnded(outstanding: boolean): void {
@@ -113,6 +118,7 @@ export class Http2Link implements FlowLink, Http2Sink {
       if (exchange !== undefined) this.shared.log.forget(exchange);
       this.forget(stream);
     }
+    this.resetHalves();
     this.abandon();
     return unsent.length;
   }
@@ -135,9 +141,24 @@ export class Http2Link implements FlowLink, Http2Sink {
   }
 
   private retire(connection: ShadowConnection): void {
+    this.resetHalves();
     this.retired.add(connection);
     this.connection = undefined;
     connection.retire();
+  }
+
+  /** Tells the shadow of every request of which a part was sent that the rest will not come. */
+  private resetHalves(): void {
+    for (const stream of this.reader?.unfinished ?? []) this.resetHalf(stream);
+  }
+
+  private resetHalf(stream: number): void {
+    const { reader, connection } = this;
+    if (reader?.isSending(stream) === true && connection?.isConnected === true) {
+      connection.writeBytes([resetStream(stream, internalError)]);
+      this.shared.stats.replay.http2.halvesReset++;
+    }
+    reader?.forget(stream);
   }
 
   private noteOpening(unit: Http2Unit): void {
@@ -158,6 +179,7 @@ export class Http2Link implements FlowLink, Http2Sink {
     if (this.pumping) return;
     this.pumping = true;
     if (this.connection?.retired === true) this.connection = undefined;
+    if (this.connection?.hasEnded === true && this.queue.length > 0) this.retire(this.connection);
     for (const connection of this.retired) if (connection.over) this.retired.delete(connection);
     if (this.connection !== undefined && this.reader?.goingAway === true) this.retire(this.connection);
     while (this.queue.length > 0 && this.ready(this.queue[0]!) && this.sendFirst(this.queue[0]!)) continue;

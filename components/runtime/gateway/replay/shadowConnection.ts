@@ -48,6 +48,11 @@ export class ShadowConnection {
     return this.wire === undefined;
   }
 
+  /** Whether this side has ended: a later message needs another connection. */
+  get hasEnded(): boolean {
+    return this.ended;
+  }
+
   /** Whether bytes can be written. */
   get isConnected(): boolean {
     return this.connected && this.wire !== undefined;
@@ -86,9 +91,9 @@ export class ShadowConnection {
     this.write(exchange);
   }
 
-  /** Writes bytes that are no message of their own; only where {@link isConnected}. */
+  /** Writes bytes that are no message of their own; only where {@link isConnected}, and nothing once {@link hasEnded}. */
   writeBytes(parts: readonly Buffer[]): void {
-    this.wire?.write(parts);
+    if (!this.ended) this.wire?.write(parts);
   }
 
   /** Ends the connection once everything sent is answered, as a client does that leaves; or at once. */
@@ -199,7 +204,8 @@ export class ShadowConnection {
     this.wire = undefined;
     this.retired = true;
     this.shared.stats.replay.openConnections--;
-    wire.destroy(error === "reset");
+    // A part of a message is left: an ordinary end would let it pass for the whole.
+    wire.destroy(error === "reset" || wire.queuedBytes > 0);
     const time = now();
     for (const exchange of this.unsent.splice(0)) if (exchange.shadow.start === 0) exchange.shadow.start = time;
     this.unsentBytes = 0;

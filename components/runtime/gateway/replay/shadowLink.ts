@@ -125,6 +125,10 @@ export class ShadowLink implements FlowLink, MessageSink {
     if (this.pumping) return;
     this.pumping = true;
     if (this.connection?.retired === true) this.connection = undefined;
+    if (this.connection?.hasEnded === true && this.queue.length > 0) {
+      this.retired.add(this.connection);
+      this.connection = undefined;
+    }
     for (const connection of this.retired) if (connection.over) this.retired.delete(connection);
     let [first] = this.queue;
     while (first !== undefined && this.isComplete(first)) {

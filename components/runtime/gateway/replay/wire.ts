@@ -16,7 +16,7 @@ export interface WireEvents {
 export interface Wire {
   /** Bytes that the kernel has not taken yet. */
   readonly queuedBytes: number;
-  /** The bytes are taken over during the call. */
+  /** The bytes are taken over during the call; never after {@link end}. */
   write(parts: readonly Buffer[]): void;
   /** Ends this side after what was written. */
   end(): void;

@@ -175,6 +175,30 @@ describe("gateway: HTTP/2 with prior knowledge", () => {
     assert.equal(shadow.halves, 0);
   });
 
+  it("resets a request in the shadow that went in parts and whose rest the mirror lost", async () => {
+    shadow = await Http2Recorder.start(answer);
+    const list = [{ method: "POST", path: "/quick/1", body: Buffer.alloc(100, 7) }, requests[4]!];
+    const spoken = await recordHttp2(live.port, list, false);
+    const at = spoken.findIndex(({ fromClient, bytes }) => fromClient && bytes.includes(Buffer.alloc(100, 7)));
+    const body = spoken[at]!.bytes.indexOf(Buffer.alloc(100, 7)) - 9;
+    const script = sessionScript(spoken.slice(0, at), client, server);
+    script.say(true, spoken[at]!.bytes.subarray(0, body));
+    harness = await GatewayHarness.start({
+      to: { "10.9.0.1:8080": `127.0.0.1:${shadow.port}` },
+      limits: { holeTimeoutMilliseconds: 300 },
+    });
+    await harness.send(script.frames.splice(0));
+    await until("the pause has let the head go", () => shadow.begun === 1);
+    script.say(true, spoken[at]!.bytes.subarray(body));
+    script.frames.length = 0;
+    script.acknowledge(false);
+    await harness.send(script.close().frames);
+    await until("the shadow sees the reset", () => shadow.resets + shadow.halves === 1);
+    const { requests: counted, replay: how } = await harness.stop();
+    assert.deepEqual([shadow.resets, shadow.asked.length, how.http2.halvesReset], [1, 0, 1]);
+    assert.deepEqual([counted.onWire, counted.lostByMirror, counted.replayed], [1, 1, 0]);
+  });
+
   it("drops what a hole touched, counts what came after it, and sends nothing of either", async () => {
     shadow = await Http2Recorder.start(answerLate);
     const list = Array.from({ length: 8 }, (_, n) => ({

@@ -25,6 +25,9 @@ export const defaultWindow = 65_535;
 /** Largest window that there may be. */
 export const largestWindow = 2 ** 31 - 1;
 
+/** The error code that says that the sender cannot go on. */
+export const internalError = 2;
+
 const headerBytes = 9;
 
 /** One whole frame. */
@@ -104,6 +107,13 @@ export function windowUpdate(stream: number, increment: number): Buffer {
   const payload = Buffer.alloc(4);
   payload.writeUInt32BE(increment);
   return makeFrame(FrameType.WindowUpdate, 0, stream, payload);
+}
+
+/** A frame that ends a stream before its time. */
+export function resetStream(stream: number, code: number): Buffer {
+  const payload = Buffer.alloc(4);
+  payload.writeUInt32BE(code);
+  return makeFrame(FrameType.ResetStream, 0, stream, payload);
 }
 
 /** The increment of a window update; 0 when it is malformed. */

@@ -26,6 +26,8 @@ interface Request {
   streams: boolean;
   /** When its last frame came. */
   lastFrame: number;
+  /** The last frame after which a pause was seen once. */
+  pausedAfter: number;
 }
 
 /** A client that adds nothing to a request for this long is waiting for an answer to a part of it. */
@@ -118,7 +120,10 @@ export class Http2Conversation implements Conversation {
 
   tick(now: number): void {
     for (const request of this.requests.values()) {
-      if (now - request.lastFrame >= pauseMilliseconds) request.streams = true;
+      if (now - request.lastFrame < pauseMilliseconds) continue;
+      // Seen twice: before the first time, packets may have waited for this thread.
+      if (request.pausedAfter === request.lastFrame) request.streams = true;
+      request.pausedAfter = request.lastFrame;
     }
     this.flush();
   }
@@ -180,7 +185,7 @@ export class Http2Conversation implements Conversation {
 
   private begin(stream: number, time: number): Request {
     const exchange = new Exchange(this.flow.label, this.index++, "http2", time);
-    const request = { exchange, stream, sent: false, streams: false, lastFrame: time };
+    const request = { exchange, stream, sent: false, streams: false, lastFrame: time, pausedAfter: -1 };
     this.requests.set(stream, request);
     this.lastStream = Math.max(this.lastStream, stream);
     if (this.serverLost) this.flow.log.settle(exchange, exchange.live, "lost");

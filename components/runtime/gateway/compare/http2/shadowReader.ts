@@ -100,6 +100,16 @@ export class Http2ShadowReader implements ShadowReader {
     return this.streamCredit.has(stream) || this.streamWindows.has(stream);
   }
 
+  /** Streams on which a request has begun and not ended. */
+  get unfinished(): number[] {
+    return [...this.streamCredit.keys()];
+  }
+
+  /** Whether a request on this stream has begun and not ended. */
+  isSending(stream: number): boolean {
+    return this.streamCredit.has(stream);
+  }
+
   /** Nothing more is sent on a stream. */
   endSending(stream: number): void {
     this.streamCredit.delete(stream);
