@@ -146,7 +146,7 @@ export class Gateway implements RunningGateway {
   snapshot(): GatewayStats {
     this.source?.readDrops();
     const { stats } = this;
-    sumRequests(stats.requests);
+    sumRequests(stats);
     stats.time = now();
     stats.flows.open = this.table.size;
     stats.process.residentBytes = process.memoryUsage.rss();

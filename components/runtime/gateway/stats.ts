@@ -44,6 +44,7 @@ export function newStats(startedAt: number): GatewayStats {
       answered: 0,
       failed: {},
       coverage: 1,
+      coverageAtLeast: null,
     },
     replay: {
       connections: 0,
@@ -65,9 +66,14 @@ export function bump(counters: Record<string, number>, cause: string, by = 1): v
   counters[cause] = (counters[cause] ?? 0) + by;
 }
 
-/** The parts of `requests` summed up: what was on the wire, and the share that was replayed. */
-export function sumRequests(requests: GatewayStats["requests"]): void {
+/**
+ * The parts of `requests` summed up: what was on the wire, and the share that was replayed. Packets that the kernel
+ * dropped are in no part, because nothing tells what they carried; the lower bound takes each of them for a request.
+ */
+export function sumRequests({ requests, intake: { kernelDrops } }: GatewayStats): void {
   const sum = (counters: Record<string, number>): number => Object.values(counters).reduce((a, b) => a + b, 0);
   requests.onWire = requests.replayed + requests.lostByMirror + sum(requests.unusable) + sum(requests.shed);
-  requests.coverage = requests.onWire === 0 ? 1 : requests.replayed / requests.onWire;
+  const share = (whole: number): number => (whole === 0 ? 1 : requests.replayed / whole);
+  requests.coverage = share(requests.onWire);
+  requests.coverageAtLeast = kernelDrops === null ? null : share(requests.onWire + kernelDrops);
 }

@@ -78,6 +78,11 @@ export const gatewayStatsSchema = z.object({
     failed: byCause,
     /** replayed / onWire; 1 when nothing was on the wire. */
     coverage: z.number(),
+    /**
+     * replayed / (onWire + intake.kernelDrops): each packet that the kernel dropped for want of room is taken for a
+     * request that nobody saw. `null` when the kernel does not say how many it dropped.
+     */
+    coverageAtLeast: z.number().nullable(),
   }),
   replay: z.object({
     connections: count,

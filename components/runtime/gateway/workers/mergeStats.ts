@@ -26,7 +26,7 @@ export function mergeStats(startedAt: number, open: boolean, reports: readonly W
   stats.time = now();
   stats.startedAt = startedAt;
   stats.intake.open = open;
-  sumRequests(stats.requests);
+  sumRequests(stats);
   stats.replay.lagMilliseconds = { p50: lag.quantile(0.5), p99: lag.quantile(0.99) };
   stats.process.residentBytes = process.memoryUsage.rss();
   const { user, system } = process.cpuUsage();

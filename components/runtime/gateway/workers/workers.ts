@@ -9,7 +9,7 @@ import { checkConfig, type GatewayConfig } from "../config";
 import { serveBoth, type RunningGateway } from "../gateway";
 import { CaptureWriter } from "../intake/captureFile";
 import { receiveBufferErrors } from "../intake/kernelDrops";
-import type { GatewayStats } from "../stats";
+import { sumRequests, type GatewayStats } from "../stats";
 import { now } from "../time";
 import { mergeStats } from "./mergeStats";
 import type { FromWorker, ToWorker, WorkerData, WorkerReport } from "./messages";
@@ -118,6 +118,7 @@ class WorkerGateway implements RunningGateway {
       const all = intake.kernelDrops + intake.prefiltered;
       intake.kernelDrops = Math.min(intake.kernelDrops, (this.noRoom() ?? Infinity) - this.noRoomBefore);
       intake.prefiltered = all - intake.kernelDrops;
+      sumRequests(stats);
     }
     return stats;
   }
