@@ -1,5 +1,6 @@
 import { productionRole, roleTag, shadowTag } from "../components/aws/shadow";
 import type { Props } from "./rule";
+import { known } from "./values";
 
 /** On which side a resource stands: the shadow, what a shadow adds to production, or neither. */
 export type Side = "shadow" | "production" | "none";
@@ -16,12 +17,18 @@ export function sideOf(urn: string, props: Props): Side {
   return tags[roleTag] === productionRole ? "production" : "shadow";
 }
 
-/** Tags of a resource, the provider's default ones among them. Unknown tags read as none. */
+/** Tags of a resource, the provider's default ones among them. Tags of which not even the keys are known read as none. */
 export function tagsOf(props: Props): Record<string, string> {
   try {
     const tags = (props.tagsAll ?? props.tags) as Record<string, string> | undefined;
-    return tags === undefined ? {} : Object.fromEntries(Object.keys(tags).map((key) => [key, tags[key] ?? ""]));
+    return tags === undefined
+      ? {}
+      : Object.fromEntries(Object.keys(tags).map((key) => [key, textOf(known(tags, key))]));
   } catch {
     return {};
   }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }

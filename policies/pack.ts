@@ -11,7 +11,7 @@ import type {
 
 import { sideOf } from "./membership";
 import type { Finding, Rule, ShadowStack, StackFinding } from "./rule";
-import { shown } from "./values";
+import { isUnknownValue, shown } from "./values";
 
 /** A rule with the id that its file gives it. */
 export interface NamedRule {
@@ -120,13 +120,6 @@ export function collect<T>(parts: readonly (() => T[])[]): { findings: T[]; unkn
     }
   }
   return { findings, ...(unknown === undefined ? {} : { unknown }) };
-}
-
-/** Whether an error says that a preview does not know a value yet; the SDK does not export its class. */
-function isUnknownValue(error: unknown): error is Error {
-  return (
-    error instanceof Error && /can't be known during preview|UnknownValueError/.test(`${error.name} ${error.message}`)
-  );
 }
 
 /** The resource, the property, its value, why not, and the cure. */

@@ -24,6 +24,29 @@ export function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null && value !== "" && !(Array.isArray(value) && value.length === 0);
 }
 
+/**
+ * A property, or a text that stands for it where a preview does not know it yet. So an unknown one counts as given, and
+ * where it comes from can be judged by what it depends on.
+ */
+export function known(props: Props, property: string): unknown {
+  try {
+    return props[property];
+  } catch (error) {
+    if (!isUnknownValue(error)) throw error;
+    return unknownText;
+  }
+}
+
+/** Stands for a value that a preview does not know. */
+export const unknownText = "known only to the update";
+
+/** Whether an error says that a preview does not know a value yet. */
+export function isUnknownValue(error: unknown): error is Error {
+  return (
+    error instanceof Error && /can't be known during preview|UnknownValueError/.test(`${error.name} ${error.message}`)
+  );
+}
+
 /** Short text of a value for a message, also of one that a preview knows only in part. */
 export function shown(value: unknown): string {
   let text: string;

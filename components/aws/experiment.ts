@@ -18,6 +18,7 @@ import { type TemplateBindings, renderTemplate } from "./experiment/render";
 import { makeRepetition } from "./experiment/repetition";
 import { arnOf } from "./iam/document";
 import { experimentPermissions, experimentTrust } from "./iam/experimentRole";
+import { placeOf } from "./iam/place";
 import { alarmArgs, bindingsOf } from "./monitor/alarm";
 import { type AwsShadowReference, actionTag, experimentTag, faultTag, roleTag, shadowTag } from "./shadow";
 
@@ -216,7 +217,7 @@ const retentionDays = [
 ];
 
 function tagsOf(shadow: Made["shadow"], own: string, tags: Record<string, string> = {}): Made["tags"] {
-  return shadow.apply(({ shadowName }): Record<string, string> => ({
+  return shadow.shadowName.apply((shadowName): Record<string, string> => ({
     ...tags,
     [shadowTag]: shadowName,
     [roleTag]: "experiment",
@@ -275,7 +276,7 @@ function makeRole(
     {
       path: shadow.rolePath,
       permissionsBoundary: shadow.permissionsBoundaryArn,
-      assumeRolePolicy: shadow.apply((of) => JSON.stringify(experimentTrust(of))),
+      assumeRolePolicy: placeOf(shadow).apply((place) => JSON.stringify(experimentTrust(place))),
       tags,
     },
     { parent },

@@ -125,7 +125,8 @@ export function awsMonitorProblems(
 }
 
 function tagsOf(shadow: Made["shadow"], tags: Record<string, string> = {}): Made["tags"] {
-  return shadow.apply(({ shadowName }): Record<string, string> => ({
+  // The name alone is known in a preview, the reference as a whole is not.
+  return shadow.shadowName.apply((shadowName): Record<string, string> => ({
     ...tags,
     [shadowTag]: shadowName,
     [roleTag]: "monitor",

@@ -3,7 +3,7 @@ import type { PolicyResource } from "@pulumi/policy";
 import { shadowTag } from "../../components/aws/shadow";
 import { collect } from "../pack";
 import type { Props, Rule, StackFinding } from "../rule";
-import { isGiven, objects, texts } from "../values";
+import { isGiven, known, objects } from "../values";
 
 const template = "aws:fis/experimentTemplate:ExperimentTemplate";
 const cure = `aim by the tag ${shadowTag} and, at instances, by the filter VpcId, or by ARNs of the shadow's own resources`;
@@ -13,12 +13,12 @@ function targetProblems(resource: PolicyResource, target: Props, t: number, from
   const at = (property: string, value: unknown, reason: string): StackFinding[] => [
     { resource, property: `targets[${t}].${property}`, value, reason, cure },
   ];
-  const tagged = objects(target.resourceTags).some(({ key, value }) => key === shadowTag && isGiven(value));
-  const arns = texts(target.resourceArns);
-  if (!tagged && (arns.length === 0 || !fromShadow)) {
+  const tagged = objects(target.resourceTags).some((tag) => tag.key === shadowTag && isGiven(known(tag, "value")));
+  const named = isGiven(known(target, "resourceArns"));
+  if (!tagged && !(named && fromShadow)) {
     return at("resourceTags", target.resourceTags, "it could aim at something outside the shadow");
   }
-  if (target.resourceType !== "aws:ec2:instance" || arns.length > 0) return [];
+  if (target.resourceType !== "aws:ec2:instance" || named) return [];
   const paths = objects(target.filters).map(({ path }) => path);
   return paths.includes("VpcId") ? [] : at("filters", paths, "a copied tag would be enough to be hit");
 }

@@ -1,6 +1,5 @@
-import type { PolicyResource } from "@pulumi/policy";
-
 import type { Rule, StackFinding } from "../rule";
+import { known } from "../values";
 
 const cure = "use subnets, interfaces and instances of the shadow itself";
 
@@ -16,14 +15,6 @@ const sources: Record<string, Record<string, string>> = {
   "aws:ec2/securityGroup:SecurityGroup": { vpcId: "aws:ec2/vpc:Vpc" },
 };
 
-function isGivenOrUnknown({ props }: PolicyResource, property: string): boolean {
-  try {
-    return props[property] !== undefined;
-  } catch {
-    return true;
-  }
-}
-
 export const rule: Rule = {
   description:
     "Subnets, interfaces, instances and security groups hang on parts of the shadow: no interface in two networks.",
@@ -31,7 +22,7 @@ export const rule: Rule = {
     const own = new Set(shadow.map(({ urn }) => urn));
     return shadow.flatMap((resource) =>
       Object.entries(sources[resource.type] ?? {}).flatMap(([property, wanted]): StackFinding[] => {
-        if (!isGivenOrUnknown(resource, property)) return [];
+        if (known(resource.props, property) === undefined) return [];
         const from = resource.propertyDependencies[property] ?? [];
         if (from.some(({ type, urn }) => type === wanted && own.has(urn))) return [];
         return [{ resource, property, reason: `it comes from no ${wanted.split(":").at(-1)} of the shadow`, cure }];

@@ -1,5 +1,5 @@
 import type { Rule, StackFinding } from "../rule";
-import { isGiven } from "../values";
+import { isGiven, known } from "../values";
 
 const types = ["aws:ec2/instance:Instance", "aws:ec2/launchTemplate:LaunchTemplate"];
 const profile = "aws:iam/instanceProfile:InstanceProfile";
@@ -11,12 +11,7 @@ export const rule: Rule = {
       if (!types.includes(resource.type)) return [];
       const sources = resource.propertyDependencies.iamInstanceProfile ?? [];
       if (sources.some(({ type, urn }) => type === profile && shadow.some((own) => own.urn === urn))) return [];
-      let value: unknown = "known only to the update";
-      try {
-        value = resource.props.iamInstanceProfile;
-      } catch {
-        // The value does not matter: nothing of the shadow gave it.
-      }
+      const value = known(resource.props, "iamInstanceProfile");
       if (!isGiven(value)) return [];
       const reason = "it is no instance profile that this shadow makes";
       const cure = "let the network component choose it, or leave it out";

@@ -1,6 +1,6 @@
 import { conditionKeys, statementsOf } from "../iamDocument";
 import type { Finding, Rule } from "../rule";
-import { isGiven } from "../values";
+import { isGiven, known } from "../values";
 
 const services = ["fis", "ec2", "scheduler", "ssm", "states", "lambda", "events", "vpc-flow-logs", "delivery.logs"];
 /** Services that take a role on behalf of an instance or function of this account and send no source condition. */
@@ -39,8 +39,8 @@ export const rule: Rule = {
         return [{ property, value: names, reason: "the service could be made to take it for another account", cure }];
       });
     },
-    ({ permissionsBoundary }) =>
-      isGiven(permissionsBoundary)
+    (props) =>
+      isGiven(known(props, "permissionsBoundary"))
         ? []
         : [
             {

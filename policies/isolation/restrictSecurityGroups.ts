@@ -2,7 +2,7 @@ import type { PolicyResource } from "@pulumi/policy";
 
 import { collect } from "../pack";
 import type { Props, Rule, StackFinding } from "../rule";
-import { isGiven, isInside, objects, shadowRanges, texts } from "../values";
+import { isGiven, isInside, known, objects, shadowRanges, texts } from "../values";
 
 const group = "aws:ec2/securityGroup:SecurityGroup";
 const ruleTypes = [
@@ -27,8 +27,9 @@ function foreignGroups(resource: PolicyResource, own: ReadonlySet<string>): Stac
   const fields = ["securityGroupId", "sourceSecurityGroupId", "referencedSecurityGroupId"];
   return fields.flatMap((property): StackFinding[] => {
     const from = resource.propertyDependencies[property] ?? [];
-    if (!isGiven(resource.props[property]) || from.some(({ urn }) => own.has(urn))) return [];
-    return [{ resource, property, value: resource.props[property], reason: "the group is none of this shadow", cure }];
+    const value = known(resource.props, property);
+    if (!isGiven(value) || from.some(({ urn }) => own.has(urn))) return [];
+    return [{ resource, property, value, reason: "the group is none of this shadow", cure }];
   });
 }
 
@@ -37,8 +38,8 @@ function prefixLists({ type, props }: PolicyResource): [string, unknown][] {
     type === group ? [...objects(props.egress).entries()].map(([r, rule]) => [`egress[${r}].`, rule]) : [["", props]];
   return rules.flatMap(([path, rule]) =>
     ["prefixListIds", "prefixListId"]
-      .filter((field) => isGiven(rule[field]))
-      .map((field): [string, unknown] => [path + field, rule[field]]),
+      .map((field): [string, unknown] => [path + field, known(rule, field)])
+      .filter(([, value]) => isGiven(value)),
   );
 }
 

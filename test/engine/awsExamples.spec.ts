@@ -58,6 +58,10 @@ describe("the examples on AWS, on the real engine with a stand-in for the aws pr
         const preview = await project.preview("--policy-pack", policyPack("isolation"));
         assert.equal(preview.code, 0, preview.stdout + preview.stderr);
         assert.ok(preview.counts.create > 50);
+        // Documents that hold names of what is not made yet are texts as a whole, which only the update knows.
+        const notRun = (preview.stdout + preview.stderr).match(/can't run policy .*/g) ?? [];
+        const unexpected = notRun.filter((line) => !/ at \.policy can't be known during preview/.test(line));
+        assert.deepEqual(unexpected, []);
       } finally {
         await project.dispose();
       }

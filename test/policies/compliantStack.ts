@@ -1,4 +1,4 @@
-import { shadowTag } from "../../components/aws/shadow";
+import { roleTag, shadowTag } from "../../components/aws/shadow";
 import { type StackResource, shadowTags as tags } from "../support/policyStack";
 
 const account = "210987654321";
@@ -167,16 +167,32 @@ export const compliantStack: readonly StackResource[] = [
     props: { targetId: "10.0.1.7", port: 80 },
   },
   {
+    type: "aws:ec2/subnet:Subnet",
+    name: "gateway-subnet",
+    props: { vpcId: "vpc-1", cidrBlock: "100.64.0.0/28", mapPublicIpOnLaunch: false, tags },
+    from: { vpcId: ["vpc"] },
+  },
+  {
+    type: "aws:autoscaling/group:Group",
+    name: "gateways",
+    props: {
+      vpcZoneIdentifiers: ["subnet-2"],
+      tags: Object.entries({ ...tags, [roleTag]: "gateway" }).map(([key, value]) => ({ key, value })),
+    },
+    from: { vpcZoneIdentifiers: ["gateway-subnet"] },
+  },
+  {
     type: "aws:ec2/networkAcl:NetworkAcl",
     name: "diode",
     props: {
+      subnetIds: ["subnet-2"],
       egress: [
         { ruleNo: 10, action: "deny", protocol: "udp", fromPort: 6081, toPort: 6081, cidrBlock: "0.0.0.0/0" },
         { ruleNo: 100, action: "allow", protocol: "-1", fromPort: 0, toPort: 0, cidrBlock: "0.0.0.0/0" },
       ],
       tags,
     },
-    from: { vpcId: ["vpc"] },
+    from: { vpcId: ["vpc"], subnetIds: ["gateway-subnet"] },
   },
   {
     type: "aws:ec2/flowLog:FlowLog",

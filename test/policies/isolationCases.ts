@@ -371,12 +371,6 @@ export const isolationCases: readonly PolicyCase[] = [
     expect: { resource: "dns-config", property: "firewallFailOpen" },
   },
   {
-    rule: isolation("require-diode"),
-    title: "gateways could send packets back",
-    set: { name: "diode", props: { egress: [{ ruleNo: 1, action: "allow", protocol: "-1" }] } },
-    expect: { resource: "gwlb", property: "networkAcl" },
-  },
-  {
     rule: isolation("require-tags"),
     title: "a part of the shadow has no tag",
     set: { name: "front", props: { tags: { Name: "front" } } },

@@ -4,13 +4,14 @@ import { join } from "node:path";
 import { loadRules } from "../../policies/pack";
 import { type StackResource, violations } from "../support/policyStack";
 import { compliantStack } from "./compliantStack";
+import { diodeCases } from "./diodeCases";
 import { faultsCases } from "./faultsCases";
 import { isolationCases } from "./isolationCases";
 import type { PolicyCase } from "./policyCase";
 
 const folder = join(__dirname, "..", "..", "policies");
 const rules = ["isolation", "faults"].flatMap((pack) => loadRules(join(folder, pack)));
-const cases = [...isolationCases, ...faultsCases];
+const cases = [...isolationCases, ...diodeCases, ...faultsCases];
 const config = {
   "isolation-restrict-monitoring-links": { allowedSinks: ["arn:aws:oam:eu-central-1:111122223333:sink/a"] },
   "faults-restrict-accounts": { shadowAccounts: ["210987654321"] },

@@ -5,6 +5,7 @@ import * as sfn from "@pulumi/aws/sfn";
 import * as pulumi from "@pulumi/pulumi";
 
 import type { ExperimentSchedule } from "../../experiment";
+import { placeOf } from "../iam/place";
 import { repeaterPermissions, repeaterTrust, schedulerPermissions, schedulerTrust } from "../iam/repeaterRoles";
 import type { AwsShadowReference } from "../shadow";
 import type { ExperimentPlan } from "./model";
@@ -38,7 +39,7 @@ function makeStateMachine(settings: RepetitionSettings): sfn.StateMachine {
   const { name, plan, shadow, tags, parent, templates, repetitions, recoverySeconds, gateNames } = settings;
   const ids = pulumi.all(templates.map(({ id }) => id));
   const { role, permissions } = makeRole(settings, "repeater", {
-    trust: shadow.apply((of) => JSON.stringify(repeaterTrust(of))),
+    trust: placeOf(shadow).apply((place) => JSON.stringify(repeaterTrust(place))),
     policy: pulumi.all([shadow, ids]).apply(([of, known]) => JSON.stringify(repeaterPermissions(of, known))),
   });
   const seconds = plan.templates.map(({ actions }) => longestSeconds(actions));
@@ -66,7 +67,7 @@ function makeSchedule(
   const { expression, timeZone, windowMinutes } = plannedSchedule(asked);
   const id = templates[0]!.id;
   const { role, permissions } = makeRole(settings, "schedule", {
-    trust: shadow.apply((of) => JSON.stringify(schedulerTrust(of))),
+    trust: placeOf(shadow).apply((place) => JSON.stringify(schedulerTrust(place))),
     policy: pulumi
       .all([shadow, id, stateMachineArn])
       .apply(([of, template, machine]) =>
