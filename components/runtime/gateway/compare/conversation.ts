@@ -87,4 +87,6 @@ export interface Conversation {
   tick(now: number): void;
   /** A reader for one new connection to the shadow; for conversations that send whole messages. */
   newReader?(): ShadowReader;
+  /** The flow is shed: what is held of requests is let go. */
+  shed?(): void;
 }

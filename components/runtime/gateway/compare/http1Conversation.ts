@@ -53,6 +53,12 @@ export class Http1Conversation implements Conversation {
     return this.current?.requestBytes ?? 0;
   }
 
+  shed(): void {
+    if (this.current === undefined) return;
+    this.current.parts = [];
+    this.current.requestBytes = 0;
+  }
+
   get liveOutstanding(): boolean {
     return this.live.waiting.length > 0;
   }

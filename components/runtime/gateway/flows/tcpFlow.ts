@@ -140,6 +140,7 @@ export class TcpFlow implements FlowContext {
     if (this.shedCause !== undefined) return;
     this.shedCause = cause;
     bump(this.stats.flows.shed, cause);
+    this.conversation?.shed?.();
     const unsent = this.shadow.shed();
     if (unsent > 0) bump(this.stats.requests.shed, cause, unsent);
     this.account();

@@ -68,6 +68,10 @@ export class Http2Conversation implements Conversation {
     return this.pendingBytes + this.reader.heldBytes + this.blocks.heldBytes;
   }
 
+  shed(): void {
+    this.flush();
+  }
+
   get liveOutstanding(): boolean {
     return this.live.waiting.size > 0;
   }
