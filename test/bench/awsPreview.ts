@@ -25,24 +25,30 @@ const experiments = { slow: {
 new AwsShadowEnvironment("bench", { topology, mirror: { percent: 10 }, experiments, monitor: {} });
 `;
 
-/** Resources one after the other, each with the inputs that it had in the other program's state. */
+/** Resources one after the other, each with the inputs that it has in the other program's preview. */
 const plain = `${memory}
 const pulumi = require("@pulumi/pulumi");
 const resources = JSON.parse(require("node:fs").readFileSync(__dirname + "/resources.json", "utf8"));
 for (const { type, name, inputs } of resources) new pulumi.CustomResource(type, name, inputs);
 `;
 
+/** A step of `pulumi preview --json`; what is not known yet stands in the inputs as a text. */
+interface PlannedStep {
+  newState?: { type: string; urn: string; inputs: Record<string, unknown> };
+}
+
 async function main(): Promise<void> {
   const topology = enlarged(threeZoneAws, size);
   const shadow = await makeAwsProject({ program: own, files: { "topology.json": JSON.stringify(topology) } });
   try {
-    const up = await shadow.up();
-    if (up.code !== 0) throw new Error(up.stdout + up.stderr);
-    const { deployment } = await shadow.exportState();
-    const resources = (deployment.resources ?? [])
-      .filter(({ type }) => type.startsWith("aws:"))
-      .map(({ type, urn, inputs }) => ({ type, name: urn.split("::").at(-1), inputs }));
-    await shadow.destroy();
+    const { stdout, stderr } = await shadow.pulumi(["preview", "--json", "--stack", "dev"]);
+    if (!stdout.includes('"steps"')) throw new Error(stdout + stderr);
+    const { steps } = JSON.parse(stdout.slice(stdout.indexOf("{"))) as { steps: PlannedStep[] };
+    const resources = steps.flatMap(({ newState }) =>
+      newState?.type.startsWith("aws:") === true
+        ? [{ type: newState.type, name: newState.urn.split("::").at(-1), inputs: newState.inputs }]
+        : [],
+    );
     const peer = await makeAwsProject({ program: plain, files: { "resources.json": JSON.stringify(resources) } });
     try {
       const times = { own: [] as number[], peer: [] as number[] };

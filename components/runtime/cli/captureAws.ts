@@ -1,3 +1,4 @@
+import { fstatSync } from "node:fs";
 import { resolve } from "node:path";
 
 import type { Command } from "commander";
@@ -15,7 +16,7 @@ interface AwsOptions {
   includeTags?: boolean;
   dryRun?: boolean;
   printPolicy?: boolean;
-  output: string;
+  output?: string;
   json?: boolean;
 }
 
@@ -38,7 +39,10 @@ export function registerAws(capture: Command): void {
     .option("--dry-run", "say which calls would be made and which are permitted, and write nothing")
     .option("--print-policy", "print the smallest IAM policy that is enough, and call nothing")
     .option("--endpoint-url <address>", "address to call instead of AWS's, for local stand-ins")
-    .option("-o, --output <file>", "topology file to write", "topology.json")
+    .option(
+      "-o, --output <file>",
+      "topology file to write, - for standard output; topology.json when left out, or where standard output was sent to a file",
+    )
     .option("--json", "print what was captured as JSON")
     .addHelpText("after", examples)
     .action(async (options: AwsOptions) => {
@@ -105,11 +109,19 @@ async function captureVpc(options: AwsOptions, terminal: Terminal, signal: Abort
       signal,
     }),
   );
-  const file = resolve(options.output);
-  await writeAtomically(file, `${JSON.stringify(topology, null, 2)}\n`);
+  const output = outputOf(options, fstatSync(1).isFile());
+  const file = output === "-" ? output : resolve(output);
+  const text = `${JSON.stringify(topology, null, 2)}\n`;
+  if (output === "-") process.stdout.write(text);
+  else await writeAtomically(file, text);
   const types = [...new Set(topology.machines.flatMap(({ size }) => size?.type ?? []))];
   const notMirrorable = types.flatMap((type) => mirrorObstacle(type) ?? []);
-  report(terminal, topology, { file, output: options.output, calls: Object.fromEntries(calls), notMirrorable });
+  report(terminal, topology, { file, output, calls: Object.fromEntries(calls), notMirrorable });
+}
+
+/** Where the topology goes: `capture aws … > file` means the topology, not the line about it. */
+export function outputOf({ output, json }: Pick<AwsOptions, "output" | "json">, intoFile: boolean): string {
+  return output ?? (intoFile && json !== true ? "-" : "topology.json");
 }
 
 interface Outcome {
@@ -136,5 +148,7 @@ function report(terminal: Terminal, topology: Topology, { file, output, calls, n
     notMirrorable,
     calls,
   };
-  terminal.result(summary, `${counts} written to ${output} after ${made} calls`);
+  const sentence = `${counts} written to ${output === "-" ? "standard output" : output} after ${made} calls`;
+  if (output === "-") terminal.say(sentence);
+  else terminal.result(summary, sentence);
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import { awsCapturePolicy } from "../../../../components/aws/capture";
 import { type CommandResult, tryRun } from "../../../../components/internal/exec";
+import { outputOf } from "../../../../components/runtime/cli/captureAws";
 import { repository } from "../../../support/engine";
 
 const launcher = join(repository, "tools", "bin", "shadownet.mjs");
@@ -101,6 +102,14 @@ describe("shadownet capture aws", function () {
       assert.deepEqual((await readdir(folder)).sort(), ["config"]);
     });
   }
+
+  it("takes standard output for the topology where that was sent to a file and no file is named", () => {
+    assert.equal(outputOf({}, true), "-");
+    assert.equal(outputOf({}, false), "topology.json");
+    assert.equal(outputOf({ json: true }, true), "topology.json");
+    assert.equal(outputOf({ output: "other.json" }, true), "other.json");
+    assert.equal(outputOf({ output: "-" }, false), "-");
+  });
 
   it("gives refusals as JSON where asked", async () => {
     const { code, stdout } = await capture(["--vpc", "vpc-1", "--region", "eu-central-1", "--json"]);
