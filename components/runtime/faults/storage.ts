@@ -123,7 +123,7 @@ function oldThrottle(group: string): Pick<SharedLimit, "current" | "put"> {
 /** Written past the page cache where that is possible: a flush would wait for what everybody else has written too. */
 function measureSpeed(folder: string, probe: string, device: string): string[] {
   return [
-    `megabytes=$(df -Pk ${folder} | awk 'NR == 2 { free = int($4 / 2048); print free > 8 ? 8 : free }')`,
+    `megabytes=$(df -Pk ${folder} | awk 'NR == 2 { free = int($4 / 2048); print (free > 8 ? 8 : free) }')`,
     `[ "$megabytes" -gt 0 ] || { echo "the disk is too full to measure its speed" >&2; exit 1; }`,
     `start=$(date +%s%N)`,
     `measure() { dd if=/dev/zero of=${probe} bs=1048576 count="$megabytes" "$1" 2>/dev/null; }`,
