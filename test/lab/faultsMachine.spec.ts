@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -131,6 +132,27 @@ describe("machine faults on a real kernel", function () {
     assert.ok((await fault.effect()).proven);
     await fault.stop();
     await writeFile(join(disk, "more"), Buffer.alloc(1 << 20));
+  });
+
+  it("takes the disk's speed away from the machine, and gives it back", async () => {
+    const folder = join(bed.folder, "speed");
+    await mkdir(folder);
+    machine.dataFolder = folder;
+    const writing = async (): Promise<number> => {
+      const started = performance.now();
+      const writer = work(`exec dd if=/dev/zero of=${folder}/file bs=65536 count=16 oflag=direct 2>/dev/null`);
+      const [code] = (await once(writer, "exit")) as [number];
+      assert.equal(code, 0);
+      return performance.now() - started;
+    };
+    const before = await writing();
+    const fault = await start({ kind: "ioExhaustion", sharePercent: 99.9 });
+    const during = await writing();
+    assert.ok((await fault.effect()).proven);
+    await fault.stop();
+    const after = await writing();
+    assert.ok(during > 5 * before, `${before} ms before, ${during} ms during the fault`);
+    assert.ok(after < during / 2, `${during} ms during, ${after} ms after the fault`);
   });
 
   it("kills matching processes of the machine and nothing else", async () => {
