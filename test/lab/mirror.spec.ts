@@ -196,7 +196,7 @@ describe("the lab's mirror", function () {
 
   it("refuses clearly where production is not there, and is removed without it", async () => {
     const lost = spec({ production: `${production}-x` });
-    await assert.rejects(createMirror(lost), /there is no production network "t\d+-mp-x" on this host/);
+    await assert.rejects(createMirror(lost), /there is no production network "t[0-9a-z]+-mp-x" on this host/);
     await deleteMirror(shadow, lost.production);
   });
 });
