@@ -67,7 +67,7 @@ describe("alarms of a real mirror without a run", function () {
       shadows: () => Promise.resolve([lab.shadow]),
       open: openLabDriver,
       experiments: () => Promise.resolve({ nothing }),
-      monitor: () => Promise.resolve({ alarms: [rule], notifyUrls: [url] }),
+      monitor: () => Promise.resolve({ alarms: [rule], notify: [url] }),
       problems: () => Promise.resolve([]),
     };
     const tokenFile = join(folder, "token");
