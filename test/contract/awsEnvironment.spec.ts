@@ -14,7 +14,7 @@ import { productionRole, roleTag } from "../../components/aws/shadow";
 import { isWithinBoundary } from "../../components/aws/iam/network";
 import { loadRules } from "../../policies/pack";
 import { smallAws, threeZoneAws } from "../support/awsTopologies";
-import { type RecordedResource, asStack, productionAccountOf, recordResources } from "../support/awsMocks";
+import { type RecordedResource, arnOf, asStack, productionAccountOf, recordResources } from "../support/awsMocks";
 import { violations } from "../support/policyStack";
 
 const full: AwsShadowEnvironmentArgs = {
@@ -155,7 +155,7 @@ describe("AwsShadowEnvironment with Pulumi's mocks", function () {
     }
     const roles = all.filter(({ type }) => type === "aws:iam/role:Role");
     for (const { name, inputs } of roles) {
-      assert.equal(inputs.permissionsBoundary, "arn:aws:mock:::shop-network-boundary", name);
+      assert.equal(inputs.permissionsBoundary, arnOf("aws:iam/policy:Policy", "shop-network-boundary"), name);
       assert.equal(inputs.path, "/shadownet/shop-dev/", name);
     }
   });

@@ -8,7 +8,7 @@ import { AwsFaultExperiment, type AwsFaultExperimentArgs } from "../../component
 import { shadowOf } from "../support/awsShadow";
 import { smallAws } from "../support/awsTopologies";
 import { iamProblems } from "../support/iamParser";
-import { type RecordedResource, recordResources } from "../support/recordedResources";
+import { type RecordedResource, recordResources } from "../support/awsMocks";
 import { statesProblems } from "../support/statesLanguage";
 
 const shadow = shadowOf(smallAws);
@@ -84,7 +84,8 @@ describe("AwsFaultExperiment, registered with the recording stand-in of the engi
 
   for (const [name, args] of Object.entries(examples)) {
     it(`makes the templates on record for ${name}`, async () => {
-      const templates = ofType(await register(args), "aws:fis/experimentTemplate:ExperimentTemplate");
+      const made = ofType(await register(args), "aws:fis/experimentTemplate:ExperimentTemplate");
+      const templates = made.map(({ type, name: child, inputs }) => ({ type, name: child, inputs }));
       const actual = `${JSON.stringify(templates, null, 1)}\n`;
       const file = join(__dirname, "golden", `aws-experiment-${name}.txt`);
       if (process.env.SHADOWNET_UPDATE_GOLDEN === "1") writeFileSync(file, actual);

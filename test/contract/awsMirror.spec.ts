@@ -8,7 +8,8 @@ import { AwsTrafficMirror, type AwsTrafficMirrorArgs, type AwsTrafficMirrorOptio
 import { AwsShadowNetwork } from "../../components/aws/network";
 import type { Topology } from "../../components/topology";
 import { loadRules } from "../../policies/pack";
-import { type RecordedResource, asStack, recordResources, shadowAccount } from "../support/awsMocks";
+import { type RecordedResource, arnOf, asStack, recordResources } from "../support/awsMocks";
+import { shadowAccount } from "../support/awsShadow";
 import { hostileAws, smallAws, threeZoneAws } from "../support/awsTopologies";
 import { productionAccount } from "../support/awsTopologyParts";
 import { type StackResource, violations } from "../support/policyStack";
@@ -136,7 +137,7 @@ describe("AwsTrafficMirror with Pulumi's mocks", function () {
       /^resolve:ssm:\/aws\/service\/ami-amazon-linux-latest\/al2023-ami-kernel-default-x86_64$/,
     );
     const [disk] = template.blockDeviceMappings as { ebs: Record<string, unknown> }[];
-    assert.deepEqual([disk!.ebs.encrypted, disk!.ebs.kmsKeyId], ["true", "arn:aws:mock:::shop-key"]);
+    assert.deepEqual([disk!.ebs.encrypted, disk!.ebs.kmsKeyId], ["true", arnOf("aws:kms/key:Key", "shop-key")]);
     const script = Buffer.from(template.userData as string, "base64").toString();
     const { key, sourceHash } = inputsOf(small, "mirror-archive");
     assert.match(key as string, /^gateway\/[0-9a-f]{64}\.tar\.gz$/);
@@ -151,7 +152,7 @@ describe("AwsTrafficMirror with Pulumi's mocks", function () {
     const group = inputsOf(small, "mirror-gateways-euc1-az2");
     assert.deepEqual([group.minSize, group.maxSize, group.healthCheckType], [1, 1, "ELB"]);
     assert.deepEqual(group.vpcZoneIdentifiers, ["shop-gateway-subnet-euc1-az2-id"]);
-    assert.deepEqual(group.targetGroupArns, ["arn:aws:mock:::mirror-targets"]);
+    assert.deepEqual(group.targetGroupArns, [arnOf("aws:lb/targetGroup:TargetGroup", "mirror-targets")]);
     assert.deepEqual((group.instanceRefresh as { preferences: object }).preferences, {
       minHealthyPercentage: 0,
       instanceWarmup: "60",

@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { AwsMonitor, type AwsMonitorArgs } from "../../components/aws/monitor";
 import { shadowOf } from "../support/awsShadow";
 import { smallAws } from "../support/awsTopologies";
-import { type RecordedResource, recordResources } from "../support/recordedResources";
+import { type RecordedResource, recordResources } from "../support/awsMocks";
 
 const shadow = shadowOf(smallAws);
 const topic = "arn:aws:sns:eu-central-1:222233334444:oncall";

@@ -25,7 +25,7 @@ import { AwsMonitor } from "../../components/aws/monitor";
 import { shadowOf } from "../support/awsShadow";
 import { smallAws } from "../support/awsTopologies";
 import { useMoto } from "../support/moto";
-import { type RecordedResource, recordResources } from "../support/recordedResources";
+import { type RecordedResource, recordResources } from "../support/awsMocks";
 
 type Plain<T> = { [K in keyof T]-?: Exclude<Awaited<T[K]>, undefined> };
 const shadow = shadowOf(smallAws);

@@ -7,16 +7,11 @@ import * as pulumi from "@pulumi/pulumi";
 import { AwsShadowNetwork, type AwsShadowNetworkArgs } from "../../components/aws/network";
 import { ofSameAccount } from "../../components/aws/network/make/machines";
 import type { AwsShadowReference } from "../../components/aws/shadow";
+import { shadowAccount } from "../support/awsShadow";
 import { hostileAws, smallAws, threeZoneAws } from "../support/awsTopologies";
 import { loadRules } from "../../policies/pack";
 import { violations } from "../support/policyStack";
-import {
-  type RecordedResource,
-  asStack,
-  productionAccountOf,
-  recordResources,
-  shadowAccount,
-} from "../support/awsMocks";
+import { type RecordedResource, arnOf, asStack, productionAccountOf, recordResources } from "../support/awsMocks";
 
 const golden = (name: string): string[] =>
   JSON.parse(readFileSync(join(__dirname, "golden", `${name}.json`), "utf8")) as string[];
@@ -118,7 +113,7 @@ describe("AwsShadowNetwork with Pulumi's mocks", function () {
     assert.equal(monitoring, true);
     assert.deepEqual(rootBlockDevice, {
       encrypted: true,
-      kmsKeyId: "arn:aws:mock:::shop-key",
+      kmsKeyId: arnOf("aws:kms/key:Key", "shop-key"),
       deleteOnTermination: true,
       volumeSize: 20,
       volumeType: "gp3",
@@ -183,7 +178,7 @@ describe("AwsShadowNetwork with Pulumi's mocks", function () {
   });
 
   it("restores the database with the shadow's key, reached by nobody outside, at the name that machines know", () => {
-    assert.equal(named(small, "shop-database-copy-shop-db").kmsKeyId, "arn:aws:mock:::shop-key");
+    assert.equal(named(small, "shop-database-copy-shop-db").kmsKeyId, arnOf("aws:kms/key:Key", "shop-key"));
     const database = named(small, "shop-database-shop-db");
     assert.equal(database.publiclyAccessible, false);
     assert.deepEqual(database.vpcSecurityGroupIds, ["shop-group-db-id", "shop-database-marker-shop-db-id"]);
@@ -213,7 +208,7 @@ describe("AwsShadowNetwork with Pulumi's mocks", function () {
     }
     for (const { inputs } of only(small, "aws:iam/role:Role")) {
       assert.equal(inputs.path, "/shadownet/shop-dev/");
-      assert.equal(inputs.permissionsBoundary, "arn:aws:mock:::shop-boundary");
+      assert.equal(inputs.permissionsBoundary, arnOf("aws:iam/policy:Policy", "shop-boundary"));
     }
   });
 

@@ -7,7 +7,7 @@ import { loadRules } from "../../policies/pack";
 import { shadowOf } from "../support/awsShadow";
 import { smallAws } from "../support/awsTopologies";
 import { type StackResource, violations } from "../support/policyStack";
-import { recordResources } from "../support/recordedResources";
+import { recordResources } from "../support/awsMocks";
 import { compliantStack } from "./compliantStack";
 
 const folder = join(__dirname, "..", "..", "policies");

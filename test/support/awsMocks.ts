@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { MockCallArgs, MockResourceArgs } from "@pulumi/pulumi/runtime";
 
 import type { Topology } from "../../components/topology";
+import { shadowAccount } from "./awsShadow";
 import type { StackResource } from "./policyStack";
 
 /** A resource as it reached the recording stand-in of the engine. */
@@ -12,20 +13,19 @@ export interface RecordedResource {
   provider: string;
 }
 
-/** Account that the stand-in says the shadow's provider works in. */
-export const shadowAccount = "444455556666";
-
 /**
- * Registers what a program makes and gives all of it back: Pulumi's own mocks, not AWS. Every id is the name with `-id`;
- * the only questions that have an answer are who is asking and which interface a database has.
+ * Registers what a program makes and gives all of it back: Pulumi's own mocks, not AWS. Ids, names and ARNs are made up
+ * from the resources' names; the only questions that have an answer are who is asking, from `account`, and which
+ * interface a database has.
  */
 export async function recordResources(program: () => unknown, account = shadowAccount): Promise<RecordedResource[]> {
   const recorded: RecordedResource[] = [];
   await pulumi.runtime.setMocks(
     {
       newResource: ({ type, name, inputs, provider }: MockResourceArgs) => {
-        recorded.push({ type, name, inputs: inputs as Record<string, unknown>, provider: provider ?? "" });
-        return { id: `${name}-id`, state: { ...inputs, ...computed(name) } as Record<string, unknown> };
+        const given = inputs as Record<string, unknown>;
+        recorded.push({ type, name, inputs: given, provider: provider ?? "" });
+        return { id: `${name}-id`, state: { name, ...given, ...computed(type, name) } };
       },
       call: (args: MockCallArgs) => answer(args, account),
     },
@@ -38,9 +38,9 @@ export async function recordResources(program: () => unknown, account = shadowAc
 }
 
 /** What AWS would say of anything that was made. */
-function computed(name: string): Record<string, unknown> {
+function computed(type: string, name: string): Record<string, unknown> {
   return {
-    arn: `arn:aws:mock:::${name}`,
+    arn: arnOf(type, name),
     arnSuffix: `app/${name}/0`,
     dnsName: `${name}.mock.amazonaws.com`,
     zoneId: "ZMOCK",
@@ -48,6 +48,22 @@ function computed(name: string): Record<string, unknown> {
     availabilityZone: "eu-central-1x",
     latestVersion: 1,
   };
+}
+
+/** ARNs in the form that AWS gives them, where something looks at it. */
+const arnParts: Record<string, string> = {
+  "aws:cloudwatch/metricAlarm:MetricAlarm": `cloudwatch:eu-central-1:${shadowAccount}:alarm:`,
+  "aws:cloudwatch/logGroup:LogGroup": `logs:eu-central-1:${shadowAccount}:log-group:`,
+  "aws:iam/role:Role": `iam::${shadowAccount}:role/`,
+  "aws:sfn/stateMachine:StateMachine": `states:eu-central-1:${shadowAccount}:stateMachine:`,
+  "aws:sns/topic:Topic": `sns:eu-central-1:${shadowAccount}:`,
+  "aws:ssm/document:Document": `ssm:eu-central-1:${shadowAccount}:document/`,
+};
+
+/** The ARN that a recorded resource gets. */
+export function arnOf(type: string, name: string): string {
+  const [, service = "", resource = ""] = /^aws:([^/:]+)\/[^:]+:(\w+)$/.exec(type) ?? [];
+  return `arn:aws:${arnParts[type] ?? `${service}:eu-central-1:${shadowAccount}:${resource.toLowerCase()}/`}${name}`;
 }
 
 function answer({ token, inputs }: MockCallArgs, accountId: string): Record<string, unknown> {
@@ -63,8 +79,8 @@ function answer({ token, inputs }: MockCallArgs, accountId: string): Record<stri
  */
 export function asStack(recorded: readonly RecordedResource[], component: string): StackResource[] {
   const owners = new Map<string, string>();
-  for (const { name, inputs } of recorded) {
-    for (const value of [`${name}-id`, inputs.name, ...Object.values(computed(name))]) {
+  for (const { type, name, inputs } of recorded) {
+    for (const value of [`${name}-id`, inputs.name ?? name, ...Object.values(computed(type, name))]) {
       if (typeof value === "string" && !shared.includes(value)) owners.set(value, name);
     }
   }
