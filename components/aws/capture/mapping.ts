@@ -1,6 +1,6 @@
 import type { Instance, RouteTable as Ec2RouteTable, Route as Ec2Route } from "@aws-sdk/client-ec2";
 
-import type { Machine, NetworkAcl, Route, Topology, TopologySubnet } from "../../topology";
+import type { Boundary, Machine, NetworkAcl, Route, SecurityGroup, Topology, TopologySubnet } from "../../topology";
 import { shadowTag } from "../shadow";
 import type { AwsRouteExtras, AwsTopologyExtras } from "../../topologyAws";
 import { mapBalancers } from "./balancers";
@@ -11,7 +11,7 @@ import { classicBalancer } from "./managedInterfaces";
 import { nameTag, plainName, tagValue, uniqueNames } from "./names";
 import { mapPrivateZone } from "./privateZones";
 import type { AwsReading } from "./reading";
-import { cidrText, mapAclEntries, mapGroup, present } from "./rules";
+import { cidrText, mapAclEntries, mapGroup, present, rulesOfPeers } from "./rules";
 import { mapServices } from "./services";
 
 /** A reading in the topology's words. Pure: the same reading gives the same topology. */
@@ -39,7 +39,8 @@ export function mapTopology(reading: AwsReading): Topology {
   const parts = { networks, routeTables, securityGroups, acls, machines };
   const scalingGroups = mapScalingGroups(reading, machineNames);
   const tiers = tiersOf(chosen, scalingGroups, machineNames);
-  const services = mapServices({ ...parts, loadBalancers, boundaries, tiers }, notes);
+  const reaching = withPeers(securityGroups, reading, boundaries);
+  const services = mapServices({ ...parts, securityGroups: reaching, loadBalancers, boundaries, tiers }, notes);
   const classic = new Set(present(reading.interfaces.map(classicBalancer)));
   notes.push(...[...classic].map((name) => `load balancer ${name} is a classic one, which is not captured`));
   return {
@@ -60,6 +61,22 @@ export function mapTopology(reading: AwsReading): Topology {
     unreadable: [...new Set([...reading.unreadable, ...notes])],
     aws: mapExtras(reading, names.subnets, scalingGroups),
   };
+}
+
+/**
+ * The groups as they count for who reaches a service: a group of a peered network, which has no word in a topology, stands
+ * for the ranges of its peering.
+ */
+function withPeers(
+  groups: readonly SecurityGroup[],
+  reading: AwsReading,
+  boundaries: readonly Boundary[],
+): SecurityGroup[] {
+  const peered = new Map(boundaries.map(({ aws, cidrs }) => [aws?.id ?? "", cidrs]));
+  return groups.map((group, index) => ({
+    ...group,
+    rules: [...group.rules, ...rulesOfPeers(reading.groups[index]!, peered)],
+  }));
 }
 
 interface Names {

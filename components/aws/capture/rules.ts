@@ -113,6 +113,18 @@ function groupsOf(permission: IpPermission, said: string, { groups }: RulePeers,
   return [...new Set(present(names))];
 }
 
+/** What a group lets in from groups behind peerings, with the ranges of those peerings in their place. */
+export function rulesOfPeers(group: Ec2SecurityGroup, peerings: ReadonlyMap<string, string[]>): SecurityRule[] {
+  return (group.IpPermissions ?? []).flatMap(({ IpProtocol = "-1", FromPort, ToPort, UserIdGroupPairs = [] }) => {
+    const ways = UserIdGroupPairs.map(({ VpcPeeringConnectionId = "" }) => peerings.get(VpcPeeringConnectionId) ?? []);
+    const cidrs = [...new Set(ways.flat())];
+    const protocol = protocols[IpProtocol];
+    if (cidrs.length === 0 || protocol === undefined) return [];
+    const ports = protocol === "tcp" || protocol === "udp" ? portsText(FromPort, ToPort) : undefined;
+    return [{ direction: "ingress" as const, protocol, ...(ports === undefined ? {} : { ports }), cidrs }];
+  });
+}
+
 /** Numbers from here on are AWS's own last rule, which denies. */
 const lastAclNumber = 32766;
 

@@ -1,18 +1,11 @@
-import { cidrContains, cidrsOverlap } from "../../internal/cidr";
 import { parsePortRange } from "../../portRanges";
-import type {
-  LoadBalancer,
-  Machine,
-  MachineInterface,
-  Service,
-  SecurityRule,
-  Topology,
-  TopologySubnet,
-} from "../../topology";
+import type { LoadBalancer, Machine, MachineInterface, SecurityRule, Service } from "../../topology";
+import type { AwsTargetGroup } from "../../topologyAws";
+import { type Ways, admitsOutside, balancerReach, isAbout, outsideOf, subnetOf } from "../reach";
 import { plainName } from "./names";
 
 /** The parts of a topology that services follow from. */
-export type ServiceSources = Pick<Topology, "networks" | "routeTables" | "acls" | "securityGroups" | "boundaries"> & {
+export type ServiceSources = Ways & {
   machines: Machine[];
   loadBalancers: LoadBalancer[];
   /** Name of the group of like machines by machine, for example of an Auto Scaling group. */
@@ -29,6 +22,8 @@ interface Found {
   machines: Set<string>;
   edge: boolean;
   application: string | undefined;
+  /** The load balancer whose own addresses its machines see; undefined where they see the clients'. */
+  hiddenBehind?: string;
 }
 
 /** Application protocols by the port on which they are met; only said where nothing better is known. */
@@ -47,18 +42,21 @@ const portApplications: Record<number, string> = {
 
 /**
  * What clients talk to: the targets of load balancers, and the single ports that security groups open. It is at the edge
- * when an internet-facing load balancer leads there, or when routes, security groups and network ACLs let addresses
- * behind a boundary reach it. `notes` takes a sentence for each opening whose ports do not tell what serves there.
+ * when an internet-facing load balancer leads there, or an internal one that only clients outside reach, or when routes,
+ * security groups and network ACLs let addresses behind a boundary reach the machines. `notes` takes a sentence for each
+ * opening whose ports do not tell what serves there, and for each load balancer whose clients cannot be told apart.
  */
 export function mapServices(sources: ServiceSources, notes: string[]): Service[] {
-  const found: Found[] = sources.loadBalancers.flatMap(balancedServices);
+  const said = new Set<string>();
+  const found: Found[] = sources.loadBalancers.flatMap((balancer) => balancedServices(balancer, sources, said));
   const byPlace = new Map<string, Found>();
   for (const service of found) for (const machine of service.machines) byPlace.set(place(machine, service), service);
   const direct = new Map<string, Found>();
-  for (const opening of openings(sources, notes)) {
+  for (const opening of openings(sources, found, said)) {
     const known = byPlace.get(place(opening.machine, opening));
     if (known !== undefined) {
-      known.edge ||= opening.edge;
+      if (known.hiddenBehind === undefined) known.edge ||= opening.edge;
+      else if (opening.edge && !known.edge) said.add(besideReason(known));
       continue;
     }
     const tier = sources.tiers.get(opening.machine) ?? opening.machine;
@@ -73,19 +71,44 @@ export function mapServices(sources: ServiceSources, notes: string[]): Service[]
     service.edge ||= opening.edge;
     direct.set(key, service);
   }
+  notes.push(...said);
   return named([...merged(found), ...direct.values()]);
+}
+
+/** Whoever marks such a service as edge copies what clones ask for, too. */
+const cure = "to copy all of it, requests that clones make again among them, set its `edge` in the topology";
+
+function besideReason({ wanted, port, hiddenBehind = "" }: Found): string {
+  return `machines of service ${wanted} (port ${port}) can be reached from outside beside their load balancer ${hiddenBehind}, whose requests look the same to them, so that it is not taken for the edge; ${cure}`;
+}
+
+function mixedReason(balancer: string, groups: readonly string[]): string {
+  return `load balancer ${balancer} is reached from outside and from inside, and its targets see its own addresses either way, so that ${groups.join(", ")} is not taken for the edge; ${cure}`;
 }
 
 const place = (machine: string, { protocol, port }: { protocol: string; port: number }): string =>
   `${machine} ${protocol} ${port}`;
 
 /** The services behind one load balancer: one for each target group, protocol and port. */
-function balancedServices({ aws }: LoadBalancer): Found[] {
-  const edge = aws?.scheme === "internet-facing";
-  return (aws?.targetGroups ?? []).flatMap((group) => {
+function balancedServices({ name, ...balancer }: LoadBalancer, ways: Ways, said: Set<string>): Found[] {
+  const { aws } = balancer;
+  const isPublic = aws?.scheme === "internet-facing";
+  const reach = isPublic ? "outside" : balancerReach({ name, ...balancer }, ways);
+  const groups = aws?.targetGroups ?? [];
+  const hidden = groups.filter((group) => !keepsAddresses(aws?.type, group));
+  if (reach === "both" && hidden.length > 0) {
+    said.add(
+      mixedReason(
+        name,
+        hidden.map((group) => group.name),
+      ),
+    );
+  }
+  return groups.flatMap((group) => {
     const protocols: Transport[] =
       group.protocol === "TCP_UDP" ? ["tcp", "udp"] : [group.protocol === "UDP" ? "udp" : "tcp"];
     const ports = [...new Set(group.targets.map(({ port = group.port }) => port))];
+    const isHidden = hidden.includes(group);
     return protocols.flatMap((protocol) =>
       ports.map((port) => ({
         wanted: group.name,
@@ -94,11 +117,17 @@ function balancedServices({ aws }: LoadBalancer): Found[] {
         machines: new Set(
           group.targets.filter((target) => (target.port ?? group.port) === port).map(({ machine }) => machine),
         ),
-        edge,
+        edge: isPublic || (isHidden && reach === "outside"),
         application: targetApplication(group.protocol, group.protocolVersion, port),
+        ...(isHidden ? { hiddenBehind: name } : {}),
       })),
     );
   });
+}
+
+/** Network load balancers keep clients' addresses of UDP always, and of the rest unless targets are named by address. */
+function keepsAddresses(type: string | undefined, { protocol, targetType }: AwsTargetGroup): boolean {
+  return type === "network" && (targetType === "instance" || protocol === "UDP" || protocol === "TCP_UDP");
 }
 
 /** What the targets of a group speak: after TLS has ended at the load balancer, or still TLS. */
@@ -149,92 +178,63 @@ interface Opening {
 /** Ports over which machines are administered: said as services only where they are open to the outside. */
 const administration = [22, 3389];
 
-function openings(sources: ServiceSources, notes: string[]): Opening[] {
+/** Single ports that security groups open, and those of wider openings on which a load balancer's target is known. */
+function openings(sources: ServiceSources, balanced: readonly Found[], said: Set<string>): Opening[] {
   const groups = new Map((sources.securityGroups ?? []).map((group) => [group.name, group]));
-  const subnets = new Map(
-    sources.networks.flatMap((network) => network.subnets.map((subnet) => [subnet.name, subnet])),
+  const known = new Map<string, Found[]>();
+  for (const service of balanced) {
+    for (const machine of service.machines) known.set(machine, [...(known.get(machine) ?? []), service]);
+  }
+  return sources.machines.flatMap(({ name: machine, interfaces }) =>
+    interfaces.flatMap((card) => {
+      const outside = outsideOf(card, sources);
+      return (card.securityGroups ?? []).flatMap((name) =>
+        (groups.get(name)?.rules ?? []).flatMap((rule) => {
+          if (rule.direction !== "ingress" || rule.protocol === "icmp") return [];
+          const place: OpenedAt = { machine, card, outside, sources };
+          const range = parsePortRange(rule.ports ?? "0-65535")!;
+          if (rule.protocol === "any" || range.first !== range.last) {
+            sayWide(name, rule, range.first, place, said);
+            return (known.get(machine) ?? []).flatMap((service) =>
+              isAbout(rule, service) ? opened(rule, service, place) : [],
+            );
+          }
+          return range.first === 0 ? [] : opened(rule, { protocol: rule.protocol, port: range.first }, place);
+        }),
+      );
+    }),
   );
-  const inside = sources.networks.flatMap(({ cidrs }) => cidrs);
-  const said = new Set<string>();
-  return sources.machines
-    .flatMap((machine) =>
-      machine.interfaces.flatMap((card) => {
-        const subnet = subnets.get(card.subnet);
-        const outside = subnet === undefined ? [] : reachableFrom(card, subnet, sources);
-        return (card.securityGroups ?? []).flatMap((name) =>
-          (groups.get(name)?.rules ?? []).flatMap((rule) => {
-            if (rule.direction !== "ingress" || (rule.protocol !== "tcp" && rule.protocol !== "udp")) return [];
-            const range = parsePortRange(rule.ports ?? "0-65535")!;
-            const { protocol } = rule;
-            const edge = admitsOutside(rule, range.first, outside, inside, subnet, sources);
-            if (range.first !== range.last) {
-              if (edge)
-                said.add(
-                  `security group ${name} opens ${protocol} ports ${rule.ports ?? "0-65535"} to the outside: which of them serve clients cannot be told; add them to \`services\``,
-                );
-              return [];
-            }
-            if (range.first === 0 || (!edge && administration.includes(range.first))) return [];
-            return [{ machine: machine.name, protocol, port: range.first, edge }];
-          }),
-        );
-      }),
-    )
-    .concat(flush(said, notes));
 }
 
-function flush(said: ReadonlySet<string>, notes: string[]): Opening[] {
-  notes.push(...said);
-  return [];
+interface OpenedAt {
+  machine: string;
+  card: MachineInterface;
+  /** Ranges from which packets reach the interface. */
+  outside: readonly string[];
+  sources: ServiceSources;
 }
 
-/** Ranges behind boundaries from which packets reach an interface and to which its answers find a way. */
-function reachableFrom(card: MachineInterface, subnet: TopologySubnet, sources: ServiceSources): string[] {
-  const table = (sources.routeTables ?? []).find(({ name }) => name === subnet.routeTable);
-  const kinds = new Map((sources.boundaries ?? []).map(({ name, kind }) => [name, kind]));
-  return (table?.routes ?? []).flatMap(({ destination, boundary }) => {
-    const kind = boundary === undefined ? undefined : kinds.get(boundary);
-    if (kind === "peering" || kind === "vpn") return [destination];
-    if (kind !== "internet") return [];
-    const isSix = destination.includes(":");
-    const hasAddress = isSix
-      ? card.addresses.some((address) => address.includes(":"))
-      : card.aws?.publicAddress !== undefined;
-    return hasAddress ? [destination] : [];
-  });
+function opened(
+  rule: SecurityRule,
+  { protocol, port }: { protocol: Transport; port: number },
+  { machine, card, outside, sources }: OpenedAt,
+): Opening[] {
+  const edge = admitsOutside(rule, { protocol, port }, outside, subnetOf(card.subnet, sources), sources);
+  return !edge && administration.includes(port) ? [] : [{ machine, protocol, port, edge }];
 }
 
-function admitsOutside(
-  { cidrs, securityGroups, protocol }: SecurityRule,
+/** A range of ports that is open to the outside says nothing about what listens. */
+function sayWide(
+  group: string,
+  rule: SecurityRule,
   port: number,
-  outside: readonly string[],
-  inside: readonly string[],
-  subnet: TopologySubnet | undefined,
-  sources: ServiceSources,
-): boolean {
-  if (cidrs === undefined && securityGroups !== undefined) return false;
-  const peers = (cidrs ?? ["0.0.0.0/0", "::/0"]).filter((cidr) => !inside.some((range) => cidrContains(range, cidr)));
-  const reaching = peers.filter((peer) => outside.some((range) => cidrsOverlap(range, peer)));
-  return reaching.some((peer) => aclAdmits(peer, protocol as Transport, port, subnet, sources));
-}
-
-/** The first rule that is about the port and about a range that holds all the peers decides; narrower ones do not. */
-function aclAdmits(
-  peer: string,
-  protocol: Transport,
-  port: number,
-  subnet: TopologySubnet | undefined,
-  { acls = [] }: ServiceSources,
-): boolean {
-  const acl = acls.find(({ name }) => name === subnet?.acl);
-  if (acl === undefined) return true;
-  const first = acl.rules.find((rule) => {
-    const range = parsePortRange(rule.ports ?? "0-65535")!;
-    const isAbout = rule.protocol === "any" ? rule.aws?.protocolNumber === undefined : rule.protocol === protocol;
-    const holds =
-      rule.cidr === undefined ||
-      (rule.action === "deny" ? cidrContains(rule.cidr, peer) : cidrsOverlap(rule.cidr, peer));
-    return rule.direction === "ingress" && isAbout && range.first <= port && port <= range.last && holds;
-  });
-  return first?.action === "allow";
+  { card, outside, sources }: OpenedAt,
+  said: Set<string>,
+): void {
+  const protocol = rule.protocol === "any" ? "tcp" : rule.protocol;
+  if (!admitsOutside(rule, { protocol, port }, outside, subnetOf(card.subnet, sources), sources)) return;
+  const what = rule.protocol === "any" ? "all protocols" : `${rule.protocol} ports ${rule.ports ?? "0-65535"}`;
+  said.add(
+    `security group ${group} opens ${what} to the outside: which of them serve clients cannot be told; add them to \`services\``,
+  );
 }

@@ -6,6 +6,7 @@ import { didYouMean, type Problem } from "../../internal/problems";
 import type { FidelityItem } from "../../network";
 import type { Machine, MachineInterface, Service, Topology } from "../../topology";
 import { mirrorObstacle } from "../mirrorSupport";
+import { isReachedFromOutside, subnetOf } from "../reach";
 import type { AwsMirrorSettings } from "./settings";
 
 /** One production interface whose packets are copied. */
@@ -132,24 +133,66 @@ interface Candidate {
 }
 
 function addSource(chosen: ChosenSources, candidate: Candidate): void {
-  const { topology, settings, machine, index, services } = candidate;
-  const at = `topology.machines[${index}]`;
-  const primary = primaryInterface(machine);
-  const session = sessionNumber(topology, primary.aws?.id, settings);
-  const obstacles = [
-    ...machineObstacles(machine, settings),
-    ...(session.obstacle === undefined ? [] : [session.obstacle]),
-  ];
-  if (obstacles.length > 0) {
-    leaveOut(chosen, settings, machine.name, at, obstacles);
-    return;
+  const { settings, machine, index } = candidate;
+  const obstacles = machineObstacles(machine, settings);
+  if (obstacles.length > 0) leaveOut(chosen, settings, machine.name, `topology.machines[${index}]`, obstacles);
+  for (const [card, services] of interfacesOf(candidate)) {
+    addInterface(chosen, candidate, card, services, obstacles.length > 0);
   }
-  const subnet = topology.networks.flatMap(({ subnets }) => subnets).find(({ name }) => name === primary.subnet);
+}
+
+/** The interfaces on which a machine's clients arrive, each with the services that they come for. */
+function interfacesOf({ topology, machine, services }: Candidate): Map<MachineInterface, Service[]> {
+  const found = new Map<MachineInterface, Service[]>();
+  const add = (card: MachineInterface, service?: Service): void => {
+    found.set(card, [...(found.get(card) ?? []), ...(service === undefined ? [] : [service])]);
+  };
+  for (const service of services) {
+    const reached = machine.interfaces.filter((card) => isReachedFromOutside(card, service, topology));
+    const balanced = isBalanced(topology, machine.name, service) ? [firstInterface(machine)] : [];
+    const cards = new Set([...balanced, ...reached]);
+    if (cards.size === 0) cards.add(usualInterface(machine));
+    for (const card of cards) add(card, service);
+  }
+  if (services.length === 0) add(usualInterface(machine));
+  return found;
+}
+
+/** Whether a load balancer sends a service's requests to a machine. */
+function isBalanced({ loadBalancers = [] }: Topology, machine: string, { port }: Service): boolean {
+  const groups = loadBalancers.flatMap(({ aws }) => aws?.targetGroups ?? []);
+  return groups.some((group) =>
+    group.targets.some((target) => target.machine === machine && (target.port ?? group.port) === port),
+  );
+}
+
+/** The interface that load balancers send to. */
+function firstInterface({ interfaces }: Machine): MachineInterface {
+  return interfaces.find(({ aws }) => aws?.deviceIndex === 0) ?? interfaces[0]!;
+}
+
+/** Where nothing tells on which interface clients arrive: the one with a public address, else the first. */
+function usualInterface(machine: Machine): MachineInterface {
+  return machine.interfaces.find(({ aws }) => aws?.publicAddress !== undefined) ?? firstInterface(machine);
+}
+
+function addInterface(
+  chosen: ChosenSources,
+  { topology, settings, machine, index }: Candidate,
+  card: MachineInterface,
+  services: Service[],
+  isLeftOut: boolean,
+): void {
+  const at = `topology.machines[${index}]`;
+  const session = sessionNumber(topology, card.aws?.id, settings);
+  if (session.obstacle !== undefined) leaveOut(chosen, settings, machine.name, at, [session.obstacle]);
+  if (isLeftOut || session.obstacle !== undefined) return;
+  const subnet = subnetOf(card.subnet, topology);
   const zoneId = subnet?.aws?.zoneId ?? topology.aws?.zones.find(({ name }) => name === subnet?.zone)?.id;
-  const addresses = primary.addresses.filter((address) => addressFamily(address) === 4);
+  const addresses = card.addresses.filter((address) => addressFamily(address) === 4);
   const missing = [
-    ...(primary.aws?.id === undefined ? ["the id of its interface (`interfaces[].aws.id`)"] : []),
-    ...(zoneId === undefined ? [`the zone id of its subnet "${primary.subnet}" (\`aws.zoneId\`)`] : []),
+    ...(card.aws?.id === undefined ? ["the id of its interface (`interfaces[].aws.id`)"] : []),
+    ...(zoneId === undefined ? [`the zone id of its subnet "${card.subnet}" (\`aws.zoneId\`)`] : []),
     ...(addresses.length === 0
       ? ["an IPv4 address; IPv6 addresses cannot be cloned, so that nothing could be replayed to it"]
       : []),
@@ -165,23 +208,17 @@ function addSource(chosen: ChosenSources, candidate: Candidate): void {
     chosen.fidelity.push({ subject: `machines/${machine.name}`, outcome: "substituted", reason: session.beside });
   }
   chosen.sources.push({
-    link: `${machine.name}/${primary.name}`,
+    link: `${machine.name}/${card.name}`,
     machine: machine.name,
     ...(machine.aws === undefined ? {} : { instanceId: machine.aws.id }),
-    interfaceId: primary.aws!.id,
-    subnet: primary.subnet,
+    interfaceId: card.aws!.id,
+    subnet: card.subnet,
     zoneId: zoneId!,
     addresses,
     services,
     vni: 0,
     sessionNumber: session.number,
   });
-}
-
-/** Where clients reach a machine: the interface with a public address, else the primary one, as load balancers do. */
-function primaryInterface({ interfaces }: Machine): MachineInterface {
-  const reached = interfaces.find(({ aws }) => aws?.publicAddress !== undefined);
-  return reached ?? interfaces.find(({ aws }) => aws?.deviceIndex === 0) ?? interfaces[0]!;
 }
 
 /** Why nothing can be copied from a machine, or nothing would answer for it in the shadow. */

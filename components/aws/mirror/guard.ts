@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { type MirrorSite, mirrorTags } from "./site";
 
 /**
- * Makes an alarm for each source whose copies are dropped: AWS drops copies before it drops production's own packets, so
+ * Makes an alarm for each machine whose copies are dropped: AWS drops copies before it drops production's own packets, so
  * that this is the last sign before the mirror would cost production something. It reads production's metrics; where
  * production is another account, CloudWatch's cross-account observability must be set up for that.
  */
@@ -12,7 +12,9 @@ export function makeGuards(site: MirrorSite, alarmActions: pulumi.Input<string>[
   const accountId = site.shadow.accountId.apply((own) =>
     own === site.productionAccount ? undefined : site.productionAccount,
   );
-  for (const { machine, instanceId } of site.plan.sources) {
+  // The metrics are the instance's, so that several interfaces of one are watched by one alarm.
+  const instances = new Map(site.plan.sources.map(({ machine, instanceId }) => [machine, instanceId]));
+  for (const [machine, instanceId] of instances) {
     if (instanceId === undefined) continue;
     const skipped = (id: string, metricName: string): object => ({
       id,
