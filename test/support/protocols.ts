@@ -93,6 +93,50 @@ function dns(values: readonly Buffer[]): Conversation {
   return { greeting: undefined, turns };
 }
 
+/** A frame of AMQP 0-9-1. */
+export function amqpFrame(type: number, channel: number, payload: Buffer): Buffer {
+  const header = numbered(7, (b) => b.writeUInt16BE(channel, 1));
+  header[0] = type;
+  header.writeUInt32BE(payload.length, 3);
+  return Buffer.concat([header, payload, Buffer.from([0xce])]);
+}
+
+/** A method of AMQP 0-9-1 with any arguments. */
+export function amqpMethod(channel: number, kind: number, method: number, rest: Buffer = Buffer.alloc(0)): Buffer {
+  const name = numbered(4, (b) => b.writeUInt16BE(kind, 0));
+  name.writeUInt16BE(method, 2);
+  return amqpFrame(1, channel, Buffer.concat([name, rest]));
+}
+
+/** The frames of a message that is published: the method, the header and the parts of the body. */
+export function amqpPublish(channel: number, parts: readonly Buffer[]): Buffer[] {
+  const header = numbered(14, (b) => b.writeUInt16BE(60, 0));
+  header.writeBigUInt64BE(BigInt(parts.reduce((sum, part) => sum + part.length, 0)), 4);
+  const method = amqpMethod(channel, 60, 40, text("\0\0\0\x01q\0"));
+  return [method, amqpFrame(2, channel, header), ...parts.map((part) => amqpFrame(3, channel, part))];
+}
+
+/** What a client and a server of AMQP 0-9-1 say until a channel is open. */
+export const amqpLogin: Conversation["turns"] = [
+  { asks: text("AMQP\0\0\x09\x01"), answers: amqpMethod(0, 10, 10, text("\0\x09")) },
+  { asks: amqpMethod(0, 10, 11, text("\0\0\0\0\x05PLAIN")), answers: amqpMethod(0, 10, 30, Buffer.alloc(8)) },
+  {
+    asks: Buffer.concat([amqpMethod(0, 10, 31, Buffer.alloc(8)), amqpMethod(0, 10, 40, text("\x01/\0\0"))]),
+    answers: amqpMethod(0, 10, 41, Buffer.alloc(1)),
+  },
+  { asks: amqpMethod(1, 20, 10, Buffer.alloc(1)), answers: amqpMethod(1, 20, 11, Buffer.alloc(4)) },
+];
+
+function amqp(values: readonly Buffer[]): Conversation {
+  const turns = values.map((value, index) => {
+    const confirmed = numbered(9, (b) => b.writeUInt32BE(index + 1, 4));
+    const half = value.length >> 1;
+    const asks = Buffer.concat(amqpPublish(1, [value.subarray(0, half), value.subarray(half)]));
+    return { asks, answers: amqpMethod(1, 60, 80, confirmed) };
+  });
+  return { greeting: undefined, turns: [...amqpLogin, ...turns] };
+}
+
 /** Conversations of each protocol that ask with these values. */
 export const conversations: Record<string, (values: readonly Buffer[]) => Conversation> = {
   redis,
@@ -100,4 +144,5 @@ export const conversations: Record<string, (values: readonly Buffer[]) => Conver
   mysql,
   mongodb,
   dns,
+  amqp,
 };

@@ -1,3 +1,5 @@
+import { amqpFraming } from "./amqp";
+
 /** Follows the messages of one client, so that it is known where one ends. */
 export interface Walker {
   /** Whether the last message has ended and no other has begun. */
@@ -227,6 +229,7 @@ const framings: Record<string, Framing> = {
     },
   },
   dns: lengthFraming(2, lengthOfDns),
+  amqp: amqpFraming,
   postgres: {
     walker: (fromStart) => new PostgresWalker(fromStart),
     begins: (chunk, from, to) => isWhole(new PostgresWalker(false), chunk, from, to),

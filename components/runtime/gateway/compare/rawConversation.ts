@@ -44,6 +44,8 @@ export class RawConversation implements Conversation {
   /** Out of sync: what the client says is counted by turns and not carried. */
   private lost = false;
   private lostTurn = false;
+  /** It was taken up after a hole or in the middle, at a place that looked like the beginning of a message. */
+  private takenUp = false;
   private lostTurns = 0;
   private lostCause: string;
   /** Where the client's next segment must have got the server's answer to, to be a boundary. */
@@ -89,6 +91,7 @@ export class RawConversation implements Conversation {
     if (this.turn === undefined) this.begin(time, offset, peerOffset);
     this.lastClientByte = time;
     this.keep(this.turn!, chunk, from, to);
+    if (this.walker?.broken === true) this.leaveFraming(peerOffset);
   }
 
   serverData(chunk: Buffer, from: number, to: number, time: number): void {
@@ -147,9 +150,15 @@ export class RawConversation implements Conversation {
   }
 
   tick(now: number): void {
-    if (this.turn !== undefined && now - this.lastClientByte >= turnQuietMilliseconds) this.finishTurn();
+    if (this.turn !== undefined && this.mayEnd(this.turn, now)) this.finishTurn();
     const answered = this.answering?.live.firstByte !== undefined;
     if (answered && now - this.lastServerByte >= answerQuietMilliseconds) this.finishAnswer(undefined);
+  }
+
+  /** Whether the client has finished, or has said whole messages for so long that no answer is needed to go on. */
+  private mayEnd(turn: Exchange, now: number): boolean {
+    const since = this.walker !== undefined && this.wholeBytes > 0 ? turn.live.start : this.lastClientByte;
+    return now - since >= turnQuietMilliseconds;
   }
 
   newReader(): ShadowReader {
@@ -166,11 +175,23 @@ export class RawConversation implements Conversation {
 
   private keep(turn: Exchange, chunk: Buffer, from: number, to: number): void {
     const ended = this.walker?.walk(chunk, from, to) ?? from;
-    if (this.walker?.broken === true) this.walker = this.framing = undefined;
     if (this.flow.shedCause !== undefined) return;
     if (ended > from) this.wholeBytes = turn.requestBytes + ended - from;
     turn.parts.push(chunk.subarray(from, to));
     turn.requestBytes += to - from;
+  }
+
+  /** What came is no message: it is another protocol, or the place at which the flow was taken up was none. */
+  private leaveFraming(peerOffset: number): void {
+    this.walker = undefined;
+    if (!this.takenUp) {
+      this.framing = undefined;
+      return;
+    }
+    this.turn = undefined;
+    this.lost = true;
+    this.lostCause = "noBoundary";
+    this.skip(peerOffset);
   }
 
   /** Sends the turn as far as it is whole messages; the beginning of another one stays. */
@@ -221,6 +242,7 @@ export class RawConversation implements Conversation {
     this.framing = framing;
     this.walker = framing.walker(false);
     this.lost = this.lostTurn = false;
+    this.takenUp = true;
     this.lostTurns = 0;
     return true;
   }
