@@ -97,10 +97,8 @@ export const DnsAnswer = {
 } as const;
 export type DnsAnswer = (typeof DnsAnswer)[keyof typeof DnsAnswer];
 
-/** Settings of one fault. Which of them a kind takes is checked; one that it does not take is refused. */
-export interface FaultParameters {
-  /** Direction, seen from the target. Defaults to both. */
-  direction?: Direction;
+/** Values of a fault on packets, which may differ between what its target sends and what it gets. */
+export interface DirectionValues {
   /** Mean one-way delay in each chosen direction. */
   delayMilliseconds?: number;
   /** Spread of the delay. Defaults to 0. */
@@ -121,11 +119,25 @@ export interface FaultParameters {
   bitsPerPacket?: number;
   /** Reordering: every n-th packet is held back. Defaults to the percentage alone. */
   gap?: number;
+  /** Most bits per second that pass. */
   bitsPerSecond?: number;
   /** Burst that a bandwidth limit lets through. Defaults to 32 KiB. */
   burstBytes?: number;
   /** What a black hole does. Defaults to drop. */
   mode?: BlackholeMode;
+}
+
+/**
+ * Settings of one fault. Which of them a kind takes is checked; one that it does not take is refused. Values beside
+ * `direction` hold for every chosen direction, except for what `egress` and `ingress` say otherwise.
+ */
+export interface FaultParameters extends DirectionValues {
+  /** Direction, seen from the target. Defaults to both. */
+  direction?: Direction;
+  /** Values for what the target sends, in place of those of the same name. Defaults to the fault's own values. */
+  egress?: DirectionValues;
+  /** Values for what the target gets, in place of those of the same name. Defaults to the fault's own values. */
+  ingress?: DirectionValues;
   /** Share of a resource that is taken away, 0–100. */
   sharePercent?: number;
   /** How memory is exhausted. Defaults to limit. */

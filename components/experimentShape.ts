@@ -31,8 +31,7 @@ const flow = z.strictObject({
 
 const target = z.strictObject({ machine: name.optional(), link: name.optional(), flow: flow.optional() });
 
-const faultParameters = {
-  direction: z.enum(Direction).optional(),
+const directionValues = {
   delayMilliseconds: z.number().nonnegative().optional(),
   jitterMilliseconds: z.number().nonnegative().optional(),
   distribution: z.enum(DelayDistribution).optional(),
@@ -46,6 +45,13 @@ const faultParameters = {
   bitsPerSecond: positive.optional(),
   burstBytes: z.int().min(1).optional(),
   mode: z.enum(BlackholeMode).optional(),
+};
+
+const faultParameters = {
+  ...directionValues,
+  direction: z.enum(Direction).optional(),
+  egress: z.strictObject(directionValues).optional(),
+  ingress: z.strictObject(directionValues).optional(),
   sharePercent: percent.optional(),
   memoryMode: z.enum(MemoryMode).optional(),
   processPattern: name.optional(),

@@ -166,12 +166,12 @@ export class FaultBed {
     return { ...sent, server: await counts() };
   }
 
-  /** Round-trip times in milliseconds of datagrams from a to b. */
+  /** Round-trip times in milliseconds of datagrams from a to b; `there` is the way to b and `back` the one from it. */
   async roundTrips(family: Family, port: number, count: number, rate: number) {
     const address = this.addresses.b[family];
     const server = this.spawn("b", "echo", family, address, port);
     await once(server.stdout!, "data");
-    const times = await this.speak<Record<"received" | "p01" | "p50" | "p95" | "p99", number>>(
+    const times = await this.speak<Record<"received" | "p01" | "p50" | "p95" | "p99" | "there01" | "back01", number>>(
       "a",
       "roundTrips",
       family,

@@ -91,23 +91,39 @@ function load() {
   connection.on("close", () => finish("closed"));
 }
 
+/** Milliseconds of a clock that all processes of a host share. */
+function hostClock() {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+/** Sends back what comes, with the time at which it came. */
 function echo() {
   const server = socket();
-  server.on("message", (buffer, from) => server.send(buffer, from.port, from.address));
+  server.on("message", (buffer, from) => {
+    buffer.writeDoubleLE(hostClock(), 8);
+    server.send(buffer, from.port, from.address);
+  });
   server.bind(Number(port), address, () => say({ ready: true }));
 }
 
-/** Round-trip times of COUNT messages at RATE per second. */
+/** Round-trip times of COUNT messages at RATE per second, and how long the way there and the way back took. */
 async function roundTrips() {
   const sender = socket();
   const sent = [];
   const times = [];
-  sender.on("message", (buffer) => times.push(performance.now() - sent[buffer.readUInt32BE(0)]));
+  const there = [];
+  const back = [];
+  sender.on("message", (buffer) => {
+    const [began, turned, ended] = [sent[buffer.readUInt32BE(0)], buffer.readDoubleLE(8), hostClock()];
+    times.push(ended - began);
+    there.push(turned - began);
+    back.push(ended - turned);
+  });
   const start = performance.now();
   for (let sequence = 0; sequence < Number(count);) {
     const due = Math.min(Number(count), Math.ceil(((performance.now() - start) / 1000) * Number(rate)));
     for (; sequence < due; sequence++) {
-      sent.push(performance.now());
+      sent.push(hostClock());
       sender.send(message(sequence), Number(port), address);
     }
     await new Promise((resolve) => setTimeout(resolve, 1));
@@ -115,8 +131,10 @@ async function roundTrips() {
   const end = performance.now() + 3000;
   while (times.length < Number(count) && performance.now() < end)
     await new Promise((resolve) => setTimeout(resolve, 10));
-  times.sort((a, b) => a - b);
-  const at = (share) => times[Math.min(times.length - 1, Math.floor(share * times.length))] ?? null;
-  say({ received: times.length, p01: at(0.01), p50: at(0.5), p95: at(0.95), p99: at(0.99) });
+  const sorted = (values) => values.sort((a, b) => a - b);
+  sorted(times);
+  const at = (share, values = times) => values[Math.min(values.length - 1, Math.floor(share * values.length))] ?? null;
+  const ways = { there01: at(0.01, sorted(there)), back01: at(0.01, sorted(back)) };
+  say({ received: times.length, p01: at(0.01), p50: at(0.5), p95: at(0.95), p99: at(0.99), ...ways });
   process.exit();
 }

@@ -61,6 +61,15 @@ const experiments: [string, unknown, RegExp[]][] = [
     [/set exactly one of .*; fault and waitSeconds are set/],
   ],
   [
+    "a direction's values that it does not know, or out of all range",
+    { actions: { a: { ...cut, egress: { percnt: 5 }, ingress: { percent: 500, direction: "egress" } } } },
+    [
+      /actions\.a\.egress\.percnt: unknown field; did you mean "percent"/,
+      /actions\.a\.ingress\.percent: 500 is too large/,
+      /actions\.a\.ingress\.direction: unknown field/,
+    ],
+  ],
+  [
     "an unknown predecessor",
     { actions: { a: { ...cut, startAfter: ["bee"] }, b: { waitSeconds: 1 } } },
     [/actions\.a\.startAfter\[0\]: no action "bee"/],
@@ -140,7 +149,11 @@ describe("an experiment", () => {
   });
 
   it("has a JSON Schema for other tools", () => {
-    assert.ok("actions" in (experimentJsonSchema().properties as object));
+    const { properties } = experimentJsonSchema() as {
+      properties: { actions: { additionalProperties: { properties: Record<string, { properties: object }> } } };
+    };
+    const action = properties.actions.additionalProperties.properties;
+    for (const way of ["egress", "ingress"]) assert.ok("delayMilliseconds" in action[way]!.properties);
   });
 });
 

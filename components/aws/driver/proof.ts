@@ -2,6 +2,7 @@ import { DescribeNetworkAclsCommand, DescribeInstancesCommand, type EC2Client } 
 import type { Experiment } from "@aws-sdk/client-fis";
 import type { SSMClient } from "@aws-sdk/client-ssm";
 
+import { countersFromOtherEnd } from "../../runtime/faults/directions";
 import type { FaultPlan } from "../../runtime/faults/plan";
 import { runOnInstances } from "./commands";
 import type { AwsShadowRecord } from "./recordFormat";
@@ -32,11 +33,19 @@ export async function readCounters(
 ): Promise<Record<string, number>> {
   const actions = Object.values(experiment.actions ?? {}).map(({ actionId }) => actionId ?? "");
   const machines = plan.touches.machines.flatMap((name) => record.shadow.machineIds[name] ?? []);
-  if (actions.includes("aws:ssm:send-command")) return documentCounters(ssm, machines, folder);
+  if (actions.includes("aws:ssm:send-command")) {
+    return seenFromTarget(plan, await documentCounters(ssm, machines, folder));
+  }
   if (actions.some((action) => action.startsWith("aws:ec2:"))) return { killed: await stoppedCount(ec2, machines) };
   if (actions.some((action) => action.startsWith("aws:network:"))) return { down: await swappedCount(ec2, record) };
   const running = Object.values(experiment.actions ?? {}).filter(({ state }) => state?.status === "running");
   return { limited: running.length };
+}
+
+/** Counters as the target sees its directions: documents count on machines, where a subnet's router is the other end. */
+export function seenFromTarget({ touches }: FaultPlan, counters: Record<string, number>): Record<string, number> {
+  const ofSubnets = touches.links.length > 0 && touches.links.every((link) => !link.includes("/"));
+  return ofSubnets ? countersFromOtherEnd(counters) : counters;
 }
 
 async function documentCounters(

@@ -1,6 +1,7 @@
 import type { ExperimentAction, FaultKind } from "../../experiment";
 import { ProblemsError } from "../../internal/problems";
 import { quote } from "../../runtime/faults/commands";
+import { fromOtherEnd } from "../../runtime/faults/directions";
 import type { Fault } from "../../runtime/faults/plan";
 import { commandDocument, longestDocument } from "./document";
 import { type CommandDocument, type PlannedAction, type PlannedTarget, fisLimits } from "./model";
@@ -17,15 +18,7 @@ import {
   windowsOf,
 } from "./parts";
 import { documentScript, guestCapabilities, vpcGuard } from "./script";
-import {
-  type GroupLayout,
-  type HitMachine,
-  type MachineGroup,
-  groupsOf,
-  guestTarget,
-  seenFromMachines,
-  targetText,
-} from "./targets";
+import { type GroupLayout, type HitMachine, type MachineGroup, groupsOf, guestTarget, targetText } from "./targets";
 
 /** Time beside the fault itself: for the agent, for applying and for undoing. */
 const marginSeconds = 60;
@@ -57,8 +50,9 @@ export function documentParts(
     report({ path: `actions.${name}.target`, reason });
     return noParts;
   }
-  const direction = hit.inside === undefined ? action.direction : seenFromMachines(action.direction);
-  if (action.fault === "corruption" && direction !== "ingress") {
+  // Machines see what a subnet's router sends as what they get.
+  const inside = hit.inside === undefined ? action : fromOtherEnd(action);
+  if (action.fault === "corruption" && inside.direction !== "ingress") {
     const towards = hit.inside === undefined ? "ingress" : "egress";
     const reason = `bits can be flipped in what a machine gets, not in what it sends; set direction to ${towards} and aim at the other side for the way back, or use payloadCorruption`;
     report({ path: `actions.${name}.direction`, reason });
@@ -69,7 +63,7 @@ export function documentParts(
   return together(
     groups.map((group) => {
       const key = groups.length === 1 ? base : `${base}-${group.addresses.length}nics`;
-      return groupParts({ name, key, action, group, hit, settings, report });
+      return groupParts({ name, key, action: inside, group, hit, settings, report });
     }),
   );
 }
@@ -124,7 +118,6 @@ function compiled({ name, key, action, group, hit, settings, report }: GroupSett
   const { target = {} } = action;
   const kind = kindDone(action, hit.machines);
   const usesGroups = groupKinds.includes(kind);
-  const ofSubnet = hit.inside !== undefined;
   const kindOfTarget = target.flow !== undefined ? "flow" : target.link !== undefined ? "link" : "machine";
   const at = (layout: GroupLayout) =>
     guestTarget({
@@ -142,7 +135,6 @@ function compiled({ name, key, action, group, hit, settings, report }: GroupSett
     kind,
     id: `${experimentName}.${key}`.slice(0, 100),
     durationSeconds: windows[0]?.seconds ?? 0,
-    direction: ofSubnet ? seenFromMachines(action.direction) : action.direction,
   };
   try {
     return documentScript({

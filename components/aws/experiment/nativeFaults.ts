@@ -1,5 +1,6 @@
 import type { ExperimentAction, FaultTarget } from "../../experiment";
 import type { Machine, TopologySubnet } from "../../topology";
+import { onWay, waysOf } from "../../runtime/faults/directions";
 import { machineTag } from "../shadow";
 import { type PlannedAction, type PlannedTarget, fisLimits } from "./model";
 import {
@@ -30,9 +31,12 @@ interface Unit {
 }
 
 /** Whether FIS has an action of its own for a fault on these subnets: nothing but silence, in both directions, for everything. */
-export function cutsSubnets({ fault, target, direction = "both", mode = "drop" }: ExperimentAction): boolean {
+export function cutsSubnets(action: ExperimentAction): boolean {
+  const { fault, target } = action;
   if (target?.flow !== undefined) return false;
-  return fault === "linkDown" || (fault === "blackhole" && direction === "both" && mode === "drop");
+  const ways = waysOf(action);
+  const silent = ways.length === 2 && ways.every((way) => (onWay(action, way).mode ?? "drop") === "drop");
+  return fault === "linkDown" || (fault === "blackhole" && silent);
 }
 
 /** What FIS does by itself for a fault; empty when the fault needs a document. */

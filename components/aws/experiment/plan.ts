@@ -1,5 +1,6 @@
 import type { Experiment, ExperimentAction } from "../../experiment";
 import type { Problem } from "../../internal/problems";
+import { separateWays } from "../../runtime/faults/directions";
 import { validateFault } from "../../runtime/faults/parameters";
 import { conditionProblems, haltAlarm, haltKey, probeAlarm, probeAlarmProblems, stopAlarm } from "./alarms";
 import { type AwsFaultAction, awsActionParts, awsActionProblems } from "./awsActions";
@@ -108,6 +109,11 @@ function faultParts(name: string, action: ExperimentAction, settings: PlanSettin
     machines: machinesIn(settings.topology, subnet),
     inside: [subnet.cidr, ...(subnet.ipv6Cidr === undefined ? [] : [subnet.ipv6Cidr])],
   }));
+  if (separateWays(action).length > 0 && inSubnets.length > 0 && hit.machines.length > 0) {
+    const cure = "make one action for the machines and one for the subnets";
+    const reason = `matches links of machines and of subnets, whose directions cannot be counted apart together; ${cure}`;
+    report({ path: `${path}.target.link`, reason });
+  }
   for (const { suffix, machines: inside } of inSubnets) {
     if (inside.length > 0) continue;
     report({

@@ -1,4 +1,4 @@
-import type { Direction, FaultTarget } from "../../experiment";
+import type { FaultTarget } from "../../experiment";
 import type { Flow } from "../../experiment";
 import { matchesPattern } from "../../internal/patterns";
 import type { ResolvedLink, ResolvedMachine, ResolvedTarget } from "../../runtime/faults/plan";
@@ -130,12 +130,6 @@ function groupsAt(layout: GroupLayout, group: string): ResolvedMachine["cgroups"
   if (layout === "unified") return { unified: `/sys/fs/cgroup/${group}` };
   const of = (controller: string): string => `/sys/fs/cgroup/${controller}/${group}`;
   return { cpu: of("cpu"), memory: of("memory"), blkio: of("blkio") };
-}
-
-/** A direction seen from a subnet's router, as its machines see it. */
-export function seenFromMachines(direction: Direction | undefined): Direction | undefined {
-  if (direction === "egress") return "ingress";
-  return direction === "ingress" ? "egress" : direction;
 }
 
 /** How a target is called in descriptions. */

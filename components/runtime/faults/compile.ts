@@ -8,6 +8,7 @@ import { compileCpu, compileHang, compileMemory } from "./cgroup";
 import { compileCorruption, compilePayloadCorruption } from "./corrupt";
 import { compileCrash } from "./crash";
 import { compileLatency, compileReorder } from "./delay";
+import { onWay, separateWays, waysOf } from "./directions";
 import { compileDns } from "./dns";
 import { compileBlackhole, compileLoss } from "./drop";
 import { compileProcessKill } from "./processes";
@@ -49,13 +50,18 @@ export function compile(fault: Fault, target: ResolvedTarget, capabilities: Capa
   refuse(`fault "${fault.id}"`, faultProblems(fault, target));
   const problems: Problem[] = [];
   const direction = fault.direction ?? "both";
-  const ways: Way[] = direction === "both" ? ["egress", "ingress"] : [direction];
   const context: CompileContext = {
     fault,
+    on: (way) => onWay(fault, way),
     target,
     capabilities,
-    ways,
-    scope: { flow: target.flow, bothWays: direction === "both", exempt: target.exempt },
+    ways: waysOf(fault),
+    scope: {
+      flow: target.flow,
+      bothWays: direction === "both",
+      exempt: target.exempt,
+      separate: separateWays(fault).length > 0,
+    },
     seed: fault.seed ?? seedOf(fault.id),
     problem: (problem) => problems.push(problem),
   };

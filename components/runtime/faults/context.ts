@@ -6,6 +6,8 @@ import type { Problem } from "../../internal/problems";
 /** What the compilers of the single kinds work with. */
 export interface CompileContext {
   fault: Fault;
+  /** The fault with the values that hold on one way: what every compiler of a kind on packets asks. */
+  on: (way: Way) => Fault;
   target: ResolvedTarget;
   capabilities: Capabilities;
   ways: Way[];

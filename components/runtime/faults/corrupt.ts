@@ -3,7 +3,7 @@ import { claimSteps } from "./claims";
 import { inNamespace, words } from "./commands";
 import { chosenPackets } from "./drop";
 import { hookOf } from "./match";
-import { type Tap, type TapAction, nftParts, tapsOf } from "./nft";
+import { type Rules, type Tap, type TapAction, nftParts, tapsOf } from "./nft";
 import { chooseShare, patternLength, randomFrom } from "./pattern";
 import type { PlanCommand, ResolvedLink } from "./plan";
 
@@ -18,9 +18,9 @@ export function compileCorruption(context: CompileContext): CompiledKind {
   const places = context.target.links.flatMap((link) => context.ways.map((way) => wirePlace(context, link, way)));
   const usable = places.filter((place) => place !== undefined);
   const actions = usable.map(({ tap }, index): TapAction => {
-    const chosen = chooseShare(fault.percent ?? 100, seed + index);
-    const flips = flipRules(bitMasks(fault.bitsPerPacket ?? 1, seed + index));
-    return chosenPackets(tap, index, chosen, ["counter name corrupted", ...flips]);
+    const { percent = 100, bitsPerPacket = 1 } = context.on(tap.way);
+    const flips = flipRules(bitMasks(bitsPerPacket, seed + index));
+    return chosenPackets(tap, index, chooseShare(percent, seed + index), (count) => [count("corrupted"), ...flips]);
   });
   const parts = nftParts(fault.id, context.scope, ["corrupted"], actions);
   const offloads = uniqueOffloads(usable.map(({ offload }) => offload));
@@ -43,10 +43,12 @@ export function compileCorruption(context: CompileContext): CompiledKind {
 export function compilePayloadCorruption(context: CompileContext): CompiledKind {
   const { fault, seed } = context;
   const actions = tapsOf(context.target.links, context.ways).map((tap, index): TapAction => {
-    const flips = payloadRules(bitMasks(fault.bitsPerPacket ?? 1, seed + index), seed + index);
-    const chosen = chosenPackets(tap, index, chooseShare(fault.percent ?? 100, seed + index), flips);
-    const carrying = { name: `carry${index}`, rules: ["counter name carrying", ...chosen.rules] };
-    return { ...chosen, rules: [`@ih,0,16 >= 0 goto ${carrying.name}`], chains: [carrying] };
+    const { percent = 100, bitsPerPacket = 1 } = context.on(tap.way);
+    const flips = payloadRules(bitMasks(bitsPerPacket, seed + index), seed + index);
+    const chosen = chosenPackets(tap, index, chooseShare(percent, seed + index), flips);
+    const carrying: Rules = (count) => [count("carrying"), ...chosen.rules(count)];
+    const chain = `carry${index}`;
+    return { ...chosen, rules: () => [`@ih,0,16 >= 0 goto ${chain}`], chains: [{ name: chain, rules: carrying }] };
   });
   return {
     ...nftParts(fault.id, context.scope, ["carrying", "corrupted"], actions),
@@ -60,14 +62,15 @@ export function compilePayloadCorruption(context: CompileContext): CompiledKind 
 }
 
 /** Where the flips are: any of the first bytes, and the first two when the payload is too short for the others. */
-function payloadRules(masks: readonly number[], seed: number): string[] {
+function payloadRules(masks: readonly number[], seed: number): Rules {
   const random = randomFrom(seed ^ 0x2545f491);
-  return masks.map((mask, index) => {
+  const flips = masks.map((mask, index) => {
     const left = masks.length - index;
     const field = `@ih,${left === 1 ? 0 : 16 * Math.floor(random() * payloadWords)},16`;
     const turn = left === 1 ? "" : `numgen random mod ${left} 0 `;
-    return `${turn}${field} set ${field} ^ 0x${mask.toString(16).padStart(4, "0")} counter name corrupted accept`;
+    return `${turn}${field} set ${field} ^ 0x${mask.toString(16).padStart(4, "0")}`;
   });
+  return (count) => flips.map((flip) => `${flip} ${count("corrupted")} accept`);
 }
 
 interface Offload {

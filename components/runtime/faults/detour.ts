@@ -1,5 +1,5 @@
 import { inNamespace, ipIn, shell, shortName, tcIn, words } from "./commands";
-import type { Tap, TapAction } from "./nft";
+import type { Rules, Tap, TapAction } from "./nft";
 import type { EffectCounter, PlanCommand } from "./plan";
 import { relayMark } from "./relay/model";
 
@@ -19,7 +19,7 @@ export interface Detour {
 /** Rules that let packets pass which are not chosen, and the sets that they use. */
 export interface Choice {
   sets?: string[];
-  rules: string[];
+  rules: Rules;
 }
 
 /** Sends the chosen packets of a tap round. The mark tells those that come back from those that are new. */
@@ -28,7 +28,7 @@ export function sendRound(detour: Pick<Detour, "tap" | "device">, choice: Choice
     tap: detour.tap,
     before: [passReturned],
     sets: choice.sets ?? [],
-    rules: [...choice.rules, `meta mark set 0x${relayMark.toString(16)} fwd to "${detour.device}"`],
+    rules: (count) => [...choice.rules(count), `meta mark set 0x${relayMark.toString(16)} fwd to "${detour.device}"`],
   };
 }
 

@@ -4,7 +4,7 @@ import { parseAddress } from "../../internal/cidr";
 import { type SharedLimit, claimFolder, claimSteps } from "./claims";
 import { quote } from "./commands";
 import type { CompileContext, CompiledKind } from "./context";
-import { type TapAction, nftParts, tapsOf } from "./nft";
+import { type Rules, type TapAction, nftParts, tapsOf } from "./nft";
 import type { ResolvedMachine } from "./plan";
 
 const headerBytes = 12;
@@ -25,7 +25,10 @@ export function compileDns(context: CompileContext): CompiledKind {
   });
   const actions = tapsOf(target.links, context.ways).map((tap): TapAction => ({
     tap,
-    rules: ["meta l4proto tcp counter name failed drop", ...names.flatMap((name) => nameRules(name, context))],
+    rules: (count) => [
+      `meta l4proto tcp ${count("failed")} drop`,
+      ...names.flatMap((name) => nameRules(name, context)(count)),
+    ],
   }));
   const scope = { ...context.scope, flow: { destinationPorts: "53" }, bothWays: true };
   const nft = nftParts(fault.id, scope, ["failed"], actions);
@@ -46,36 +49,38 @@ export function compileDns(context: CompileContext): CompiledKind {
 }
 
 /** What happens to messages about one name; the name is compared as it is written in the question. */
-function nameRules(name: string, { fault }: CompileContext): string[] {
+function nameRules(name: string, { fault }: CompileContext): Rules {
   const wire = wireName(name);
   const about = chunks(wire)
     .map(({ offset, bytes }) => `@ih,${8 * (headerBytes + offset)},${8 * bytes.length} 0x${bytes.toString("hex")}`)
     .join(" ");
   const answer = `meta l4proto udp th sport 53 ${about}`;
-  const code = (value: number): string[] => [
-    `${answer} @ih,16,16 set 0x${(0x8180 | value).toString(16)} @ih,48,16 set 0 counter name failed accept`,
-  ];
+  const code = (value: number): Rules => {
+    const written = `@ih,16,16 set 0x${(0x8180 | value).toString(16)} @ih,48,16 set 0`;
+    return (count) => [`${answer} ${written} ${count("failed")} accept`];
+  };
   switch (fault.answer ?? "nxdomain") {
     case "nxdomain":
       return code(3);
     case "servfail":
       return code(2);
     case "timeout":
-      return [`meta l4proto udp th dport 53 ${about} counter name failed drop`];
+      return (count) => [`meta l4proto udp th dport 53 ${about} ${count("failed")} drop`];
     case "wrongAddress":
       return wrongAddressRules(answer, wire, fault.wrongAddress ?? "");
   }
 }
 
 /** The first record of an answer points back to the question, so its address lies at a known place. */
-function wrongAddressRules(answer: string, wire: Buffer, address: string): string[] {
+function wrongAddressRules(answer: string, wire: Buffer, address: string): Rules {
   const question = headerBytes + wire.length;
   const record = question + 4;
   const type = isIPv6(address) ? 28 : 1;
   const bits = type === 28 ? 128 : 32;
   const value = (parseAddress(address)?.value ?? 0n).toString(16).padStart(bits / 4, "0");
   const isAddress = `@ih,${8 * question},16 ${type} @ih,${8 * (record + 2)},16 ${type}`;
-  return [`${answer} ${isAddress} @ih,${8 * (record + 12)},${bits} set 0x${value} counter name failed accept`];
+  const written = `@ih,${8 * (record + 12)},${bits} set 0x${value}`;
+  return (count) => [`${answer} ${isAddress} ${written} ${count("failed")} accept`];
 }
 
 /** A name in the form of RFC 1035: each label after its length, then a zero. */

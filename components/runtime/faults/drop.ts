@@ -1,18 +1,15 @@
 import type { BlackholeMode } from "../../experiment";
 import type { CompileContext, CompiledKind } from "./context";
-import { type Tap, type TapAction, nftParts, tapsOf } from "./nft";
+import { type Rules, type Tap, type TapAction, nftParts, tapsOf } from "./nft";
+import type { Fault } from "./plan";
 import { chooseBursts, chooseShare, intervals, patternLength } from "./pattern";
 
 /** Loss of a share of packets, independent or in bursts, chosen by the kernel from a seeded pattern. */
 export function compileLoss(context: CompileContext): CompiledKind {
   const { fault, seed } = context;
-  const lost =
-    fault.burstP === undefined
-      ? (tapSeed: number) => chooseShare(fault.percent ?? 100, tapSeed)
-      : (tapSeed: number) => chooseBursts(burstModel(context), tapSeed);
   const actions = tapsOf(context.target.links, context.ways).map((tap, index) => {
-    const chosen = lost(seed + index);
-    return chosenPackets(tap, index, chosen, ["counter name dropped drop"]);
+    const chosen = lostPackets(context.on(tap.way), seed + index);
+    return chosenPackets(tap, index, chosen, (count) => [`${count("dropped")} drop`]);
   });
   const repeat = `which packets are lost is drawn from seed ${seed} and repeats after ${patternLength} packets of each link and direction`;
   return {
@@ -23,30 +20,31 @@ export function compileLoss(context: CompileContext): CompiledKind {
   };
 }
 
-/** The Gilbert-Elliott model that a fault asks for. */
-export function burstModel({ fault }: CompileContext): { p: number; r: number; h: number; k: number } {
-  return { p: fault.burstP ?? 0, r: fault.burstR ?? 1, h: fault.burstH ?? 0, k: fault.burstK ?? 1 };
+function lostPackets({ percent = 100, burstP, burstR = 1, burstH = 0, burstK = 1 }: Fault, seed: number): number[] {
+  if (burstP === undefined) return chooseShare(percent, seed);
+  return chooseBursts({ p: burstP, r: burstR, h: burstH, k: burstK }, seed);
 }
 
 /** An action for the chosen packets of a tap: all of them need no choice. */
-export function chosenPackets(tap: Tap, index: number, chosen: readonly number[], rules: string[]): TapAction {
+export function chosenPackets(tap: Tap, index: number, chosen: readonly number[], rules: Rules): TapAction {
   if (chosen.length === patternLength) return { tap, rules };
   const set = [`set chosen${index} {`, `  typeof numgen inc mod ${patternLength}`, "  flags interval"];
   if (chosen.length > 0) set.push(`  elements = { ${intervals(chosen).join(", ")} }`);
   return {
     tap,
     sets: [[...set, "}"].join("\n")],
-    rules: [`numgen inc mod ${patternLength} != @chosen${index} return`, ...rules],
+    rules: (count) => [`numgen inc mod ${patternLength} != @chosen${index} return`, ...rules(count)],
   };
 }
 
 /** Silence, a refusal or a reset for every packet. */
 export function compileBlackhole(context: CompileContext): CompiledKind {
   const { fault, target, ways } = context;
-  const mode = fault.mode ?? "drop";
-  const taps = tapsOf(target.links, ways).map((tap) => (mode === "drop" ? tap : answeringTap(tap)));
-  const silent = taps.filter(({ hook }) => mode !== "drop" && hook === "egress");
-  const actions = taps.map((tap): TapAction => ({ tap, rules: blackholeRules(mode, tap) }));
+  const modeOf = ({ way }: Tap): BlackholeMode => context.on(way).mode ?? "drop";
+  const taps = tapsOf(target.links, ways).map((tap) => (modeOf(tap) === "drop" ? tap : answeringTap(tap)));
+  const silent = taps.filter((tap) => modeOf(tap) !== "drop" && tap.hook === "egress");
+  const own = [...new Set(taps.map(modeOf))].flatMap((mode) => answers[mode]);
+  const actions = taps.map((tap): TapAction => ({ tap, rules: blackholeRules(modeOf(tap), own, tap) }));
   return {
     ...nftParts(fault.id, context.scope, ["dropped"], actions),
     mechanism: "nft",
@@ -68,16 +66,19 @@ function answeringTap(tap: Tap): Tap {
   return { ...tap, device: peer.device, namespace: peer.namespace, hook: "ingress" };
 }
 
-/** Answers that the fault itself gives pass, as they come through the same taps on their way back. */
-function blackholeRules(mode: BlackholeMode, { hook }: Tap): string[] {
-  if (mode === "drop") return ["counter name dropped drop"];
-  const own =
-    mode === "reset"
-      ? ["tcp flags & rst == rst accept"]
-      : ["icmp type destination-unreachable accept", "icmpv6 type destination-unreachable accept"];
-  if (hook === "egress") return [...own, "counter name dropped drop"];
-  const reset = "meta l4proto tcp reject with tcp reset";
-  if (mode === "reset") return [...own, "counter name dropped", reset, "drop"];
+/** What the fault itself answers passes all its taps, on its way back too. */
+const answers: Record<BlackholeMode, string[]> = {
+  drop: [],
+  reset: ["tcp flags & rst == rst accept"],
+  reject: ["icmp type destination-unreachable accept", "icmpv6 type destination-unreachable accept"],
+};
+
+function blackholeRules(mode: BlackholeMode, own: string[], { hook }: Tap): Rules {
+  if (mode === "drop" || hook === "egress") return (count) => [...own, `${count("dropped")} drop`];
   const discovery = "meta l4proto ipv6-icmp icmpv6 type 133-137 drop";
-  return [...own, "counter name dropped", discovery, "reject with icmpx admin-prohibited", "drop"];
+  const refusal =
+    mode === "reset"
+      ? ["meta l4proto tcp reject with tcp reset", "drop"]
+      : [discovery, "reject with icmpx admin-prohibited", "drop"];
+  return (count) => [...own, count("dropped"), ...refusal];
 }

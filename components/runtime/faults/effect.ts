@@ -1,13 +1,43 @@
-import type { FaultEffect, FaultPlan } from "./plan";
+import { countersOf, onWay, separateWays, waysOf } from "./directions";
+import type { Way } from "./match";
+import type { DirectionEffect, FaultEffect, FaultPlan } from "./plan";
 import { burstLoss, countedShare } from "./share";
 
 /**
  * What a plan's counters say: what was asked, what was measured, and whether that proves that the fault happened. A
  * fault that matched nothing, lost packets of its own or is far from what was asked is not proven, and `why` says so.
+ * Where the directions have values of their own, each has to be proven.
  */
 export function interpretEffect(plan: FaultPlan, counters: Record<string, number>): FaultEffect {
+  const ways = separateWays(plan.fault);
+  if (ways.length === 0) {
+    const fault = onWay(plan.fault, waysOf(plan.fault)[0]!);
+    return { counters, ...judged({ ...plan, fault }, counters) };
+  }
+  const entries = ways.map((way): [Way, DirectionEffect] => {
+    const alone = { ...plan, fault: onWay(plan.fault, way), effect: effectOf(plan, way) };
+    return [way, judged(alone, countersOf(way, counters))];
+  });
+  return {
+    counters,
+    proven: entries.every(([, { proven }]) => proven),
+    why: entries.map(([way, { why }]) => `${way}: ${why}`).join("; "),
+    directions: Object.fromEntries(entries) as Record<Way, DirectionEffect>,
+  };
+}
+
+/** The counters of a plan as one way reads them. */
+function effectOf({ effect }: FaultPlan, way: Way): FaultPlan["effect"] {
+  return effect.flatMap((counter) =>
+    Object.keys(countersOf(way, { [counter.name]: 0 })).map((name) => ({ ...counter, name })),
+  );
+}
+
+type Judgement = DirectionEffect;
+
+function judged(plan: FaultPlan, counters: Record<string, number>): Judgement {
   const read = (name: string): number => counters[name] ?? 0;
-  const notProven = (why: string): FaultEffect => ({ counters, proven: false, why });
+  const notProven = (why: string): Judgement => ({ proven: false, why });
   const countsPackets = plan.effect.some(({ name }) => name === "matched");
   if (countsPackets && read("matched") === 0 && read("hidden") === 0) {
     return notProven("no packet matched: the target sent and got nothing that the fault could hit");
@@ -15,10 +45,8 @@ export function interpretEffect(plan: FaultPlan, counters: Record<string, number
   if (read("overflowed") > 0) {
     return notProven(`the queue overflowed and lost ${read("overflowed")} packets that should only have been delayed`);
   }
-  return { counters, ...judge(plan, counters) };
+  return judge(plan, counters);
 }
-
-type Judgement = Omit<FaultEffect, "counters">;
 
 function judge(plan: FaultPlan, counters: Record<string, number>): Judgement {
   const { fault } = plan;

@@ -1,5 +1,6 @@
 import type { Flow } from "../../experiment";
 import { inNamespace, tag } from "./commands";
+import { counterOf } from "./directions";
 import { type Way, exemptMatches, flowMatches, hookOf } from "./match";
 import type { EffectCounter, PlanCommand, ResolvedLink } from "./plan";
 
@@ -12,17 +13,20 @@ export interface Tap {
   hook: Way;
 }
 
+/** Rules of one tap; `count` gives the statement that counts under a name, for this tap's direction where they differ. */
+export type Rules = (count: (name: string) => string) => string[];
+
 /** What a rule set does to the packets that match, at one tap. */
 export interface TapAction {
   tap: Tap;
   /** Rules for the packets of the target; they end with a verdict or let the packet pass. */
-  rules: string[];
+  rules: Rules;
   /** Rules before everything else, for example to let pass what the fault itself has sent. */
   before?: string[];
   /** Sets that the rules use, as text. */
   sets?: string[];
   /** Further chains that the rules go to. */
-  chains?: { name: string; rules: string[] }[];
+  chains?: { name: string; rules: Rules }[];
 }
 
 /** Which packets at a tap are the target's. */
@@ -31,6 +35,8 @@ export interface Scope {
   /** Also the packets that answer the flow. */
   bothWays: boolean;
   exempt: Flow[];
+  /** Whether each direction is counted by itself, because its values are its own. */
+  separate: boolean;
 }
 
 /** Everything that nft does for a fault, as parts of its plan. */
@@ -56,11 +62,13 @@ export function tapsOf(links: readonly ResolvedLink[], ways: readonly Way[]): Ta
  */
 export function nftParts(id: string, scope: Scope, counters: string[], actions: TapAction[]): NftParts {
   const table = tag(id);
-  const names = ["matched", ...counters];
+  const base = ["matched", ...counters];
   const namespaces = [...new Set(actions.map(({ tap }) => tap.namespace))];
   const parts: NftParts = { apply: [], verify: [], undo: [], undone: [], heartbeat: [], effect: [] };
   for (const namespace of namespaces) {
     const own = actions.filter(({ tap }) => tap.namespace === namespace);
+    const ways = [...new Set(own.map(({ tap }) => tap.way))];
+    const names = scope.separate ? ways.flatMap((way) => base.map((name) => counterOf(name, way))) : base;
     const nft = [...inNamespace(namespace), "nft"];
     const list = [...nft, "list", "table", "netdev", table];
     parts.apply.push({ argv: [...nft, "-f", "-"], stdin: tableText(table, scope, names, own) });
@@ -71,6 +79,11 @@ export function nftParts(id: string, scope: Scope, counters: string[], actions: 
     parts.effect.push(...names.map((name) => nftCounter(nft, table, name)));
   }
   return parts;
+}
+
+/** Name of a counter at a tap: each direction has its own where each is counted by itself. */
+export function counterAt({ separate }: Pick<Scope, "separate">, name: string, { way }: Pick<Tap, "way">): string {
+  return separate ? counterOf(name, way) : name;
 }
 
 function nftCounter(nft: string[], table: string, name: string): EffectCounter {
@@ -97,18 +110,23 @@ function chainLines(
   index: number,
   scope: Scope,
 ): string[] {
+  const count = (name: string): string => `counter name ${counterAt(scope, name, tap)}`;
   return [
     ...sets.flatMap((text) => text.split("\n").map((line) => `  ${line}`)),
-    ...chains.flatMap((chain) => [`  chain ${chain.name} {`, ...chain.rules.map((rule) => `    ${rule}`), "  }"]),
+    ...chains.flatMap((chain) => [
+      `  chain ${chain.name} {`,
+      ...chain.rules(count).map((rule) => `    ${rule}`),
+      "  }",
+    ]),
     `  chain act${index} {`,
-    ...rules.map((rule) => `    ${rule}`),
+    ...rules(count).map((rule) => `    ${rule}`),
     "  }",
     `  chain tap${index} {`,
     `    type filter hook ${tap.hook} device "${tap.device}" priority -100; policy accept;`,
     ...before.map((rule) => `    ${rule}`),
     ...exemptMatches(scope.exempt).map((match) => `    ${match} accept`),
     ...flowMatches(scope.flow, scope.bothWays).map((match) =>
-      ["    meta protocol @armed", match, "counter name matched", `goto act${index}`].filter(Boolean).join(" "),
+      ["    meta protocol @armed", match, count("matched"), `goto act${index}`].filter(Boolean).join(" "),
     ),
     "  }",
   ];

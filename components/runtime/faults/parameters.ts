@@ -10,6 +10,8 @@ import {
   MemoryMode,
 } from "../../experiment";
 import { type Problem, didYouMean } from "../../internal/problems";
+import { onWay, waysOf } from "./directions";
+import type { Way } from "./match";
 
 /** What a fault is aimed at. */
 export type TargetKind = "machine" | "link" | "flow";
@@ -30,9 +32,11 @@ const network: TargetKind[] = ["machine", "link", "flow"];
 const onlyMachine = (nearest: string): Pick<KindRules, "targets" | "nearest"> => ({ targets: ["machine"], nearest });
 const packets = (takes: Parameter[], needs: Parameter[]): KindRules => ({
   targets: network,
-  takes: ["direction", ...takes],
+  takes: ["direction", "egress", "ingress", ...takes],
   needs,
 });
+const ofOneWay = ({ takes }: KindRules): Parameter[] =>
+  takes.filter((name) => name !== "direction" && name !== "egress" && name !== "ingress");
 
 const ofProcesses = "aim it at `machine`; to break only a link or a flow use `blackhole`";
 const ofResources = "aim it at `machine`; to slow down only a link or a flow use `latency` or `bandwidth`";
@@ -119,10 +123,65 @@ export function validateFault(
   );
   return [
     ...targetProblems(kind, kindRules, targetKind, path),
-    ...missingProblems(kind, kindRules, parameters, path),
-    ...given.flatMap((name) => parameterProblems(kind, kindRules, name, parameters[name], `${path}.${name}`)),
-    ...combinationProblems(kind, parameters, path),
+    ...given.flatMap((name) =>
+      name === "seed"
+        ? valueProblems(name, parameters[name], `${path}.${name}`)
+        : parameterProblems(kind, kindRules.takes, name, parameters[name], `${path}.${name}`),
+    ),
+    ...(kindRules.takes.includes("direction") ? sides : []).flatMap((way) =>
+      sideProblems(kind, kindRules, way, parameters, path),
+    ),
+    ...togetherProblems(kind, kindRules, parameters, path),
   ];
+}
+
+const sides: Way[] = ["egress", "ingress"];
+
+/** What is wrong with the values of one direction, each looked at alone. */
+function sideProblems(kind: string, kindRules: KindRules, way: Way, parameters: FaultParameters, path: string) {
+  const values: unknown = parameters[way];
+  if (values === undefined) return [];
+  const takes = ofOneWay(kindRules);
+  const own = `${path}.${way}`;
+  if (typeof values !== "object" || values === null || Array.isArray(values)) {
+    return [{ path: own, reason: `${JSON.stringify(values)} is not an object with values such as ${takes[0] ?? ""}` }];
+  }
+  const given = Object.entries(values).filter(([, value]) => value !== undefined) as [Parameter, unknown][];
+  const problems: Problem[] = [];
+  if (parameters.direction !== undefined && choices.direction!.includes(parameters.direction)) {
+    if (!waysOf(parameters).includes(way)) {
+      const reason = `has values, but the direction is ${parameters.direction}; leave ${way} out, or set \`direction\` to both`;
+      problems.push({ path: own, reason });
+    }
+  }
+  if (given.length === 0) {
+    problems.push({ path: own, reason: `is empty; give one of ${takes.join(", ")}, or leave ${way} out` });
+  }
+  return [
+    ...problems,
+    ...given.flatMap(([name, value]) => parameterProblems(kind, takes, name, value, `${own}.${name}`)),
+  ];
+}
+
+/** What is wrong with values together: for each direction where one has values of its own. */
+function togetherProblems(kind: string, kindRules: KindRules, parameters: FaultParameters, path: string): Problem[] {
+  const problemsOf = (values: FaultParameters, at: string): Problem[] => [
+    ...missingProblems(kind, kindRules, values, at),
+    ...combinationProblems(kind, values, at),
+  ];
+  const apart = kindRules.takes.includes("direction") && sides.some((way) => isObject(parameters[way]));
+  if (!apart) return problemsOf(parameters, path);
+  return waysOf(parameters).flatMap((way) => {
+    const values = onWay(parameters, way);
+    if (isObject(parameters[way])) return problemsOf(values, `${path}.${way}`);
+    const other = way === "egress" ? "ingress" : "egress";
+    const cure = `; or set \`direction\` to ${other} to leave ${way} alone`;
+    return problemsOf(values, path).map((problem) => ({ ...problem, reason: problem.reason + cure }));
+  });
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 function targetProblems(kind: string, { targets, nearest }: KindRules, target: TargetKind | undefined, path: string) {
@@ -136,11 +195,21 @@ function missingProblems(kind: string, { needs }: KindRules, parameters: FaultPa
     .map((name) => ({ path: `${path}.${name}`, reason: `missing; ${kind} needs it${allowedText(name)}` }));
 }
 
-function parameterProblems(kind: string, { takes }: KindRules, name: Parameter, value: unknown, path: string) {
-  if (name !== "seed" && !takes.includes(name)) {
+function parameterProblems(
+  kind: string,
+  takes: readonly Parameter[],
+  name: Parameter,
+  value: unknown,
+  path: string,
+): Problem[] {
+  if (!takes.includes(name)) {
     const list = takes.length === 0 ? "no parameters" : takes.join(", ");
     return [{ path, reason: `${kind} takes no ${name}; it takes ${list}` }];
   }
+  return valueProblems(name, value, path);
+}
+
+function valueProblems(name: Parameter, value: unknown, path: string): Problem[] {
   const range = ranges[name];
   const choice = choices[name];
   const wrong =

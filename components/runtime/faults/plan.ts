@@ -154,4 +154,9 @@ export interface FaultEffect {
   proven: boolean;
   /** Why, in a sentence. */
   why: string;
+  /** Each direction by itself, where their values were asked for separately. Defaults to both together. */
+  directions?: Record<"egress" | "ingress", DirectionEffect>;
 }
+
+/** What the counters said of one direction. */
+export type DirectionEffect = Pick<FaultEffect, "asked" | "measured" | "unit" | "proven" | "why">;

@@ -1,6 +1,7 @@
 import { inNamespace, ipIn, shell, shortName, words } from "./commands";
 import { type Detour, returnFrom } from "./detour";
-import type { Tap } from "./nft";
+import type { Way } from "./match";
+import { type Tap, counterAt } from "./nft";
 import type { EffectCounter } from "./plan";
 import type { DelayModel, RelayConfig, RelayReport } from "./relay/model";
 
@@ -8,12 +9,17 @@ const relayAddress = "169.254.77.2";
 const tunnelAddress = "169.254.77.1";
 const port = 4789;
 
+/** What of the relay's report proves the fault. */
+const relayCounters = ["delayed", "overflowed", "late", "heldMicroseconds"] satisfies (keyof RelayReport)[];
+
 /** Settings of {@link relayDetours}. */
 export interface RelaySettings {
-  model: DelayModel;
+  modelOf: (way: Way) => DelayModel;
   seed: number;
   /** Starts the relay; the path of its configuration is added. */
   command: string[];
+  /** Whether each direction is reported by itself. */
+  separate: boolean;
 }
 
 /**
@@ -28,10 +34,15 @@ export function relayDetours(id: string, taps: Tap[], settings: RelaySettings): 
     listen: relayAddress,
     port,
     returnTo: tunnelAddress,
-    taps: taps.map(({ link, way }, index) => ({ name: `${link.name} ${way}`, seed: settings.seed + index })),
-    model: settings.model,
+    taps: taps.map(({ link, way }, index) => ({
+      name: `${link.name} ${way}`,
+      seed: settings.seed + index,
+      model: settings.modelOf(way),
+      ...(settings.separate ? { way } : {}),
+    })),
     limit: 100_000,
   };
+  const own = relayCounters.flatMap((name) => [...new Set(taps.map(({ way }) => counterAt(settings, name, { way })))]);
   const devices = taps.map((tap, index) => ({ tap, device: shortName("snv", id, `${index}`) }));
   const start = [
     { argv: ["tee", "{state}/relay.config"], stdin: JSON.stringify(config) },
@@ -61,7 +72,7 @@ export function relayDetours(id: string, taps: Tap[], settings: RelaySettings): 
         { argv: ["!", ...ipIn(tap.namespace, "link", "show", "dev", device)] },
         ...(last ? [home, underlay].map((name) => shell(`! ip netns list | grep -q '^${name}\\b'`)) : []),
       ],
-      effect: last ? (["delayed", "overflowed", "late", "heldMicroseconds"] as const).map(relayCounter) : [],
+      effect: last ? own.map(relayCounter) : [],
     };
   });
 }
@@ -98,7 +109,7 @@ function tunnel(tap: Tap, device: string, identifier: number, underlay: string):
   ].join(" &&\n");
 }
 
-function relayCounter(name: keyof RelayReport): EffectCounter {
+function relayCounter(name: string): EffectCounter {
   const argv = ["sed", "-n", `s/.*"${name}":\\([0-9]*\\).*/\\1/p`, "{state}/relay.json"];
   return { name, argv, parse: { kind: "number" } };
 }

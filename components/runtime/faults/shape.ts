@@ -1,24 +1,29 @@
 import type { CompileContext, CompiledKind } from "./context";
 import { cableDetour, passReturned, queueCounter, sendRound } from "./detour";
 import { chosenPackets } from "./drop";
-import { type TapAction, nftParts, tapsOf } from "./nft";
+import { type TapAction, counterAt, nftParts, tapsOf } from "./nft";
 import { chooseShare, patternLength } from "./pattern";
+import type { Fault } from "./plan";
 import { relayMark } from "./relay/model";
 
 /** A limit on the bits per second of each chosen direction. */
 export function compileBandwidth(context: CompileContext): CompiledKind {
-  const { fault, capabilities, target, ways } = context;
+  const { fault, capabilities, scope, target, ways } = context;
   if (!capabilities.tbf) lacks(context, "tc's tbf (the kernel's sch_tbf)");
   if (capabilities.mirred === false) lacks(context, "tc's u32 and mirred (the kernel's cls_u32 and act_mirred)");
-  const rate = Math.round(fault.bitsPerSecond ?? 0);
-  const burst = Math.max(fault.burstBytes ?? 32_768, Math.ceil(rate / 8 / 250));
-  const qdisc = ["tbf", "rate", `${rate}bit`, "burst", `${burst}b`, "latency", "50ms"];
-  const detours = tapsOf(target.links, ways).map((tap, index) => cableDetour(fault.id, tap, index, qdisc));
+  const limits = new Map(ways.map((way) => [way, limitOf(context.on(way))]));
+  const detours = tapsOf(target.links, ways).map((tap, index) => {
+    const { rate, burst } = limits.get(tap.way)!;
+    const qdisc = ["tbf", "rate", `${rate}bit`, "burst", `${burst}b`, "latency", "50ms"];
+    return cableDetour(fault.id, tap, index, qdisc);
+  });
+  const held = ({ rate, burst }: Limit, of: string): string =>
+    `${rate} bit/s for ${of}, bursts of ${burst} bytes, at most 50 ms of queue; what does not fit is dropped`;
   const nft = nftParts(
     fault.id,
     context.scope,
     [],
-    detours.map((detour) => sendRound(detour, { rules: [] })),
+    detours.map((detour) => sendRound(detour, { rules: () => [] })),
   );
   return {
     mechanism: "tbf",
@@ -31,9 +36,9 @@ export function compileBandwidth(context: CompileContext): CompiledKind {
     effect: [
       ...nft.effect,
       ...detours.flatMap((detour) => [
-        queueCounter("passedBytes", detour, "^ Sent \\([0-9]*\\) bytes.*"),
-        queueCounter("dropped", detour, ".*(dropped \\([0-9]*\\),.*"),
-        queueCounter("limited", detour, ".*overlimits \\([0-9]*\\) .*"),
+        queueCounter(counterAt(scope, "passedBytes", detour.tap), detour, "^ Sent \\([0-9]*\\) bytes.*"),
+        queueCounter(counterAt(scope, "dropped", detour.tap), detour, ".*(dropped \\([0-9]*\\),.*"),
+        queueCounter(counterAt(scope, "limited", detour.tap), detour, ".*overlimits \\([0-9]*\\) .*"),
       ]),
       {
         name: "milliseconds",
@@ -41,10 +46,21 @@ export function compileBandwidth(context: CompileContext): CompiledKind {
         parse: { kind: "number" },
       },
     ],
-    notes: [
-      `${rate} bit/s for each direction and link, bursts of ${burst} bytes, at most 50 ms of queue; what does not fit is dropped`,
-    ],
+    notes: scope.separate
+      ? [...limits].map(([way, limit]) => held(limit, `${way} of each link`))
+      : [held(limits.get(ways[0]!)!, "each direction and link")],
   };
+}
+
+interface Limit {
+  rate: number;
+  burst: number;
+}
+
+/** A burst lasts 4 ms at least, the time between two ticks of slow kernels. */
+function limitOf({ bitsPerSecond = 0, burstBytes = 32_768 }: Fault): Limit {
+  const rate = Math.round(bitsPerSecond);
+  return { rate, burst: Math.max(burstBytes, Math.ceil(rate / 8 / 250)) };
 }
 
 /** A share of packets arrives twice. */
@@ -55,9 +71,10 @@ export function compileDuplicate(context: CompileContext): CompiledKind {
     lacks(context, "tc's u32 and mirred (the kernel's cls_u32 and act_mirred)");
   const detours = taps.map((tap, index) => cableDetour(fault.id, tap, index, []));
   const actions = detours.map(({ tap, device }, index): TapAction => {
-    const copy = `meta mark set 0x${relayMark.toString(16)} counter name duplicated dup to "${device}"`;
+    const mark = `meta mark set 0x${relayMark.toString(16)}`;
+    const chosen = chooseShare(context.on(tap.way).percent ?? 100, seed + index);
     return {
-      ...chosenPackets(tap, index, chooseShare(fault.percent ?? 100, seed + index), [copy]),
+      ...chosenPackets(tap, index, chosen, (count) => [`${mark} ${count("duplicated")} dup to "${device}"`]),
       before: [passReturned],
     };
   });

@@ -1,4 +1,4 @@
-import type { Fault, FaultEffect } from "./plan";
+import type { DirectionEffect, Fault } from "./plan";
 import { stationaryLoss } from "./pattern";
 
 /** Expected loss in percent of a fault with bursts; undefined for any other. */
@@ -14,7 +14,7 @@ export function countedShare(
   asked: number,
   counters: Record<string, number>,
   bursts = false,
-): Omit<FaultEffect, "counters"> {
+): DirectionEffect {
   const matched = counters.carrying ?? counters.matched ?? 0;
   const hit = counters[name] ?? 0;
   const measured = (100 * hit) / matched;

@@ -1,3 +1,4 @@
+import type { DirectionEffect } from "../faults/plan";
 import type { Effect, Journal, JournalExperiment, JournalFault, Verdict } from "../runner/journal";
 import { formatProbability, formatShift, isShare, significant } from "../words";
 
@@ -142,11 +143,20 @@ export function experimentTitle({ name, definition }: JournalExperiment): string
 /** `asked 80 ms, measured 80.4 ms`, or what the counters say where a fault has no strength. */
 export function faultProof({ effect }: JournalFault): string {
   if (effect === undefined) return "not measured";
-  const strength = faultStrength(effect);
+  const strength = faultStrength(effect) ?? directionStrengths(effect);
   return strength === undefined ? effect.why : `${strength}; ${effect.why}`;
 }
 
-function faultStrength({ asked, measured, unit }: NonNullable<JournalFault["effect"]>): string | undefined {
+/** The strengths of each direction, where they were asked for separately. */
+function directionStrengths({ directions }: NonNullable<JournalFault["effect"]>): string | undefined {
+  const parts = Object.entries(directions ?? {}).flatMap(([way, effect]) => {
+    const strength = faultStrength(effect);
+    return strength === undefined ? [] : [`${way} ${strength}`];
+  });
+  return parts.length === 0 ? undefined : parts.join(", ");
+}
+
+function faultStrength({ asked, measured, unit }: DirectionEffect): string | undefined {
   if (asked === undefined) return undefined;
   const suffix = unit === undefined ? "" : ` ${unit}`;
   const found = measured === undefined ? "not measured" : `measured ${significant(measured)}${suffix}`;

@@ -33,6 +33,14 @@ const event = z.looseObject({
   data: z.record(z.string(), z.unknown()).optional(),
 });
 
+const proof = {
+  asked: z.number().optional(),
+  measured: z.number().optional(),
+  unit: z.string().optional(),
+  proven: z.boolean().describe("true when the counters prove that the fault happened"),
+  why: z.string(),
+};
+
 const fault = z.looseObject({
   action: z.string().describe("name of the action"),
   kind: z.string(),
@@ -43,11 +51,11 @@ const fault = z.looseObject({
   effect: z
     .looseObject({
       counters: z.record(z.string(), z.number()),
-      asked: z.number().optional(),
-      measured: z.number().optional(),
-      unit: z.string().optional(),
-      proven: z.boolean().describe("true when the counters prove that the fault happened"),
-      why: z.string(),
+      ...proof,
+      directions: z
+        .looseObject({ egress: z.looseObject(proof), ingress: z.looseObject(proof) })
+        .optional()
+        .describe("each direction by itself, where their values were asked for separately"),
     })
     .optional(),
   notes: z.array(z.string()),

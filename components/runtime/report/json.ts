@@ -1,3 +1,4 @@
+import type { FaultEffect } from "../faults/plan";
 import type {
   DoseResponseEffect,
   Effect,
@@ -66,6 +67,8 @@ interface ExperimentReport {
     measured?: number;
     unit?: string;
     why?: string;
+    /** Each direction by itself, where their values were asked for separately. */
+    directions?: FaultEffect["directions"];
   }[];
   probes: Journal["experiments"][number]["probes"];
   commands: Journal["experiments"][number]["commands"];
@@ -103,8 +106,8 @@ function experimentReport(experiment: Journal["experiments"][number]): Experimen
     doses: experiment.doses ?? [],
     latencies: experiment.latencies ?? [],
     faults: faults.map(({ action, kind, target, mechanism, windows, effect }) => {
-      const { proven = false, asked, measured, unit, why } = effect ?? {};
-      return { action, kind, target, mechanism, windows, proven, asked, measured, unit, why };
+      const { proven = false, asked, measured, unit, why, directions } = effect ?? {};
+      return { action, kind, target, mechanism, windows, proven, asked, measured, unit, why, directions };
     }),
     probes,
     commands,

@@ -204,8 +204,6 @@ function brokeLine(fault: JournalFault, startedAt: number, { letters }: Figures)
 
 function faultRow(fault: JournalFault, startedAt: number, { letters }: Figures): Record<string, unknown> {
   const { action, kind, target, mechanism, windows, effect } = fault;
-  const unit = effect?.unit === undefined ? "" : ` ${effect.unit}`;
-  const number = (value: number | undefined): string => (value === undefined ? "–" : `${significant(value)}${unit}`);
   const active = windows.reduce((sum, { start, end }) => sum + (end - start) / 1000, 0);
   const [first] = windows;
   return {
@@ -216,11 +214,22 @@ function faultRow(fault: JournalFault, startedAt: number, { letters }: Figures):
     mechanism,
     when: faultWindows(fault, startedAt),
     clock: first === undefined ? "" : `${formatSeconds(active)} in all, from ${formatClock(first.start)}`,
-    asked: number(effect?.asked),
-    measured: number(effect?.measured),
+    asked: strengthText(effect, "asked"),
+    measured: strengthText(effect, "measured"),
     proven: effect?.proven === true,
     why: effect?.why ?? "the run ended before it was measured",
   };
+}
+
+/** `5 %`, or `20 % egress, 5 % ingress` where each direction was asked for by itself. */
+function strengthText(effect: JournalFault["effect"], of: "asked" | "measured"): string {
+  const text = (value: number | undefined, unit = ""): string =>
+    value === undefined ? "–" : `${significant(value)} ${unit}`.trim();
+  if (effect?.directions === undefined) return text(effect?.[of], effect?.unit);
+  const { directions } = effect;
+  return Object.entries(directions)
+    .map(([way, one]) => `${text(one[of], one.unit)} ${way}`)
+    .join(", ");
 }
 
 function probeRows({ probes, definition }: JournalExperiment): { name: string; cells: Record<string, string>[] }[] {

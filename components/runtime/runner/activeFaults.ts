@@ -1,4 +1,4 @@
-import type { FaultEffect, FaultPlan } from "../faults/plan";
+import type { DirectionEffect, FaultEffect, FaultPlan } from "../faults/plan";
 import { type Clock, within } from "./clock";
 import type { Driver, FaultHandle } from "./driver";
 import type { JournalFault } from "./journal";
@@ -160,14 +160,27 @@ export function mergeEffects(effects: (FaultEffect | undefined)[]): FaultEffect 
   for (const effect of known) {
     for (const [name, value] of Object.entries(effect.counters)) counters[name] = (counters[name] ?? 0) + value;
   }
+  const ofWay = (way: "egress" | "ingress"): DirectionEffect =>
+    mergeJudgements(
+      known.map(({ directions }) => directions![way]),
+      effects.length,
+    );
+  return {
+    ...mergeJudgements(known, effects.length),
+    counters,
+    ...(last.directions === undefined ? {} : { directions: { egress: ofWay("egress"), ingress: ofWay("ingress") } }),
+  };
+}
+
+function mergeJudgements(known: DirectionEffect[], windows: number): DirectionEffect {
+  const last = known.at(-1)!;
   const proven = known.filter((effect) => effect.proven);
   const measured = known.flatMap((effect) => (effect.measured === undefined ? [] : [effect.measured]));
-  const all = proven.length === effects.length;
+  const all = proven.length === windows;
   const witness = all ? last : (known.find((effect) => !effect.proven) ?? last);
-  const share = effects.length === 1 ? "" : `proven in ${proven.length} of ${effects.length} windows; `;
+  const share = windows === 1 ? "" : `proven in ${proven.length} of ${windows} windows; `;
   return {
     ...last,
-    counters,
     proven: all,
     why: share + witness.why,
     ...(measured.length === 0 ? {} : { measured: measured.reduce((sum, value) => sum + value, 0) / measured.length }),

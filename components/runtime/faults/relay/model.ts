@@ -1,4 +1,5 @@
 import type { DelayDistribution } from "../../../experiment";
+import type { Way } from "../match";
 
 /** How long the relay holds packets. */
 export interface DelayModel {
@@ -10,6 +11,15 @@ export interface DelayModel {
   keepOrder: boolean;
 }
 
+/** One direction of one link. */
+interface RelayTap {
+  name: string;
+  seed: number;
+  model: DelayModel;
+  /** The direction, where each is reported by itself. Defaults to reporting all together. */
+  way?: Way;
+}
+
 /** What the relay reads when it starts. */
 export interface RelayConfig {
   /** The fault's state folder: heartbeat, deadline, end mark, and where the relay reports. */
@@ -19,13 +29,12 @@ export interface RelayConfig {
   port: number;
   returnTo: string;
   /** One entry for each direction of each link; the first has VXLAN identifier 1. */
-  taps: { name: string; seed: number }[];
-  model: DelayModel;
+  taps: RelayTap[];
   /** Most packets held at once. */
   limit: number;
 }
 
-/** What the relay reports in `relay.json`. */
+/** What the relay reports in `relay.json`, for each direction under names of its own where taps say their direction. */
 export interface RelayReport {
   received: number;
   delayed: number;

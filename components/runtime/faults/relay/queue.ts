@@ -1,6 +1,8 @@
 /** One packet that waits for its time. */
-export interface Held {
+export interface Held<Of = unknown> {
   frame: Buffer;
+  /** Where it came from. */
+  of: Of;
   /** When it came and when it is to leave, milliseconds of the process's clock. */
   arrived: number;
   due: number;
@@ -9,19 +11,19 @@ export interface Held {
 }
 
 /** Packets ordered by when they are due: a binary heap. */
-export class DelayQueue {
-  private readonly heap: Held[] = [];
+export class DelayQueue<Of = unknown> {
+  private readonly heap: Held<Of>[] = [];
 
   get size(): number {
     return this.heap.length;
   }
 
   /** The packet that is due first, without taking it. */
-  peek(): Held | undefined {
+  peek(): Held<Of> | undefined {
     return this.heap[0];
   }
 
-  push(held: Held): void {
+  push(held: Held<Of>): void {
     const { heap } = this;
     let place = heap.length;
     while (place > 0) {
@@ -34,7 +36,7 @@ export class DelayQueue {
   }
 
   /** Takes the packet that is due first; undefined when there is none. */
-  pop(): Held | undefined {
+  pop(): Held<Of> | undefined {
     const { heap } = this;
     const first = heap[0];
     const last = heap.pop();

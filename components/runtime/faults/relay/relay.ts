@@ -2,8 +2,10 @@ import { type Socket, createSocket } from "node:dgram";
 import { performance } from "node:perf_hooks";
 
 import { delaysOf } from "./distribution";
+import { counterOf } from "../directions";
+import type { Way } from "../match";
 import { type RelayConfig, type RelayReport, relayMark } from "./model";
-import { DelayQueue } from "./queue";
+import { DelayQueue, type Held } from "./queue";
 
 /** Socket buffers; the kernel grants what its limits allow. */
 const bufferBytes = 8 << 20;
@@ -14,29 +16,60 @@ const headerBytes = 8;
 const identifierValid = 0x08;
 const groupPolicyValid = 0x80;
 
+/** One tap: the delays that it draws, its last packet, and the counts that it adds to. */
+interface TapState {
+  next: () => number;
+  keepOrder: boolean;
+  last: number;
+  report: RelayReport;
+}
+
 /**
  * Holds the frames that arrive in VXLAN and sends each back when it is due. Frames come back with a mark, by which
  * the rules that sent them here let them pass.
  */
 export class Relay {
-  readonly report: RelayReport = {
-    received: 0,
-    delayed: 0,
-    overflowed: 0,
-    held: 0,
-    late: 0,
-    heldMicroseconds: 0,
-    worstLateMilliseconds: 0,
-  };
+  private readonly reports = new Map<Way | undefined, RelayReport>();
   private readonly socket: Socket;
-  private readonly queue = new DelayQueue();
-  private readonly taps: { next: () => number; last: number }[];
+  private readonly queue = new DelayQueue<TapState>();
+  private readonly taps: TapState[];
+  private received = 0;
   private waiting: { due: number; cancel: () => void } | undefined;
 
   constructor(private readonly config: RelayConfig) {
     this.socket = createSocket({ type: "udp4", recvBufferSize: bufferBytes, sendBufferSize: bufferBytes });
-    this.taps = config.taps.map(({ seed }) => ({ next: delaysOf(config.model, seed), last: 0 }));
+    this.taps = config.taps.map(({ seed, model, way }) => ({
+      next: delaysOf(model, seed),
+      keepOrder: model.keepOrder,
+      last: 0,
+      report: this.reportOf(way),
+    }));
     this.socket.on("message", (frame) => this.take(frame));
+  }
+
+  private reportOf(way: Way | undefined): RelayReport {
+    const report = this.reports.get(way) ?? {
+      received: 0,
+      delayed: 0,
+      overflowed: 0,
+      held: 0,
+      late: 0,
+      heldMicroseconds: 0,
+      worstLateMilliseconds: 0,
+    };
+    this.reports.set(way, report);
+    return report;
+  }
+
+  /** The counts, under names of each direction where the taps say theirs. */
+  get report(): Record<string, number> {
+    const named = [...this.reports].flatMap(([way, report]) =>
+      Object.entries(report).map(([name, value]): [string, number] => [
+        way === undefined ? name : counterOf(name, way),
+        value as number,
+      ]),
+    );
+    return Object.fromEntries(named);
   }
 
   /** Starts to take frames; rejects when the address cannot be had. */
@@ -65,16 +98,17 @@ export class Relay {
     const tap = sent ? this.taps[frame.readUIntBE(4, 3) - 1] : undefined;
     // Anything else is the device's own, such as a multicast report.
     if (tap === undefined) return;
-    this.report.received++;
+    tap.report.received++;
     if (this.queue.size >= this.config.limit) {
-      this.report.overflowed++;
+      tap.report.overflowed++;
       return;
     }
     const arrived = performance.now();
     const drawn = arrived + tap.next();
-    const due = this.config.model.keepOrder ? Math.max(drawn, tap.last) : drawn;
+    const due = tap.keepOrder ? Math.max(drawn, tap.last) : drawn;
     tap.last = due;
-    this.queue.push({ frame, arrived, due, order: this.report.received });
+    tap.report.held++;
+    this.queue.push({ frame, arrived, due, order: this.received++, of: tap });
     this.schedule();
   }
 
@@ -100,14 +134,9 @@ export class Relay {
     const now = performance.now();
     for (let first = this.queue.peek(); first !== undefined && first.due <= now; first = this.queue.peek()) {
       this.queue.pop();
-      const late = now - first.due;
-      if (late > 1) this.report.late++;
-      if (late > this.report.worstLateMilliseconds) this.report.worstLateMilliseconds = late;
-      this.report.delayed++;
-      this.report.heldMicroseconds += Math.round((now - first.arrived) * 1000);
+      count(first, now);
       this.send(first.frame);
     }
-    this.report.held = this.queue.size;
     this.schedule();
   }
 
@@ -122,4 +151,13 @@ export class Relay {
 /** A frame that cannot be sent is lost like one on a wire; the taps' counters show the difference. */
 function ignoreSendError(): void {
   return;
+}
+
+function count({ due, arrived, of: { report } }: Held<TapState>, now: number): void {
+  const late = now - due;
+  if (late > 1) report.late++;
+  if (late > report.worstLateMilliseconds) report.worstLateMilliseconds = late;
+  report.held--;
+  report.delayed++;
+  report.heldMicroseconds += Math.round((now - arrived) * 1000);
 }

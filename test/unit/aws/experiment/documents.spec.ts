@@ -17,6 +17,7 @@ const actions: Record<string, ExperimentAction> = {
   slow: { fault: "latency", delayMilliseconds: 100, jitterMilliseconds: 10, ...machine },
   loss: { fault: "packetLoss", percent: 7, ...machine },
   bursts: { fault: "packetLoss", burstP: 0.01, burstR: 0.2, ...machine },
+  apart: { fault: "latency", egress: { delayMilliseconds: 10 }, ingress: { delayMilliseconds: 40 }, ...machine },
   hole: { fault: "blackhole", mode: "reset", ...machine },
   flow: {
     fault: "blackhole",

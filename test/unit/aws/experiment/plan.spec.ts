@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 
-import { FaultKind, type Experiment, type FaultParameters, type FaultTarget } from "../../../../components/experiment";
+import { seenFromTarget } from "../../../../components/aws/driver/proof";
+import {
+  type Experiment,
+  type ExperimentAction,
+  FaultKind,
+  type FaultParameters,
+  type FaultTarget,
+} from "../../../../components/experiment";
+import type { FaultPlan } from "../../../../components/runtime/faults/plan";
 import type { Topology } from "../../../../components/topology";
 import { smallAws } from "../../../support/awsTopologies";
 import { type Rest, one, planOf, planned } from "./planning";
@@ -131,6 +139,38 @@ describe("the plan of an experiment on AWS", () => {
       path: "PrivateIpAddress",
       values: ["10.20.10.11", "10.20.10.21"],
     });
+  });
+
+  it("turns the values of the directions round for a subnet's machines, and counts them as the router sees them", () => {
+    const slow = one({
+      fault: "latency",
+      delayMilliseconds: 50,
+      egress: { delayMilliseconds: 10 },
+      target: { link: "private-a" },
+      durationSeconds: 60,
+    });
+    const text = planOf(slow).documents[0]!.content.mainSteps[0]!.inputs.runCommand.join("\n");
+    // What the router sends arrives at the machines, and comes first or second as their own directions do.
+    assert.deepEqual(
+      [...text.matchAll(/delay (\d+)ms/g)].map(([, delay]) => delay),
+      ["50", "10"],
+    );
+    const touched = (links: string[]) => ({ touches: { machines: [], links } }) as unknown as FaultPlan;
+    const counters = { matchedEgress: 1, matchedIngress: 2 };
+    assert.deepEqual(seenFromTarget(touched(["private-a"]), counters), { matchedIngress: 1, matchedEgress: 2 });
+    assert.deepEqual(seenFromTarget(touched(["web-1/eth0"]), counters), counters);
+  });
+
+  it("leaves a subnet's black hole to FIS only when both directions are silent", () => {
+    const hole = (values: Partial<ExperimentAction>) =>
+      planOf(one({ fault: "blackhole", target: { link: "private-a" }, durationSeconds: 60, ...values })).templates[0]!
+        .actions[0]!.actionId;
+    assert.equal(hole({ egress: { mode: "drop" } }), "aws:network:disrupt-connectivity");
+    assert.equal(hole({ egress: { mode: "reset" } }), "aws:ssm:send-command");
+    assert.equal(
+      hole({ mode: "reset", egress: { mode: "drop" }, ingress: { mode: "drop" } }),
+      "aws:network:disrupt-connectivity",
+    );
   });
 
   it("never touches the way to Systems Manager, the gateways and the instance's metadata", () => {

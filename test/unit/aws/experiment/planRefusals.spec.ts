@@ -29,6 +29,34 @@ describe("the plan of an experiment on AWS", () => {
       {},
       [/^actions\.act\.pulse\.dormantSeconds: a wait between actions takes at least 60 s, given are 10 s/],
     ],
+    [
+      "separate values on links of machines and of subnets together",
+      one({
+        fault: "packetLoss",
+        percent: 5,
+        egress: { percent: 20 },
+        target: { link: "*" },
+        durationSeconds: 60,
+      }),
+      {},
+      [
+        /^actions\.act\.target\.link: matches links of machines and of subnets.*make one action for the machines/,
+        /no machine in public-a/,
+        /no machine in public-b/,
+      ],
+    ],
+    [
+      "values of a direction that are not of the kind",
+      one({
+        fault: "latency",
+        delayMilliseconds: 5,
+        egress: { percent: 5 },
+        target: { machine: "web-1" },
+        durationSeconds: 60,
+      }),
+      {},
+      [/^actions\.act\.egress\.percent: latency takes no percent/],
+    ],
     ["short waits", one({ waitSeconds: 5 }), {}, [/^actions\.act\.waitSeconds: a wait takes at least 60 s/]],
     [
       "more than twelve hours",

@@ -135,6 +135,53 @@ describe("interpretEffect", () => {
     });
   }
 
+  it("judges each direction by its own counters where their values are separate", () => {
+    const parameters = { egress: { percent: 5 }, ingress: { percent: 20 } };
+    const counters = { matchedEgress: 1000, droppedEgress: 52, matchedIngress: 1000, droppedIngress: 205 };
+    const good = effectOf("packetLoss", parameters, counters);
+    assert.equal(good.proven, true, good.why);
+    assert.deepEqual(good.counters, counters);
+    assert.deepEqual(good.directions?.egress, {
+      asked: 5,
+      measured: 5.2,
+      unit: "%",
+      proven: true,
+      why: "52 of 1000 packets lost: asked 5 %, measured 5.2 %",
+    });
+    assert.deepEqual([good.directions.ingress.asked, good.directions.ingress.measured], [20, 20.5]);
+    const swapped = { matchedEgress: 1000, droppedEgress: 205, matchedIngress: 1000, droppedIngress: 52 };
+    const bad = effectOf("packetLoss", parameters, swapped);
+    assert.deepEqual(
+      [bad.proven, bad.directions?.egress.proven, bad.directions?.ingress.proven],
+      [false, false, false],
+    );
+    const oneWay = effectOf("packetLoss", parameters, { ...counters, matchedEgress: 0, droppedEgress: 0 });
+    assert.equal(oneWay.proven, false);
+    assert.match(oneWay.why, /^egress: no packet matched.*; ingress: 205 of 1000/);
+  });
+
+  it("judges bursts in one direction as bursts and the share of the other as a share", () => {
+    const parameters = { percent: 5, ingress: { burstP: 0.05, burstR: 0.25 } };
+    const counters = { matchedEgress: 3000, droppedEgress: 150, matchedIngress: 3000, droppedIngress: 560 };
+    const { proven, directions, why } = effectOf("packetLoss", parameters, counters);
+    assert.equal(proven, true, why);
+    assert.deepEqual([directions!.egress.asked, directions!.ingress.asked!.toFixed(2)], [5, "16.67"]);
+  });
+
+  it("reads the delay of each direction from the relay and from netem", () => {
+    const parameters = { egress: { delayMilliseconds: 10 }, ingress: { delayMilliseconds: 40 } };
+    const held = {
+      ...{ matchedEgress: 10, delayedEgress: 10, heldMicrosecondsEgress: 102_000 },
+      ...{ matchedIngress: 10, delayedIngress: 10, heldMicrosecondsIngress: 401_000 },
+    };
+    const relay = effectOf("latency", parameters, held);
+    assert.equal(relay.proven, true, relay.why);
+    assert.deepEqual([relay.directions!.egress.measured, relay.directions!.ingress.measured], [10.2, 40.1]);
+    assert.equal(effectOf("latency", parameters, { ...held, overflowedIngress: 3 }).proven, false);
+    const netem = effectOf("latency", parameters, { matchedEgress: 1, matchedIngress: 1 }, "netem");
+    assert.deepEqual([netem.proven, netem.directions!.egress.asked, netem.directions!.ingress.asked], [true, 10, 40]);
+  });
+
   it("trusts netem's own queue", () => {
     const good = effectOf("latency", { delayMilliseconds: 5 }, { matched: 5, overflowed: 0 }, "netem");
     assert.deepEqual([good.proven, good.asked, good.unit], [true, 5, "ms"]);

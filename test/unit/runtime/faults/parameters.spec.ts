@@ -17,8 +17,8 @@ describe("validateFault", () => {
     const parameters = { percent: 120, delayMilliseconds: 5, mode: "drop" as const };
     assert.deepEqual(reasons("packetLoss", parameters, "link", "actions.x"), [
       "actions.x.percent: 120 is not allowed; allowed is 0.01 to 100 %",
-      "actions.x.delayMilliseconds: packetLoss takes no delayMilliseconds; it takes direction, percent, burstP, burstR, burstH, burstK",
-      "actions.x.mode: packetLoss takes no mode; it takes direction, percent, burstP, burstR, burstH, burstK",
+      "actions.x.delayMilliseconds: packetLoss takes no delayMilliseconds; it takes direction, egress, ingress, percent, burstP, burstR, burstH, burstK",
+      "actions.x.mode: packetLoss takes no mode; it takes direction, egress, ingress, percent, burstP, burstR, burstH, burstK",
     ]);
   });
 
@@ -31,7 +31,61 @@ describe("validateFault", () => {
     assert.match(reasons("machineHang", {}, "link", "a")[0]!, /makes no sense on a link; .*machine/);
   });
 
+  it("names every problem of a direction's values at once, with its path and its cure", () => {
+    const parameters = {
+      direction: "ingress",
+      percent: 5,
+      egress: { percent: 120, delayMilliseconds: 5, seed: 1 },
+      ingress: {},
+    };
+    const takes = "percent, burstP, burstR, burstH, burstK";
+    assert.deepEqual(reasons("packetLoss", parameters as never, "link", "actions.x"), [
+      "actions.x.egress: has values, but the direction is ingress; leave egress out, or set `direction` to both",
+      "actions.x.egress.percent: 120 is not allowed; allowed is 0.01 to 100 %",
+      `actions.x.egress.delayMilliseconds: packetLoss takes no delayMilliseconds; it takes ${takes}`,
+      `actions.x.egress.seed: packetLoss takes no seed; it takes ${takes}`,
+      `actions.x.ingress: is empty; give one of ${takes}, or leave ingress out`,
+    ]);
+  });
+
+  it("needs for each direction what the kind needs", () => {
+    assert.deepEqual(reasons("latency", { egress: { delayMilliseconds: 5 } }, "link", "a"), [
+      "a.delayMilliseconds: missing; latency needs it; allowed is 0.1 to 60000 ms; or set `direction` to egress to leave ingress alone",
+    ]);
+    assert.deepEqual(reasons("latency", { egress: { delayMilliseconds: 5 }, direction: "egress" }, "link", "a"), []);
+    assert.deepEqual(reasons("bandwidth", { ingress: { burstBytes: 2000 } }, "link", "a").length, 2);
+  });
+
+  it("takes a share in one direction and bursts in the other", () => {
+    const mixed = { percent: 5, ingress: { burstP: 0.1, burstR: 0.5 } };
+    assert.deepEqual(reasons("packetLoss", mixed, "link", "a"), []);
+    assert.deepEqual(reasons("packetLoss", { burstP: 0.1, burstR: 0.5, egress: { percent: 5 } }, "link", "a"), []);
+  });
+
   for (const [kind, parameters, expected] of [
+    [
+      "latency",
+      { delayMilliseconds: 9, jitterMilliseconds: 9, egress: { delayMilliseconds: 5 } },
+      /^a\.egress\.jitterMilliseconds: 9 is more than the delay of 5 ms/,
+    ],
+    [
+      "packetLoss",
+      { ingress: { percent: 5, burstP: 0.1, burstR: 0.1 }, direction: "ingress" },
+      /^a\.ingress\.percent: .*exclude each other/,
+    ],
+    ["packetLoss", { percent: 5, ingress: { burstP: 0.1 } }, /^a\.ingress\.burstR: missing/],
+    [
+      "reorder",
+      { egress: { gap: 5 } },
+      /^a: reorder needs `percent`, `gap` or both; or set `direction` to egress to leave ingress alone/,
+    ],
+    [
+      "blackhole",
+      { egress: { mode: "explode" } },
+      /^a\.egress\.mode: "explode" is not allowed; allowed is drop, reject, reset/,
+    ],
+    ["machineCrash", { egress: { percent: 5 } }, /^a\.egress: machineCrash takes no egress/],
+    ["corruption", { percent: 5, egress: 20 }, /^a\.egress: 20 is not an object with values such as percent/],
     ["latency", {}, /delayMilliseconds: missing; latency needs it; allowed is 0.1 to 60000 ms/],
     ["latency", { delayMilliseconds: 5, jitterMilliseconds: 9 }, /packets cannot arrive early/],
     ["latency", { delayMilliseconds: 5, distribution: "pareto" }, /no meaning without `jitterMilliseconds`/],

@@ -86,7 +86,7 @@ describe("DelayQueue", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 20 })), (times) => {
         const queue = new DelayQueue();
-        const held = times.map((due, order) => ({ frame: Buffer.alloc(0), arrived: 0, due, order }));
+        const held = times.map((due, order) => ({ frame: Buffer.alloc(0), arrived: 0, due, order, of: 0 }));
         for (const one of held) queue.push(one);
         assert.equal(queue.size, held.length);
         const out = held.map(() => queue.pop());

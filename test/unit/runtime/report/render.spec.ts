@@ -6,6 +6,7 @@ import { renderJUnit } from "../../../../components/runtime/report/junit";
 import { renderMarkdown } from "../../../../components/runtime/report/markdown";
 import { renderReportJson } from "../../../../components/runtime/report/json";
 import { renderTable } from "../../../../components/runtime/report/table";
+import { parseJournal } from "../../../../components/runtime/report/journalSchema";
 import { cutRun, syntheticRun } from "../../../support/runs";
 
 const hostile = `<img src=x onerror="alert(1)">'&|\`@all\u001b[2J]]><!--`;
@@ -54,6 +55,24 @@ describe("the report page", function () {
     ]) {
       assert.ok(page.includes(text), text);
     }
+  });
+
+  it("shows asked against measured for each direction where they were asked for separately", () => {
+    const run = syntheticRun();
+    const [fault] = run.journal.experiments[0]!.faults;
+    const proof = (asked: number, measured: number) => ({ asked, measured, unit: "%", proven: true, why: "counted" });
+    const directions = { egress: proof(5, 5.2), ingress: proof(20, 20.5) };
+    fault!.effect = { counters: {}, proven: true, why: "both", directions };
+    const html = renderHtml(run);
+    assert.ok(html.includes("5 % egress, 20 % ingress"));
+    assert.ok(html.includes("5.2 % egress, 20.5 % ingress"));
+    const sentence = "egress asked 5 %, measured 5.2 %, ingress asked 20 %, measured 20.5 %; both";
+    assert.ok(renderMarkdown(run).includes(sentence), renderMarkdown(run));
+    assert.deepEqual(renderReportJson(run).experiments[0]!.faults[0]!.directions, directions);
+    assert.equal(
+      parseJournal(JSON.parse(JSON.stringify(run.journal))).experiments.length,
+      run.journal.experiments.length,
+    );
   });
 
   it("draws live, shadow and gap with shaded fault windows and the margin, each with a description", () => {

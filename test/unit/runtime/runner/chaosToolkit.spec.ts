@@ -115,8 +115,15 @@ describe("Chaos Toolkit experiments", () => {
     assert.throws(() => importChaosToolkit({ title: "empty", method: [] }), /nothing in it that can be carried out/);
   });
 
-  it("carry our own experiments there and back unchanged", () => {
+  it("carry our own experiments there and back unchanged, values of each direction too", () => {
     const experiment = slowApp({ stopConditions: [{ signal: "app.errors", above: 0.2 }], title: "slow" });
+    experiment.actions["apart"] = {
+      fault: "packetLoss",
+      target: { machine: "app-1" },
+      egress: { percent: 5 },
+      ingress: { burstP: 0.1, burstR: 0.5 },
+      durationSeconds: 5,
+    };
     const exported = JSON.parse(JSON.stringify(exportChaosToolkit("slowApp", experiment))) as Record<string, unknown>;
     assert.deepEqual(importChaosToolkit(exported), { experiment, notes: [] });
     assert.deepEqual(Object.keys(exported).sort(), [
