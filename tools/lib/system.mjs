@@ -27,6 +27,9 @@ export const testPrograms = {
   postgresql: "pgbench",
   chromium: "chromium",
   prometheus: "prometheus",
+  "qemu-user": "qemu-aarch64",
+  // No program: what Node for arm64 needs under the emulator, seen from /usr/bin.
+  "libstdc++6-arm64-cross": "../aarch64-linux-gnu/lib/libstdc++.so.6",
 };
 
 /** The same for what the benchmarks compare with, and for the compiler that makes their source of packets. */

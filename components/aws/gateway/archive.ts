@@ -29,17 +29,25 @@ const load = createRequire(__filename);
 
 const building = new Map<string, Promise<GatewayArchive>>();
 
-/** Builds the archive, or finds it where it was built before; in one process each is built once. */
-export function gatewayArchive(architecture: Architecture, folder = cacheFolder()): Promise<GatewayArchive> {
+/**
+ * Builds the archive, or finds it where it was built before; in one process each is built once. What is compiled for the
+ * architecture comes from npm packages, which are looked for from `packages` upwards.
+ */
+export function gatewayArchive(
+  architecture: Architecture,
+  folder = cacheFolder(),
+  packages = packageRoot.folder,
+): Promise<GatewayArchive> {
   const key = `${folder}/${architecture}`;
-  const known = building.get(key) ?? build(architecture, folder);
+  const known = building.get(key) ?? build(architecture, folder, packages);
   building.set(key, known);
   return known;
 }
 
-async function build(architecture: Architecture, folder: string): Promise<GatewayArchive> {
-  const node = nodeBinary(architecture);
-  const small = await smallEntries(architecture);
+async function build(architecture: Architecture, folder: string, packages: string): Promise<GatewayArchive> {
+  const found = compiledPackages(architecture, packages);
+  const node = join(found.node, "bin", "node");
+  const small = await smallEntries(architecture, found.foreign);
   // Reading the 120 MB of Node at every preview would be felt: what was built of the same file is found by its record.
   const record = join(folder, `${await inputDigest(node, small)}.json`);
   const known = await readRecord<{ sha256: string }>(record);
@@ -61,7 +69,7 @@ async function writeCompressed(file: string, bytes: Buffer): Promise<void> {
   await rename(temporary, file);
 }
 
-async function smallEntries(architecture: Architecture): Promise<TarEntry[]> {
+async function smallEntries(architecture: Architecture, foreign: ForeignFolders | undefined): Promise<TarEntry[]> {
   const [gateway, agent] = await Promise.all([
     bundle(join(packageRoot.components, "runtime", "gateway", "main")),
     bundle(join(packageRoot.components, "aws", "gateway", "main")),
@@ -71,7 +79,7 @@ async function smallEntries(architecture: Architecture): Promise<TarEntry[]> {
     { path: "agent.js", content: agent },
     { path: "gateway.sh", content: Buffer.from(gatewayScript), executable: true },
     { path: "network.sh", content: Buffer.from(networkScript), executable: true },
-    ...foreignFunctions(architecture),
+    ...(foreign === undefined ? [] : foreignFunctions(architecture, foreign)),
   ];
 }
 
@@ -95,39 +103,60 @@ async function bundle(program: string): Promise<Buffer> {
   return Buffer.from(outputFiles[0]!.contents);
 }
 
-/** The package that reads packets in batches; a gateway without it takes them one by one. */
-function foreignFunctions(architecture: Architecture): TarEntry[] {
-  const native = `@koromix/koffi-linux-${architecture}`;
-  const parts: [string, string[]][] = [
-    ["koffi", ["package.json", "index.cjs", "src/koffi/index.cjs", "src/koffi/src/static.cjs"]],
-    [native, ["package.json", "index.js", `linux_${architecture}/koffi.node`]],
-  ];
-  const found = parts.flatMap(([name, files]) => {
-    const folder = packageFolder(name);
-    return files.map((file) => ({ path: `node_modules/${name}/${file}`, source: join(folder ?? "", file), folder }));
-  });
-  if (found.some(({ folder, source }) => folder === undefined || !existsSync(source))) return [];
-  return found.map(({ path, source }) => ({ path, content: readFileSync(source) }));
+/** Where the package that calls the kernel for many packets at once is, and its part for an architecture. */
+interface ForeignFolders {
+  koffi: string;
+  native: string;
 }
 
-function nodeBinary(architecture: Architecture): string {
-  const name = `node-linux-${architecture}`;
-  const folder = packageFolder(name);
-  if (folder !== undefined) return join(folder, "bin", "node");
-  const { optionalDependencies = {} } = load(join(packageRoot.folder, "package.json")) as Manifest;
-  const wanted = `${name}@${optionalDependencies[name] ?? "24"}`;
+function foreignFunctions(architecture: Architecture, { koffi, native }: ForeignFolders): TarEntry[] {
+  const parts: [string, string, string[]][] = [
+    ["koffi", koffi, ["package.json", "index.cjs", "src/koffi/index.cjs", "src/koffi/src/static.cjs"]],
+    [nativePackage(architecture), native, ["package.json", "index.js", `linux_${architecture}/koffi.node`]],
+  ];
+  return parts.flatMap(([name, folder, files]) =>
+    files.map((file) => ({ path: `node_modules/${name}/${file}`, content: readFileSync(join(folder, file)) })),
+  );
+}
+
+function nativePackage(architecture: Architecture): string {
+  return `@koromix/koffi-linux-${architecture}`;
+}
+
+/**
+ * Folders of the packages that are compiled for an architecture; npm leaves out those of another one than this
+ * computer's. Without koffi a gateway takes packets one by one.
+ */
+function compiledPackages(architecture: Architecture, from: string): { node: string; foreign?: ForeignFolders } {
+  const koffi = packageFolder("koffi", from);
+  const wanted: [string, string][] = [
+    [`node-linux-${architecture}`, packageRoot.folder],
+    ...(koffi === undefined ? [] : [[nativePackage(architecture), koffi] satisfies [string, string]]),
+  ];
+  const [node, native] = wanted.map(([name]) => packageFolder(name, from));
+  const missing = wanted.filter((_, index) => [node, native][index] === undefined);
+  if (node === undefined || missing.length > 0) throw missingPackages(architecture, missing);
+  return { node, ...(koffi === undefined || native === undefined ? {} : { foreign: { koffi, native } }) };
+}
+
+/** Says which packages to install, in the versions that the packages that ask for them name. */
+function missingPackages(architecture: Architecture, missing: readonly [string, string][]): ShadownetError {
+  const named = missing.map(([name, asking]) => {
+    const { optionalDependencies = {} } = load(join(asking, "package.json")) as Manifest;
+    return `${name}@${optionalDependencies[name] ?? "latest"}`;
+  });
   const message =
-    `the gateways need Node for Linux on ${architecture}, which npm leaves out on this computer; ` +
-    `install it: npm install --no-save --force ${wanted}`;
-  throw new ShadownetError("no-node-binary", message, ExitCode.NotPossibleHere);
+    `the gateways need what npm leaves out on this computer, because it is compiled for Linux on ${architecture}; ` +
+    `install it: npm install --no-save --force ${named.join(" ")}`;
+  return new ShadownetError("no-node-binary", message, ExitCode.NotPossibleHere);
 }
 
 interface Manifest {
   optionalDependencies?: Record<string, string>;
 }
 
-function packageFolder(name: string): string | undefined {
-  for (let at = packageRoot.folder; ; at = dirname(at)) {
+function packageFolder(name: string, from: string): string | undefined {
+  for (let at = from; ; at = dirname(at)) {
     const folder = join(at, "node_modules", name);
     if (existsSync(join(folder, "package.json"))) return folder;
     if (at === dirname(at)) return undefined;

@@ -43,9 +43,11 @@ describe("archive of an AWS gateway", function () {
     assert.equal(statSync(again.file).mtimeMs, made);
   });
 
-  it("says what to install where Node for the gateways' architecture is missing", async () => {
+  it("says what to install where packages for the gateways' architecture are missing, koffi's part among them", async () => {
     await assert.rejects(gatewayArchive(other, folders[0]), (error: Error) => {
-      assert.match(error.message, new RegExp(`npm install --no-save --force node-linux-${other}@\\d+\\.\\d+\\.\\d+`));
+      const version = "@\\d+\\.\\d+\\.\\d+";
+      const packages = `node-linux-${other}${version} @koromix/koffi-linux-${other}${version}`;
+      assert.match(error.message, new RegExp(`npm install --no-save --force ${packages}$`));
       return true;
     });
   });
