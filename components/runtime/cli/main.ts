@@ -1,45 +1,29 @@
 import { Command, CommanderError } from "commander";
 
 import { ExitCode } from "../../internal/problems";
-import * as abort from "./abort";
-import * as analyse from "./analyse";
-import * as calibrate from "./calibrate";
-import * as capture from "./capture";
-import * as demo from "./demo";
-import * as doctor from "./doctor";
-import * as down from "./down";
-import * as experiment from "./experiment";
-import * as gateway from "./gateway";
-import * as halt from "./halt";
 import { packageVersion } from "./package";
-import * as production from "./production";
-import * as report from "./report";
-import * as runCommand from "./run";
-import * as serve from "./serve";
-import * as setup from "./setup";
-import * as stack from "./stack";
 import { reportFailure } from "./terminal";
-import * as verify from "./verify";
 
-const commands = [
-  setup,
-  doctor,
-  production,
-  capture,
-  stack,
-  runCommand,
-  abort,
-  halt,
-  serve,
-  experiment,
-  report,
-  analyse,
-  calibrate,
-  gateway,
-  verify,
-  demo,
-  down,
-];
+/** Files of the commands, in the order of the help. Only the asked one is loaded, because some bring much with them. */
+const commands: Record<string, () => Promise<{ register: (program: Command) => void }>> = {
+  setup: () => import("./setup.js"),
+  doctor: () => import("./doctor.js"),
+  production: () => import("./production.js"),
+  capture: () => import("./capture.js"),
+  stack: () => import("./stack.js"),
+  run: () => import("./run.js"),
+  abort: () => import("./abort.js"),
+  halt: () => import("./halt.js"),
+  serve: () => import("./serve.js"),
+  experiment: () => import("./experiment.js"),
+  report: () => import("./report.js"),
+  analyse: () => import("./analyse.js"),
+  calibrate: () => import("./calibrate.js"),
+  gateway: () => import("./gateway.js"),
+  verify: () => import("./verify.js"),
+  demo: () => import("./demo.js"),
+  down: () => import("./down.js"),
+};
 
 async function main(argv: string[]): Promise<number> {
   const program = new Command("shadownet")
@@ -48,7 +32,9 @@ async function main(argv: string[]): Promise<number> {
     .showSuggestionAfterError()
     .exitOverride()
     .addHelpText("after", "\nExit codes: 0 done, 1 the run found a failure, 2 bad input, 3 not possible here.");
-  for (const command of commands) command.register(program);
+  const [, , asked = ""] = argv;
+  const loads = Object.hasOwn(commands, asked) ? [commands[asked]!] : Object.values(commands);
+  for (const load of loads) (await load()).register(program);
   for (const command of program.commands) command.exitOverride();
   try {
     await program.parseAsync(argv);

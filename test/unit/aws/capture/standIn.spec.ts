@@ -50,7 +50,7 @@ describe("the capture against a small HTTP stand-in that pages answers of AWS's 
   const sum = (calls: ReadonlyMap<string, number>): number =>
     [...calls.values()].reduce((total, count) => total + count, 0);
 
-  it("reads 1,000 instances with a counted number of calls and in less than 250 MB", async () => {
+  it("reads 1,000 instances with a counted number of calls and in less than 200 MB", async () => {
     const { calls, url } = await start(fleetAnswers(1000));
     const file = join(folder, "fleet.json");
     const command = [launcher, "capture", "aws", "--vpc", fleetVpc, "--region", region];
@@ -90,7 +90,7 @@ describe("the capture against a small HTTP stand-in that pages answers of AWS's 
       sum(calls),
     );
     const megabytes = Math.max(...[...stderr.matchAll(/kilobytes=(\d+)/g)].map(([, text]) => Number(text))) / 1024;
-    assert.ok(megabytes < 250, `${megabytes} MB`);
+    assert.ok(megabytes < 200, `${megabytes} MB`);
   });
 
   it("makes no call that the printed policy does not allow, and the policy allows none that the capture never makes", async () => {
