@@ -25,11 +25,13 @@ const experiments = { slow: {
 new AwsShadowEnvironment("bench", { topology, mirror: { percent: 10 }, experiments, monitor: {} });
 `;
 
-/** Resources one after the other, each with the inputs that it has in the other program's preview. */
+/** Resources one after the other by the provider's classes, each with the inputs that it has in the other preview. */
 const plain = `${memory}
-const pulumi = require("@pulumi/pulumi");
 const resources = JSON.parse(require("node:fs").readFileSync(__dirname + "/resources.json", "utf8"));
-for (const { type, name, inputs } of resources) new pulumi.CustomResource(type, name, inputs);
+for (const { type, name, inputs } of resources) {
+  const [, service, kind] = /^aws:([^/]+)\\/[^:]+:(.+)$/.exec(type);
+  new (require("@pulumi/aws/" + service)[kind])(name, inputs);
+}
 `;
 
 /** A step of `pulumi preview --json`; what is not known yet stands in the inputs as a text. */
