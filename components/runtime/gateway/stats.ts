@@ -51,6 +51,7 @@ export function newStats(startedAt: number): GatewayStats {
       openConnections: 0,
       reconnections: 0,
       sourcePortTaken: 0,
+      clientResets: 0,
       errors: {},
       http2: { headersRewritten: 0, framesSplit: 0, stalls: 0, windowsOpened: 0, settingsDiffer: 0, halvesReset: 0 },
       tokens: { learned: 0, substituted: 0, held: 0, unmatched: 0 },

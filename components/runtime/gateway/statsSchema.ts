@@ -91,6 +91,8 @@ export const gatewayStatsSchema = z.object({
     reconnections: count,
     /** Connections from another port than the client's because that one was taken. */
     sourcePortTaken: count,
+    /** Connections that were reset because live's client had reset its own. */
+    clientResets: count,
     errors: byCause,
     /** What was not passed on byte for byte on HTTP/2 connections, because the shadow's connection is one of its own. */
     http2: z.object({

@@ -45,6 +45,7 @@ export class TcpFlow implements FlowContext {
   private givenUp = false;
   private holeInOpening = false;
   private serverEnded = false;
+  private resetByClient = false;
   private clientEnded = false;
 
   constructor(
@@ -116,7 +117,8 @@ export class TcpFlow implements FlowContext {
     const mine = fromClient ? this.client : this.server;
     const peer = fromClient ? this.server : this.client;
     if ((flags & Flag.Rst) !== 0) {
-      if (!mine.started || Math.abs(mine.offsetOf(packet.sequence) - mine.position) < 2 ** 28) this.reset(packet.time);
+      if (!mine.started || Math.abs(mine.offsetOf(packet.sequence) - mine.position) < 2 ** 28)
+        this.reset(packet.time, fromClient);
       return;
     }
     const syn = (flags & Flag.Syn) !== 0;
@@ -171,7 +173,7 @@ export class TcpFlow implements FlowContext {
     this.over = true;
     this.client.clear();
     this.server.clear();
-    if (error === "reset") this.shadow.reset(outstanding);
+    if (this.resetByClient) this.shadow.reset(outstanding);
     else this.shadow.clientEnded(outstanding && error === "closed");
     this.account();
   }
@@ -188,7 +190,8 @@ export class TcpFlow implements FlowContext {
     if (fromClient && plausible && offset > this.clientAck) this.clientAck = offset;
   }
 
-  private reset(time: number): void {
+  private reset(time: number, byClient: boolean): void {
+    this.resetByClient = byClient;
     this.close("reset", "incomplete", time);
   }
 

@@ -6,7 +6,7 @@ export interface FlowLink {
   readonly idle: boolean;
   /** The live client has ended its direction; `outstanding` says whether it still waits for an answer. */
   clientEnded(outstanding: boolean): void;
-  /** The live connection was reset. */
+  /** Live's client has reset its connection; `outstanding` says whether it still waited for an answer. */
   reset(outstanding: boolean): void;
   /** Gives up what is open; `error` is what unanswered exchanges get. */
   close(error: string): void;

@@ -40,7 +40,7 @@ export class Http2Link implements FlowLink, Http2Sink {
   private plain = false;
   private opened = false;
   private stalled = false;
-  private ending: "no" | "idle" | "now" = "no";
+  private ending: "no" | "idle" | "now" | "reset" = "no";
   private pumping = false;
   private expected: ReadonlyMap<number, number> | undefined;
 
@@ -92,13 +92,9 @@ export class Http2Link implements FlowLink, Http2Sink {
   }
 
   reset(outstanding: boolean): void {
-    if (!outstanding) {
-      this.clientEnded(false);
-      return;
-    }
-    this.settleQueued("reset");
-    this.connection?.reset("reset");
-    this.ending = "idle";
+    if (outstanding) this.settleQueued("reset");
+    this.ending = "reset";
+    this.pump();
   }
 
   close(error: string): void {
@@ -183,7 +179,8 @@ export class Http2Link implements FlowLink, Http2Sink {
     for (const connection of this.retired) if (connection.over) this.retired.delete(connection);
     if (this.connection !== undefined && this.reader?.goingAway === true) this.retire(this.connection);
     while (this.queue.length > 0 && this.ready(this.queue[0]!) && this.sendFirst(this.queue[0]!)) continue;
-    if (this.queue.length === 0 && this.ending !== "no") this.connection?.finish(this.ending === "now");
+    if (this.queue.length === 0 && this.ending === "reset") this.connection?.passReset();
+    else if (this.queue.length === 0 && this.ending !== "no") this.connection?.finish(this.ending === "now");
     this.pumping = false;
   }
 

@@ -66,6 +66,8 @@ export class ShadowConnection {
   private unsent: Exchange[] = [];
   private unsentBytes = 0;
   private finishing = false;
+  /** Live's client has reset its connection: this one does not end in any other way. */
+  private resetting = false;
   private portTried = false;
 
   constructor(
@@ -101,6 +103,15 @@ export class ShadowConnection {
     this.finishing = true;
     if (atOnce) this.endWritable();
     else this.endWhenIdle();
+  }
+
+  /**
+   * Resets the connection, as live's client did, once everything that live got is sent and what live answered is answered
+   * here too.
+   */
+  passReset(): void {
+    this.finishing = this.resetting = true;
+    this.endWhenIdle();
   }
 
   /** Resets the connection; what waits for an answer fails with `error`. */
@@ -181,12 +192,18 @@ export class ShadowConnection {
   }
 
   private get busy(): boolean {
-    return this.unsent.length > 0 || this.reader.waiting.some((exchange) => !exchange.shadow.settled);
+    return this.unsent.length > 0 || this.reader.waiting.some((exchange) => this.isAwaited(exchange));
+  }
+
+  /** A client that resets does not wait for what live had not answered. */
+  private isAwaited({ live, shadow }: Exchange): boolean {
+    return !shadow.settled && !(this.resetting && live.error !== undefined);
   }
 
   private endWhenIdle(): void {
     if (this.busy) return;
-    if (this.retired) this.conclude("closed");
+    if (this.resetting) this.concludeByReset();
+    else if (this.retired) this.conclude("closed");
     else this.endWritable();
   }
 
@@ -196,6 +213,12 @@ export class ShadowConnection {
       this.lastData = now();
       this.wire?.end();
     } else if (!this.connected && this.unsent.length === 0) this.conclude("closed");
+  }
+
+  private concludeByReset(): void {
+    if (this.wire === undefined) return;
+    this.shared.stats.replay.clientResets++;
+    this.conclude("reset");
   }
 
   private conclude(error: string): void {

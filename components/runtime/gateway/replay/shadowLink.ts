@@ -24,7 +24,7 @@ export class ShadowLink implements FlowLink, MessageSink {
   private queue: Exchange[] = [];
   private queueBytes = 0;
   private opened = false;
-  private ending: "no" | "idle" | "now" = "no";
+  private ending: "no" | "idle" | "now" | "reset" = "no";
   private pumping = false;
 
   constructor(
@@ -52,8 +52,7 @@ export class ShadowLink implements FlowLink, MessageSink {
   send(exchange: Exchange): void {
     this.shared.log.replaying(exchange);
     exchange.timedOut = (late) => this.timedOut(late);
-    this.queue.push(exchange);
-    this.queueBytes += exchange.requestBytes;
+    this.enqueue(exchange);
     this.pump();
     exchange.own();
   }
@@ -64,15 +63,14 @@ export class ShadowLink implements FlowLink, MessageSink {
     this.pump();
   }
 
-  /** The live connection was reset. */
-  reset(outstanding: boolean): void {
-    if (!outstanding) {
-      this.clientEnded(false);
-      return;
+  /** Live's client has reset its connection. */
+  reset(): void {
+    for (const exchange of this.drainQueue()) {
+      if (exchange.live.error === undefined) this.enqueue(exchange);
+      else this.shared.log.settle(exchange, exchange.shadow, "reset");
     }
-    for (const exchange of this.drainQueue()) this.shared.log.settle(exchange, exchange.shadow, "reset");
-    this.connection?.reset("reset");
-    this.ending = "idle";
+    this.ending = "reset";
+    this.pump();
   }
 
   /** Gives up what is open; `error` is what unanswered exchanges get. */
@@ -142,8 +140,13 @@ export class ShadowLink implements FlowLink, MessageSink {
       this.connection.send(first);
       [first] = this.queue;
     }
-    if (this.queue.length === 0 && this.ending !== "no") this.connection?.finish(this.ending === "now");
+    if (this.queue.length === 0 && this.ending !== "no") this.endAsLive();
     this.pumping = false;
+  }
+
+  private endAsLive(): void {
+    if (this.ending === "reset") this.connection?.passReset();
+    else this.connection?.finish(this.ending === "now");
   }
 
   /** Whether a request has everything that it waited for; if not, sending goes on as soon as it has. */
@@ -165,6 +168,11 @@ export class ShadowLink implements FlowLink, MessageSink {
     if (this.opened) this.shared.stats.replay.reconnections++;
     this.opened = true;
     return new ShadowConnection(this.shared, this.target, this.source, this.owner.newReader(), () => this.pump());
+  }
+
+  private enqueue(exchange: Exchange): void {
+    this.queue.push(exchange);
+    this.queueBytes += exchange.requestBytes;
   }
 
   private drainQueue(): Exchange[] {
