@@ -28,6 +28,8 @@ export const GatewayMetric = {
   ReplayLag: "ReplayLag",
   ReplayCoverage: "ReplayCoverage",
   MirrorLoss: "MirrorLoss",
+  /** Packets that the gateways' kernels dropped unseen; `ReplayCoverage` takes each for a request. */
+  PacketsUnseen: "PacketsUnseen",
   MirrorShare: "MirrorShare",
   /** Flows given up whole because a bound was reached. */
   FlowsShed: "FlowsShed",

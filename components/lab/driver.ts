@@ -129,6 +129,7 @@ class LabDriver implements Driver {
       answered: stats?.requests.answered ?? 0,
       coverage: stats?.requests.coverage ?? 0,
       lostByMirror: stats?.requests.lostByMirror,
+      unseen: stats?.intake.kernelDrops ?? undefined,
       failed: stats?.requests.failed,
       unusable: stats?.requests.unusable,
       shed: stats?.requests.shed,

@@ -22,6 +22,8 @@ export interface FakeBehaviour {
   after?: (call: string) => void;
   /** Share of live requests that reach the shadow. Defaults to 0.99. */
   coverage?: number;
+  /** Packets per second that the gateway's kernel drops unseen. Defaults to not known. */
+  unseen?: number;
   /** The shadow fails this share of its requests even when nothing is broken. Defaults to 0. */
   shadowErrors?: number;
   /** Share of the replayed requests that the shadow never answers. Defaults to 0. */
@@ -54,6 +56,7 @@ export class FakeDriver implements Driver {
   intakeOpen = false;
   private replayed = 0;
   private onWire = 0;
+  private unseen: number | undefined;
   private sink?: (points: SignalPoint[]) => void;
   private sampling?: AbortController;
   private loop: Promise<void> = Promise.resolve();
@@ -155,6 +158,7 @@ export class FakeDriver implements Driver {
       failed: { timeout: Math.round(this.replayed * (this.behaviour.silent ?? 0)) },
       coverage: this.onWire === 0 ? 1 : this.replayed / this.onWire,
       lostByMirror: this.onWire - this.replayed,
+      unseen: this.unseen,
     }));
   }
 
@@ -245,6 +249,7 @@ export class FakeDriver implements Driver {
     const noise = (): number => (this.random() - 0.5) * 2;
     const onWire = Math.round(requests * seconds);
     this.onWire += onWire;
+    if (this.behaviour.unseen !== undefined) this.unseen = (this.unseen ?? 0) + this.behaviour.unseen * seconds;
     this.replayed += Math.round(onWire * coverage);
     if (onWire === 0) return [];
     const broken = this.active.size > 0;

@@ -26,6 +26,7 @@ export const mirrorQuestions: readonly Question[] = [
   question(GatewayMetric.ReplayCoverage, "Average"),
   question(GatewayMetric.IntakeOpen, "Maximum"),
   question(GatewayMetric.MirrorLoss, "Average"),
+  question(GatewayMetric.PacketsUnseen, "Sum"),
 ];
 
 /**
@@ -38,14 +39,13 @@ export function mirrorStateFrom(
   intakeOpen: boolean,
   now: number,
 ): MirrorState {
-  const [live = [], answered = [], coverage = [], intake = [], loss = []] = answers;
+  const [live = [], answered = [], coverage = [], intake = [], loss = [], unseen = []] = answers;
   const total = (points: readonly DataPoint[]): number => points.reduce((sum, { value }) => sum + value, 0);
+  const at = (points: readonly DataPoint[], time: number): number =>
+    points.find((point) => point.time === time)?.value ?? 0;
   const onWire = total(live);
-  const weighted = coverage.reduce((sum, { time, value }) => {
-    const requests = live.find((point) => point.time === time)?.value ?? 0;
-    return sum + value * requests;
-  }, 0);
-  const replayed = Math.round(weighted);
+  const weighted = coverage.reduce((sum, { time, value }) => sum + value * (at(live, time) + at(unseen, time)), 0);
+  const replayed = Math.min(onWire, Math.round(weighted));
   const last = intake.at(-1)?.time;
   const problems: string[] = [];
   if (last === undefined || now - last > silentMilliseconds) {
@@ -60,8 +60,7 @@ export function mirrorStateFrom(
     replayed,
     answered: total(answered),
     coverage: onWire === 0 ? 0 : replayed / onWire,
-    lostByMirror: Math.round(
-      loss.reduce((sum, { time, value }) => sum + value * (live.find((point) => point.time === time)?.value ?? 0), 0),
-    ),
+    lostByMirror: Math.round(loss.reduce((sum, { time, value }) => sum + value * at(live, time), 0)),
+    unseen: total(unseen),
   };
 }

@@ -58,6 +58,7 @@ export function counterData(before: GatewayStats, after: GatewayStats, shadowNam
   if (after.startedAt !== before.startedAt) return [open];
   const grown = (read: (stats: GatewayStats) => number): number => read(after) - read(before);
   const onWire = grown(({ requests }) => requests.onWire);
+  const unseen = grown(({ intake }) => intake.kernelDrops ?? 0);
   const seen = grown(({ selection }) => selection.flowsSeen);
   const selected = grown(({ selection }) => selection.flowsSelected);
   const shed = grown(({ flows }) => Object.values(flows.shed).reduce((sum, count) => sum + count, 0));
@@ -68,8 +69,9 @@ export function counterData(before: GatewayStats, after: GatewayStats, shadowNam
       point,
       GatewayMetric.ReplayCoverage,
       grown(({ requests }) => requests.replayed),
-      onWire,
+      onWire + unseen,
     ),
+    { ...point, MetricName: GatewayMetric.PacketsUnseen, Value: unseen, Unit: "Count" },
     ...share(
       point,
       GatewayMetric.MirrorLoss,

@@ -1,3 +1,4 @@
+import { surestCoverage } from "../runner/coverage";
 import { RunStatus, Verdict, type Effect, type Journal, type JournalExperiment } from "../runner/journal";
 import { formatShift, seriesName, significant } from "../words";
 
@@ -67,9 +68,13 @@ function invalidity(journal: Journal, experiment: JournalExperiment, minimumCove
   if (unproven) {
     return `the fault "${unproven.action}" is not proven to have happened: ${unproven.effect?.why ?? "no counter was read"}`;
   }
-  const coverage = journal.coverage?.coverage;
-  if (coverage === undefined || coverage >= minimumCoverage) return undefined;
-  return `only ${(100 * coverage).toFixed(1)} % of the selected requests reached the shadow, at least ${100 * minimumCoverage} % are needed`;
+  if (journal.coverage === undefined) return undefined;
+  const coverage = surestCoverage(journal.coverage);
+  if (coverage >= minimumCoverage) return undefined;
+  const { unseen = 0 } = journal.coverage;
+  const dropped =
+    unseen === 0 ? "" : ` when the ${unseen} packets that the gateway's kernel dropped unseen are counted as such`;
+  return `only ${(100 * coverage).toFixed(1)} % of the selected requests reached the shadow${dropped}, at least ${100 * minimumCoverage} % are needed`;
 }
 
 /** A drill or a wait: it passes on its probes and commands, or has nothing to say. */

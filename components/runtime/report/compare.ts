@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import Table from "cli-table3";
 import colours from "picocolors";
 
+import { surestCoverage } from "../runner/coverage";
 import type { Effect, Journal, JournalExperiment, RecordedRun, Verdict } from "../runner/journal";
 import { effectInterval, effectSize, verdictStyle } from "./format";
 import { seriesName, significant } from "../words";
@@ -187,7 +188,12 @@ function verdictChange({ before, after }: ComparedExperiment): string {
 }
 
 function comparedRun({ id, startedAt, verdict, coverage }: Journal): ComparedRun {
-  return { id, startedAt, verdict: verdict ?? null, coverage: coverage?.coverage ?? null };
+  return {
+    id,
+    startedAt,
+    verdict: verdict ?? null,
+    coverage: coverage === undefined ? null : surestCoverage(coverage),
+  };
 }
 
 function experimentNamed({ journal }: RecordedRun, name: string): JournalExperiment | undefined {
@@ -259,8 +265,8 @@ function differencesBetween(before: Journal, after: Journal): string[] {
     if (old !== undefined && !isDeepStrictEqual(old.definition, definition))
       differences.push(`the definition of ${name} changed`);
   }
-  const [from, to] = [before.coverage?.coverage, after.coverage?.coverage];
-  if (from !== undefined && to !== undefined && Math.abs(from - to) > 0.02) {
+  const [from, to] = [comparedRun(before).coverage, comparedRun(after).coverage];
+  if (from !== null && to !== null && Math.abs(from - to) > 0.02) {
     differences.push(`coverage went from ${significant(100 * from)} % to ${significant(100 * to)} %`);
   }
   for (const journal of [before, after]) {

@@ -1,4 +1,5 @@
 import type { DirectionEffect } from "../faults/plan";
+import { surestCoverage } from "../runner/coverage";
 import type { Effect, Journal, JournalExperiment, JournalFault, Verdict } from "../runner/journal";
 import { formatProbability, formatShift, isShare, significant } from "../words";
 
@@ -169,4 +170,22 @@ export function faultWindows({ windows }: JournalFault, startedAt: number): stri
   if (first === undefined || last === undefined) return "never active";
   const span = `${formatOffset(first.start - startedAt)}–${formatOffset(last.end - startedAt)}`;
   return windows.length === 1 ? span : `${windows.length} pulses, ${span}`;
+}
+
+type Coverage = NonNullable<Journal["coverage"]>;
+
+/** The share of live's requests that a verdict rests on: a lower bound where packets went by unseen. */
+export function coverageShare(coverage: Coverage): string {
+  const bound = (coverage.unseen ?? 0) > 0 ? "at least " : "";
+  return `${bound}${significant(100 * surestCoverage(coverage))} %`;
+}
+
+/** What of live's requests was replayed, and what nobody saw. */
+export function coverageSentence(coverage: Coverage): string {
+  const { replayed, onWire, unseen = 0 } = coverage;
+  const seen = `${significant(replayed)} of ${significant(onWire)} mirrored requests were replayed`;
+  const share = coverageShare(coverage);
+  if (unseen === 0) return `coverage ${share}: ${seen}`;
+  const dropped = `${significant(unseen)} packets that the gateway's kernel dropped unseen may have been requests`;
+  return `coverage ${share}: ${seen} (${significant(100 * coverage.coverage)} %), and ${dropped}`;
 }

@@ -180,6 +180,8 @@ const journalSchema = z.looseObject({
       unusable: z.record(z.string(), z.number()),
       shed: z.record(z.string(), z.number()),
       coverage: z.number().describe("replayed / onWire"),
+      unseen: z.number().optional().describe("packets that the gateway's kernel dropped unseen; absent when not known"),
+      coverageAtLeast: z.number().optional().describe("replayed / (onWire + unseen): what verdicts rest on"),
     })
     .optional(),
   alarms: z.array(

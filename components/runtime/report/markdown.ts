@@ -1,5 +1,6 @@
 import type { JournalExperiment, RecordedRun } from "../runner/journal";
 import {
+  coverageSentence,
   effectInterval,
   effectQ,
   effectRecovery,
@@ -45,11 +46,8 @@ export function renderMarkdown(run: RecordedRun): string {
   }
   for (const experiment of journal.experiments) lines.push(...details(experiment, Date.parse(journal.startedAt)));
   if (journal.coverage !== undefined) {
-    const { coverage, replayed, onWire } = journal.coverage;
-    lines.push(
-      `Coverage ${significant(100 * coverage)} %: ${significant(replayed)} of ${significant(onWire)} mirrored requests were replayed.`,
-      "",
-    );
+    const sentence = coverageSentence(journal.coverage);
+    lines.push(`${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`, "");
   }
   const about = `run ${journal.id}, started ${formatInstant(journal.startedAt)}, seed ${journal.seed}`;
   lines.push(`<sub>${markdownText(about)}</sub>`);

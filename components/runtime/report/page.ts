@@ -1,3 +1,4 @@
+import { surestCoverage } from "../runner/coverage";
 import type {
   DoseResponseEffect,
   Effect,
@@ -8,6 +9,7 @@ import type {
 } from "../runner/journal";
 import {
   type VerdictStyle,
+  coverageShare,
   effectInterval,
   effectQ,
   effectRecovery,
@@ -139,7 +141,7 @@ function factsOf({ experiments, coverage, alarms }: Journal): { name: string; va
     ...facts,
     {
       name: "Traffic replayed",
-      value: coverage === undefined ? "not counted" : `${significant(100 * coverage.coverage)} %`,
+      value: coverage === undefined ? "not counted" : coverageShare(coverage),
       more,
     },
   ];
@@ -320,14 +322,8 @@ function trustOf({ coverage, shadow }: Journal): Record<string, unknown> {
   };
 }
 
-function coverageOf({
-  onWire,
-  replayed,
-  lostByMirror,
-  unusable,
-  shed,
-  coverage,
-}: NonNullable<Journal["coverage"]>): object {
+function coverageOf(coverage: NonNullable<Journal["coverage"]>): object {
+  const { onWire, replayed, lostByMirror, unusable, shed, unseen = 0 } = coverage;
   const parts = [
     { name: "replayed", count: replayed },
     { name: "lost by the mirror", count: lostByMirror },
@@ -335,8 +331,12 @@ function coverageOf({
     ...Object.entries(shed).map(([name, count]) => ({ name: `shed: ${name}`, count })),
   ];
   return {
-    share: `${significant(100 * coverage)} %`,
-    width: Math.max(0, Math.min(100, 100 * coverage)).toFixed(1),
+    share: coverageShare(coverage),
+    width: Math.max(0, Math.min(100, 100 * surestCoverage(coverage))).toFixed(1),
+    unseen:
+      unseen === 0
+        ? ""
+        : `Of those seen it was ${significant(100 * coverage.coverage)} %; ${unseen.toLocaleString("en-US")} packets that the gateway's kernel dropped unseen count as requests here.`,
     onWire: onWire.toLocaleString("en-US"),
     parts: parts.map(({ name, count }) => ({ name, count: count.toLocaleString("en-US") })),
   };

@@ -3,6 +3,7 @@ import colours from "picocolors";
 
 import type { Effect, JournalExperiment, RecordedRun, Verdict } from "../runner/journal";
 import {
+  coverageSentence,
   effectInterval,
   effectQ,
   effectRecovery,
@@ -53,7 +54,7 @@ export function renderTable(run: RecordedRun): string {
   if (invalid !== undefined) lines.push(colours.red(printable(invalid)));
   for (const experiment of journal.experiments)
     lines.push("", ...experimentLines(experiment, Date.parse(journal.startedAt)));
-  if (journal.coverage !== undefined) lines.push("", coverageLine(journal.coverage));
+  if (journal.coverage !== undefined) lines.push("", coverageSentence(journal.coverage));
   return `${lines.join("\n")}\n`;
 }
 
@@ -110,8 +111,4 @@ function tally(effects: Effect[], shown: Effect[]): string {
     counts.set(word, (counts.get(word) ?? 0) + 1);
   }
   return [...counts].map(([word, count]) => `${count} ${word}`).join(", ");
-}
-
-function coverageLine({ onWire, replayed, coverage }: NonNullable<RecordedRun["journal"]["coverage"]>): string {
-  return `coverage ${significant(100 * coverage)} %: ${significant(replayed)} of ${significant(onWire)} mirrored requests were replayed`;
 }

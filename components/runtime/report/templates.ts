@@ -99,7 +99,7 @@ export const templates: Record<string, string> = {
   "@trust": `<section><h2>How far to trust it</h2><div class="two">
 <div class="card"><h3>Coverage</h3><% if (it.coverage) { %>
 <div class="bar" role="img" aria-label="<%= it.coverage.share %> of the mirrored requests were replayed"><i style="width:<%= it.coverage.width %>%"></i></div>
-<p><b><%= it.coverage.share %></b> of <%= it.coverage.onWire %> mirrored requests were replayed into the shadow.</p>
+<p><b><%= it.coverage.share %></b> of <%= it.coverage.onWire %> mirrored requests were replayed into the shadow.<% if (it.coverage.unseen) { %> <%= it.coverage.unseen %><% } %></p>
 <table style="margin-top:10px"><thead><tr><th>what became of them</th><th>requests</th></tr></thead><tbody><% for (const part of it.coverage.parts) { %><tr><td data-label="what"><%= part.name %></td><td data-label="requests" class="number"><%= part.count %></td></tr><% } %></tbody></table>
 <% } else { %><p class="soft" style="margin-top:8px">It was not counted before the run ended.</p><% } %></div>
 <div class="card"><h3>Fidelity</h3><% if (it.fidelity.length > 0) { %><p class="soft small" style="margin:6px 0 10px"><%= it.fidelitySummary %></p>

@@ -1,8 +1,9 @@
 import { within } from "./clock";
 import { conclude } from "./conclude";
 import type { RunContext } from "./context";
+import { coverageBetween } from "./coverage";
 import type { MirrorState } from "./driver";
-import type { JournalCoverage, RunStatus } from "./journal";
+import type { RunStatus } from "./journal";
 import type { AlarmNotifier } from "./notify";
 import type { SampleStore } from "./store";
 
@@ -106,25 +107,4 @@ export class Closing {
     if (before === undefined) return;
     journal.coverage = coverageBetween(before, await within(callLimit, "reading the mirror's state", driver.mirror()));
   }
-}
-
-/** What became of the requests between two readings; what the gateway does not explain is named so. */
-export function coverageBetween(before: MirrorState, after: MirrorState): JournalCoverage {
-  const onWire = Math.max(0, after.onWire - before.onWire);
-  const replayed = Math.max(0, after.replayed - before.replayed);
-  const lostByMirror = Math.max(0, (after.lostByMirror ?? 0) - (before.lostByMirror ?? 0));
-  const unusable = difference(before.unusable, after.unusable);
-  const shed = difference(before.shed, after.shed);
-  const explained = replayed + lostByMirror + sum(unusable) + sum(shed);
-  if (explained < onWire) unusable["notExplained"] = onWire - explained;
-  return { onWire, replayed, lostByMirror, unusable, shed, coverage: onWire === 0 ? 0 : replayed / onWire };
-}
-
-function difference(before: Record<string, number> = {}, after: Record<string, number> = {}): Record<string, number> {
-  const entries = Object.entries(after).map(([name, value]): [string, number] => [name, value - (before[name] ?? 0)]);
-  return Object.fromEntries(entries.filter(([, value]) => value > 0));
-}
-
-function sum(parts: Record<string, number>): number {
-  return Object.values(parts).reduce((total, value) => total + value, 0);
 }

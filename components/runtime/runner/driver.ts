@@ -56,6 +56,11 @@ export interface MirrorState {
   coverage: number;
   /** Requests in selected flows that the mirror lost. Defaults to not known. */
   lostByMirror?: number;
+  /**
+   * Packets that the gateway's kernel dropped for want of room, so that nobody saw what they carried; each counts as a
+   * request that did not reach the shadow. Defaults to not known.
+   */
+  unseen?: number;
   /** Replayed requests that the shadow did not answer, by what went wrong. Defaults to not known. */
   failed?: Record<string, number>;
   /** Requests that could not be replayed, by reason. Defaults to not known. */

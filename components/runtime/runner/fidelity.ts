@@ -1,3 +1,4 @@
+import { unseenBetween } from "./coverage";
 import type { MirrorState } from "./driver";
 import { type RecentPoints, mean, median, wholeService } from "./recent";
 
@@ -38,9 +39,11 @@ function coverageProblem({ before, after }: FidelityWindow): string | undefined 
   const onWire = after.onWire - before.onWire;
   const replayed = after.replayed - before.replayed;
   if (onWire <= 0) return "coverage: the gateway saw no request on the wire; does traffic reach an edge service?";
-  const coverage = replayed / onWire;
+  const unseen = unseenBetween(before, after) ?? 0;
+  const coverage = replayed / (onWire + unseen);
   if (coverage >= leastCoverage) return undefined;
-  const share = `${(100 * coverage).toFixed(1)} % of ${onWire} requests`;
+  const dropped = unseen === 0 ? "" : ` and ${unseen} packets that the gateway's kernel dropped unseen`;
+  const share = `${(100 * coverage).toFixed(1)} % of ${onWire} requests${dropped}`;
   return `coverage: only ${share} were replayed, at least ${100 * leastCoverage} % are needed for the claimed load`;
 }
 

@@ -198,6 +198,10 @@ export interface JournalCoverage {
   shed: Record<string, number>;
   /** replayed / onWire. */
   coverage: number;
+  /** Packets that nobody saw, because the gateway's kernel had no room for them. Left out when that is not known. */
+  unseen?: number;
+  /** replayed / (onWire + unseen): what verdicts rest on. Left out when `unseen` is. */
+  coverageAtLeast?: number;
 }
 
 /** One alarm that fired. */

@@ -12,7 +12,7 @@ export interface LiveFigures {
   /** Ratio 0–1. */
   errorsLive: number | null;
   errorsShadow: number | null;
-  /** Ratio 0–1 of the live requests that were replayed. */
+  /** Ratio 0–1 of the live requests that were replayed; packets that nobody saw count as requests. */
   coverage: number | null;
 }
 

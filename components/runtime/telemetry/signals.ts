@@ -115,6 +115,11 @@ export function mirrorMetrics(mirrors: { shadow: string; state: MirrorState }[])
       each((state) => state.lostByMirror),
     ),
     counter(
+      "shadownet_packets_unseen",
+      "Packets that the gateway's kernel dropped before anybody saw them",
+      each((state) => state.unseen),
+    ),
+    counter(
       "shadownet_requests_unusable",
       "Requests that could not be replayed",
       causes((state) => state.unusable),

@@ -311,7 +311,7 @@ describe("the AWS driver, with moto as a stand-in for AWS", function () {
 describe("the AWS driver's readings", () => {
   it("count requests and coverage over what was published", () => {
     const at = (value: number, time = 1000): { time: number; value: number }[] => [{ time, value }];
-    const state = mirrorStateFrom({ percent: 10 }, [at(200), at(150), at(0.8), at(1), at(0.05)], true, 2000);
+    const state = mirrorStateFrom({ percent: 10 }, [at(200), at(150), at(0.8), at(1), at(0.05), at(0)], true, 2000);
     assert.deepEqual(state, {
       percent: 10,
       intakeOpen: true,
@@ -321,7 +321,15 @@ describe("the AWS driver's readings", () => {
       answered: 150,
       coverage: 0.8,
       lostByMirror: 10,
+      unseen: 0,
     });
+  });
+
+  it("count what no gateway saw", () => {
+    const at = (value: number): { time: number; value: number }[] => [{ time: 1000, value }];
+    const answers = [at(200), at(150), at(0.64), at(1), at(0), at(50)];
+    const { replayed, unseen, coverage } = mirrorStateFrom({ percent: 10 }, answers, true, 2000);
+    assert.deepEqual([replayed, unseen, coverage], [160, 50, 0.8]);
   });
 
   it("say so when the gateways are silent", () => {

@@ -276,6 +276,12 @@ describe("metrics of an AWS gateway", () => {
       Minimum: 0,
       Maximum: 1,
     });
+    assert.equal(named("PacketsUnseen", data)?.Value, 0);
+    const blind = structuredClone(after);
+    blind.intake.kernelDrops = 6;
+    const unseen = counterData(before, blind, "shop");
+    assert.equal(named("PacketsUnseen", unseen)?.Value, 6);
+    assert.equal(named("ReplayCoverage", unseen)?.StatisticValues?.SampleCount, 16);
     assert.deepEqual(named("MirrorShare", data)?.StatisticValues, {
       SampleCount: 100,
       Sum: 1000,

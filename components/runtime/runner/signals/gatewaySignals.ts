@@ -11,7 +11,7 @@ const ratioSteps = 5;
 
 /**
  * Turns a gateway's counters into points per step. `replay.coverage`: share of the requests on the wire that were
- * replayed. `mirror.loss`: share of them that the mirror lost. `mirror.share`: share of the flows seen that were
+ * replayed, where each packet that the kernel dropped unseen counts as a request. `mirror.loss`: share of them that the mirror lost. `mirror.share`: share of the flows seen that were
  * selected, in percent. All over the last five steps; a step without requests is a gap.
  */
 export class GatewaySignals {
@@ -31,7 +31,8 @@ export class GatewaySignals {
     };
     const grown = (name: keyof Pick<Requests, "onWire" | "replayed" | "lostByMirror">): number =>
       stats.requests[name] - before.requests[name];
-    add("replay.coverage", grown("replayed"), grown("onWire"));
+    const unseen = (stats.intake.kernelDrops ?? 0) - (before.intake.kernelDrops ?? 0);
+    add("replay.coverage", grown("replayed"), grown("onWire") + unseen);
     add("mirror.loss", grown("lostByMirror"), grown("onWire"));
     const seen = stats.selection.flowsSeen - before.selection.flowsSeen;
     add("mirror.share", 100 * (stats.selection.flowsSelected - before.selection.flowsSelected), seen);

@@ -126,6 +126,19 @@ describe("analysis of a recorded run", () => {
     const thin = analyseRun(run(journal([experiment([fault("delay", [[40, 60]])])], { coverage })));
     assert.deepEqual([thin.verdict, thin.invalid], ["inconclusive", true]);
     assert.match(thin.sentence, /only 60.0 % of the selected requests/);
+    const seenOnly = { ...coverage, replayed: 99, lostByMirror: 1, coverage: 0.99 };
+    const blind = analyseRun(
+      run(
+        journal([experiment([fault("delay", [[40, 60]])])], {
+          coverage: { ...seenOnly, unseen: 100, coverageAtLeast: 0.495 },
+        }),
+      ),
+    );
+    assert.deepEqual([blind.verdict, blind.invalid], ["inconclusive", true]);
+    assert.match(blind.sentence, /only 49.5 % of [^]* when the 100 packets that the gateway's kernel dropped unseen/);
+    const known = { ...seenOnly, unseen: 1, coverageAtLeast: 99 / 101 };
+    const fine = analyseRun(run(journal([experiment([fault("delay", [[40, 60]])])], { coverage: known })));
+    assert.deepEqual([fine.verdict, fine.invalid], ["pass", false]);
   });
 
   it("lets errors carry the effect where latency is missing because requests time out", () => {

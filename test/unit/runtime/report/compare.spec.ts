@@ -47,6 +47,13 @@ describe("comparing two runs", () => {
     ]);
   });
 
+  it("compares the coverage that verdicts rest on", () => {
+    const after = syntheticRun();
+    Object.assign(after.journal.coverage!, { unseen: 4_000, coverageAtLeast: 9_391 / 13_482 });
+    const comparison = compareRuns(syntheticRun(), after);
+    assert.deepEqual(comparison.differences, ["coverage went from 99 % to 69.7 %"]);
+  });
+
   it("prints the same for terminal and pull request", () => {
     const comparison = compareRuns(syntheticRun(), syntheticRun({ strength: 2 }));
     assert.match(renderComparison(comparison), /appCrash became worse/i);

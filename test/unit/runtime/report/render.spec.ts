@@ -75,6 +75,22 @@ describe("the report page", function () {
     );
   });
 
+  it("shows both figures of coverage where packets went by unseen", () => {
+    const run = syntheticRun();
+    Object.assign(run.journal.coverage!, { unseen: 1_200, coverageAtLeast: 9_391 / 10_682 });
+    const dropped = "1,200 packets that the gateway's kernel dropped unseen";
+    const html = renderHtml(run).replaceAll("&#39;", "'");
+    for (const text of ["<b>at least 87.9 %</b>", `Of those seen it was 99 %; ${dropped} count as requests here.`]) {
+      assert.ok(html.includes(text), text);
+    }
+    const sentence = /overage at least 87.9 %: 9,?391 of 9,?482 [^]* replayed \(99 %\), and 1,?200 packets/;
+    assert.match(renderMarkdown(run), sentence);
+    assert.match(renderTable(run), sentence);
+    const { coverage } = renderReportJson(run);
+    assert.deepEqual([coverage!.unseen, coverage!.coverageAtLeast], [1_200, 9_391 / 10_682]);
+    refuteMatch(page, /at least 9|unseen/);
+  });
+
   it("draws live, shadow and gap with shaded fault windows and the margin, each with a description", () => {
     const drawings = page.match(/<svg [^>]*>/g)!;
     assert.ok(drawings.length > 20, String(drawings.length));

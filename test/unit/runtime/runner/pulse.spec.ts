@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import fc from "fast-check";
 
-import { coverageBetween } from "../../../../components/runtime/runner/closing";
+import { coverageBetween, surestCoverage } from "../../../../components/runtime/runner/coverage";
 import { pulseWindows } from "../../../../components/runtime/runner/pulse";
 
 describe("pulses", () => {
@@ -39,5 +39,16 @@ describe("coverage of a run", () => {
       shed: { memory: 4 },
       coverage: 0.9,
     });
+  });
+
+  it("has a lower bound where packets went by unseen, and none where nobody knows", () => {
+    const before = { ...state, onWire: 100, replayed: 100, answered: 100, unseen: 7 };
+    const after = { ...state, onWire: 180, replayed: 180, answered: 180, unseen: 27 };
+    const coverage = coverageBetween(before, after);
+    assert.deepEqual([coverage.coverage, coverage.unseen, coverage.coverageAtLeast], [1, 20, 0.8]);
+    assert.equal(surestCoverage(coverage), 0.8);
+    const unknown = coverageBetween({ ...before, unseen: undefined }, after);
+    assert.ok(!("unseen" in unknown) && !("coverageAtLeast" in unknown));
+    assert.equal(surestCoverage(unknown), 1);
   });
 });

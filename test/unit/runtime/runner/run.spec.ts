@@ -225,6 +225,11 @@ describe("a run that must not go on", () => {
 
   for (const [what, behaviour, message] of [
     ["coverage", { coverage: 0.5 }, /coverage: only 50\.0 % of \d+ requests were replayed/],
+    [
+      "what nobody saw",
+      { unseen: 50 },
+      /coverage: only 66\.0 % of \d+ requests and \d+ packets that the gateway's kernel dropped unseen were replayed/,
+    ],
     ["answers", { silent: 0.3 }, /answers: the shadow answered only 70\.\d % of \d+ replayed requests \(\d+ timeout\)/],
     ["errors", { shadowErrors: 0.4 }, /errors: live fails 0\.0 % of its requests, the shadow 40\.0 %/],
     ["latency", { slowness: 8 }, /latency: half of live's answers take up to [\d.]+ ms, of the shadow's 1\d\d/],

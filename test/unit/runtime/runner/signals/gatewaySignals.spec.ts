@@ -26,6 +26,20 @@ describe("signals of the gateway", () => {
     );
   });
 
+  it("takes packets that nobody saw for requests that did not reach the shadow", () => {
+    const signals = new GatewaySignals();
+    const dropping = (time: number, drops: number | null) => {
+      const all = stats(time, time / 10, time / 10, 0);
+      all.intake.kernelDrops = drops;
+      return all;
+    };
+    signals.points(dropping(1000, 5), 0);
+    assert.equal(signals.points(dropping(2000, 30), 1000)[0]!.value, 0.8);
+    const silent = new GatewaySignals();
+    silent.points(dropping(1000, null), 0);
+    assert.equal(silent.points(dropping(2000, null), 1000)[0]!.value, 1);
+  });
+
   it("leaves a gap where nothing was on the wire, and starts over with a new gateway", () => {
     const signals = new GatewaySignals();
     signals.points(stats(1000, 10, 10, 0), 0);
