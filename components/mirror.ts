@@ -11,6 +11,13 @@ export interface TrafficSelector {
   destinationPorts?: string[];
   /** Named signature (`http1`, `tls`, `dns`, `postgres`, `redis`, `ssh` …), recognised by the gateway. */
   application?: string;
+  /**
+   * Name of the server that a TLS client asks for (SNI), exact, or `*.example.com` for every name below example.com at
+   * any depth; upper and lower case are the same. Matches TLS over TCP alone, read by the gateway from the flow's first
+   * message. A client that names none does not match; one that encrypts the name (ECH) matches by the name in the open,
+   * which is its provider's. Defaults to any, also none.
+   */
+  serverName?: string;
   /** Bytes as hexadecimal that the flow's client must send at `payloadOffset`. */
   payloadHex?: string;
   /** Where `payloadHex` starts in the first bytes of the flow. Defaults to 0. */

@@ -2,6 +2,7 @@ import { z } from "zod";
 
 import { addressBits, cidrsOverlap, parseAddress, parseCidr } from "./internal/cidr";
 import type { Problem } from "./internal/problems";
+import { serverNameProblem } from "./internal/serverNames";
 import { type MirrorSettings, SampleBy, type TrafficSelector } from "./mirror";
 import { portRangeProblem } from "./portRanges";
 import { shapeProblems } from "./shapeProblems";
@@ -14,6 +15,7 @@ const selectorShape: z.ZodType<TrafficSelector> = z.strictObject({
   sourcePorts: z.array(z.string()).optional(),
   destinationPorts: z.array(z.string()).optional(),
   application: z.string().min(1).optional(),
+  serverName: z.string().optional(),
   payloadHex: z.string().optional(),
   payloadOffset: z.int().min(0).max(1024).optional(),
 });
@@ -60,6 +62,8 @@ function selectorProblems(path: string, selector: TrafficSelector, topology: Top
   if (selector.protocol === "icmp") {
     problems.push({ path: `${path}.protocol`, reason: "icmp is not replayed; allowed: tcp, udp, any" });
   }
+  const named = serverNameProblem(selector);
+  if (named !== undefined) problems.push({ path: `${path}.${named.field}`, reason: named.reason });
   problems.push(...payloadProblems(path, selector));
   return problems.length > 0 ? problems : unmatchable(path, selector, topology);
 }

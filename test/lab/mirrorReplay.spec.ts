@@ -1,16 +1,15 @@
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
-import { request } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { run } from "../../components/internal/exec";
 import { createGateway, deleteGateway } from "../../components/lab/kernel/gateway";
-import { askGateway, gatewayFiles } from "../../components/lab/kernel/gatewayProcess";
+import { askGateway } from "../../components/lab/kernel/gatewayProcess";
 import { createMirror, deleteMirror } from "../../components/lab/kernel/mirror";
 import { mirrorVni } from "../../components/lab/kernel/names";
 import { namespacePath } from "../../components/lab/kernel/namespaces";
 import type { GatewayStats } from "../../components/runtime/gateway/stats";
-import { buildPair, inside, privateState, startIn, uniqueName } from "../support/labPair";
+import { buildPair, inside, openIntake, privateState, startIn, uniqueName } from "../support/labPair";
 
 const production = uniqueName("rp");
 const shadow = uniqueName("rs");
@@ -68,15 +67,6 @@ describe("a shadow behind its mirror", function () {
     await run(["nsenter", `--net=${namespace}`, process.execPath, "-e", program]);
   }
 
-  function openIntake(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const call = request({ socketPath: gatewayFiles(shadow).control, path: "/intake", method: "PUT" }, (response) => {
-        response.resume().on("end", () => resolve());
-      });
-      call.on("error", reject).end('{"open":true}');
-    });
-  }
-
   async function stats(): Promise<GatewayStats> {
     return (await askGateway(shadow, "/stats")) as GatewayStats;
   }
@@ -88,7 +78,7 @@ describe("a shadow behind its mirror", function () {
   });
 
   it("gets every live request from the client's own address and port", async () => {
-    await openIntake();
+    await openIntake(shadow);
     await load(40, "/open-");
     const wanted = (await seenBy(production)).filter((line) => line.includes("/open-")).sort();
     assert.equal(wanted.length, 40);

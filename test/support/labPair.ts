@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
+import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { gatewayFiles } from "../../components/lab/kernel/gatewayProcess";
 import { createMachine } from "../../components/lab/kernel/machine";
 import { machineNamespace } from "../../components/lab/kernel/names";
 import { namespacePath } from "../../components/lab/kernel/namespaces";
@@ -88,4 +90,14 @@ export async function startIn(namespace: string, program: string): Promise<Child
 /** Namespace of a machine of the pair. */
 export function inside(network: string, machine: "web-1" | "client-1"): string {
   return machineNamespace(network, machine);
+}
+
+/** Lets a shadow's gateway take traffic in. */
+export function openIntake(network: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const call = request({ socketPath: gatewayFiles(network).control, path: "/intake", method: "PUT" }, (response) => {
+      response.resume().on("end", () => resolve());
+    });
+    call.on("error", reject).end('{"open":true}');
+  });
 }

@@ -185,6 +185,23 @@ const mirrors: [string, unknown, RegExp[]][] = [
   ],
   ["icmp", { include: [{ protocol: "icmp" }] }, [/icmp is not replayed/]],
   ["a pattern that is none", { include: [{ payloadHex: "xyz" }] }, [/payloadHex: "xyz" is not 1 to 64 bytes/]],
+  [
+    "a server name that is none",
+    { exclude: [{ serverName: "*.*.example" }] },
+    [/exclude\[0\].serverName: "\*.\*.example" is/],
+  ],
+  [
+    "a server name without TLS",
+    { include: [{ serverName: "x.example", application: "postgres" }] },
+    [/include\[0\].application: "postgres" has no server name; serverName is read from TLS alone/],
+  ],
+  [
+    "a server name in QUIC",
+    { include: [{ serverName: "x.example", protocol: "udp" }] },
+    [
+      /include\[0\].protocol: serverName is read from TLS over TCP; QUIC is not read: leave protocol out or make it tcp/,
+    ],
+  ],
   ["an offset of nothing", { include: [{ payloadOffset: 3 }] }, [/payloadOffset: means nothing without payloadHex/]],
 ];
 

@@ -56,7 +56,7 @@ export function filterRules(include: readonly TrafficSelector[], exclude: readon
   const left: string[] = [];
   exclude.forEach((selector, index) => {
     const matches = matchesOf(selector);
-    const exact = selector.application === undefined && selector.payloadHex === undefined && matches.length > 0;
+    const exact = !looksInside(selector) && matches.length > 0;
     if (exact && accepted.length + rejected.length + matches.length <= mostPairs) rejected.push(...matches);
     else left.push(`exclude[${index}] is applied by the gateways, not by the filter`);
   });
@@ -72,7 +72,8 @@ export function filterRules(include: readonly TrafficSelector[], exclude: readon
 
 /** The matches of a selector; none when it speaks of IPv6 or of a protocol that is not replayed. */
 export function matchesOf(selector: TrafficSelector): FilterMatch[] {
-  const { sourceCidr = everybody, destinationCidr = everybody, protocol = "any" } = selector;
+  const { sourceCidr = everybody, destinationCidr = everybody, serverName } = selector;
+  const protocol = serverName === undefined ? (selector.protocol ?? "any") : "tcp";
   if ([sourceCidr, destinationCidr].some((cidr) => parseCidr(cidr)?.family !== 4)) return [];
   const sources = spansOf(selector.sourcePorts);
   const destinations = spansOf(selector.destinationPorts);
@@ -135,11 +136,15 @@ function matchOf(area: Area): FilterMatch {
 }
 
 function insideOnly(include: readonly TrafficSelector[]): string[] {
-  return include.flatMap(({ application, payloadHex }, index) =>
-    application === undefined && payloadHex === undefined
-      ? []
-      : [`include[${index}] looks inside flows, which the filter cannot; it copies all of its addresses and ports`],
+  return include.flatMap((selector, index) =>
+    looksInside(selector)
+      ? [`include[${index}] looks inside flows, which the filter cannot; it copies all of its addresses and ports`]
+      : [],
   );
+}
+
+function looksInside({ application, payloadHex, serverName }: TrafficSelector): boolean {
+  return application !== undefined || payloadHex !== undefined || serverName !== undefined;
 }
 
 function pairs(action: FilterRule["action"], matches: readonly FilterMatch[], firstNumber: number): FilterRule[] {

@@ -80,8 +80,8 @@ function directionChains(spec: LabMirrorSpec, direction: MirrorDirection, tunnel
 }
 
 /** What the payload shows is known only to the gateway, which leaves it out there. */
-function needsPayload({ application, payloadHex }: TrafficSelector): boolean {
-  return application !== undefined || payloadHex !== undefined;
+function needsPayload({ application, payloadHex, serverName }: TrafficSelector): boolean {
+  return application !== undefined || payloadHex !== undefined || serverName !== undefined;
 }
 
 function takeChain({ family, protocol }: Match, direction: MirrorDirection): string {
@@ -128,7 +128,8 @@ function matchText({ family, protocol, ...ends }: Match, direction: MirrorDirect
 }
 
 function matchesOf(selector: TrafficSelector): Match[] {
-  const { protocol = "any", sourceCidr, destinationCidr } = selector;
+  const { sourceCidr, destinationCidr, serverName } = selector;
+  const protocol = serverName === undefined ? (selector.protocol ?? "any") : "tcp";
   const protocols: Protocol[] = protocol === "any" ? ["tcp", "udp"] : protocol === "icmp" ? [] : [protocol];
   const cidr = sourceCidr ?? destinationCidr;
   const family = cidr === undefined ? undefined : parseCidr(cidr)?.family;

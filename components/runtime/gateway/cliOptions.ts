@@ -12,11 +12,12 @@ const selectorFields: Record<string, keyof TrafficSelector> = {
   sport: "sourcePorts",
   dport: "destinationPorts",
   application: "application",
+  servername: "serverName",
   payload: "payloadHex",
   offset: "payloadOffset",
 };
 
-const selectorHelp = `SELECTOR is FIELD=VALUE,… with the fields ${Object.keys(selectorFields).join(", ")}; ports as 80+8000-8010`;
+const selectorHelp = `SELECTOR is FIELD=VALUE,… with the fields ${Object.keys(selectorFields).join(", ")}; ports as 80+8000-8010, for example dport=443,servername=*.example.com`;
 
 function collect(value: string, previous: string[] | undefined): string[] {
   return [...(previous ?? []), value];

@@ -64,12 +64,32 @@ function fields(allowed: Record<string, Check>): Check {
   };
 }
 
-const selectors: Check = demand((value) => Array.isArray(value) && value.every(isObject), "a list of selectors");
+const selectorList = demand((value) => Array.isArray(value) && value.every(isObject), "a list of selectors");
 
 const listOfTexts: Check = demand(
   (value) => Array.isArray(value) && value.every((item) => typeof item === "string"),
   "a list of texts",
 );
+
+const selector = fields({
+  sourceCidr: anyText,
+  destinationCidr: anyText,
+  protocol: anyText,
+  sourcePorts: listOfTexts,
+  destinationPorts: listOfTexts,
+  application: anyText,
+  serverName: anyText,
+  payloadHex: anyText,
+  payloadOffset: whole(0, 1024),
+});
+
+const selectors: Check = (value, path, problems) => {
+  selectorList(value, path, problems);
+  if (!Array.isArray(value)) return;
+  value.forEach((item, index) => {
+    if (isObject(item)) selector(item, `${path}[${index}]`, problems);
+  });
+};
 
 /** Most threads that may carry flows. */
 export const maximumWorkers = 64;

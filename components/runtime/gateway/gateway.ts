@@ -5,7 +5,7 @@ import { ExchangeLog } from "./compare/exchangeLog";
 import { checkConfig, parseEndpoint, parseIntake, type GatewayConfig } from "./config";
 import { serveControl, type ControlledGateway } from "./control";
 import { serveMetrics } from "./metrics";
-import { CaptureWriter } from "./intake/captureFile";
+import { CaptureWriter, type PacketRecorder } from "./intake/captureFile";
 import { LagHistogram } from "./lagHistogram";
 import { playRecording } from "./intake/recording";
 import type { FlowShared } from "./flows/flowShared";
@@ -52,12 +52,6 @@ export async function runGateway(config: GatewayConfig): Promise<RunningGateway>
   const gateway = new Gateway(checked);
   await gateway.start();
   return gateway;
-}
-
-/** Where the packets of carried flows are recorded. */
-export interface PacketRecorder {
-  write(frame: Buffer, time: number): void;
-  close(): Promise<void>;
 }
 
 /** What a gateway leaves to others when it is one thread of several: statistics, control, metrics and the recording. */
@@ -114,6 +108,7 @@ export class Gateway implements RunningGateway {
       },
       memory: { used: 0 },
       selection: selectionOf(config),
+      recorder: this.recorder,
       hooks: configuredHooks(config.hooks, this.stats),
     };
     this.table = new FlowTable(this.shared, choiceOf(config));
@@ -235,7 +230,7 @@ export class Gateway implements RunningGateway {
     const tunnel = outcome === "ok" && packet.protocol === 17 && packet.destinationPort === vxlanPort;
     if (tunnel && unwrapVxlan(data, packet.payloadStart, packet.payloadEnd, frame)) {
       this.takeFrame(data, frame.start, packet.payloadEnd, frame.vni, time);
-    } else this.takePacket(outcome, data, 0, data.length, 0, time);
+    } else this.takePacket(outcome, 0, data.length, 0, time);
   }
 
   private tick(): void {
@@ -278,25 +273,17 @@ export class Gateway implements RunningGateway {
   }
 
   private takeFrame(buffer: Buffer, start: number, end: number, vni: number, time: number): void {
-    this.takePacket(decodeEthernet(buffer, start, end, this.packet), buffer, start, end, vni, time);
+    this.takePacket(decodeEthernet(buffer, start, end, this.packet), start, end, vni, time);
   }
 
-  private takePacket(
-    outcome: DecodeOutcome,
-    buffer: Buffer,
-    start: number,
-    end: number,
-    vni: number,
-    time: number,
-  ): void {
+  private takePacket(outcome: DecodeOutcome, start: number, end: number, vni: number, time: number): void {
     const { intake } = this.stats;
     const { packet } = this;
     packet.time = time;
     packet.vni = vni;
     if (outcome === "ok" || outcome === "truncated") {
       if (outcome === "truncated") intake.truncated++;
-      const carried = this.table.handle(packet, outcome === "truncated");
-      if (carried && this.recorder !== undefined) this.recorder.write(buffer.subarray(start, end), time);
+      this.table.handle(packet, outcome === "truncated", start, end);
     } else if (outcome === "cut") intake.truncated++;
     else if (outcome === "notIp" || outcome === "notTcpOrUdp") intake.ignored++;
     else bump(intake.malformed, outcome);

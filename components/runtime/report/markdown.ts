@@ -15,7 +15,7 @@ import {
   verdictRank,
   verdictStyle,
 } from "./format";
-import { seriesName, significant } from "../words";
+import { seriesName } from "../words";
 
 /** Text that shows as it is in GitHub-flavoured Markdown, also inside a table: no markup, no mentions, one line. */
 export function markdownText(text: string): string {

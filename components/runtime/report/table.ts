@@ -19,7 +19,7 @@ import {
   verdictRank,
   verdictStyle,
 } from "./format";
-import { seriesName, significant } from "../words";
+import { seriesName } from "../words";
 
 const paint: Record<string, (text: string) => string> = {
   pass: colours.green,

@@ -1,5 +1,6 @@
 import type { ExchangeLog } from "../compare/exchangeLog";
 import type { GatewayStats } from "../stats";
+import type { PacketRecorder } from "../intake/captureFile";
 import type { RequestHook } from "../replay/hooks/hook";
 import type { Selection } from "./selectors";
 
@@ -15,6 +16,12 @@ export interface FlowLimits {
   openingMilliseconds: number;
 }
 
+/**
+ * Whether selectors have a flow carried: a flow that they decide by its first bytes is `undecided` until they are there,
+ * and left out as a whole when they say so.
+ */
+export type Standing = "undecided" | "carried" | "leftOut";
+
 /** What all flows of a gateway share. */
 export interface FlowShared {
   stats: GatewayStats;
@@ -22,6 +29,8 @@ export interface FlowShared {
   limits: FlowLimits;
   memory: { used: number };
   selection: Selection;
+  /** Gets the packets of carried flows; undefined when nothing is recorded. */
+  recorder: PacketRecorder | undefined;
   /** Undefined when requests go verbatim. */
   hooks: readonly RequestHook[] | undefined;
 }

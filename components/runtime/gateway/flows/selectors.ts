@@ -2,7 +2,8 @@ import type { TrafficSelector } from "../../../mirror";
 import { parseCidr } from "../../../internal/cidr";
 import type { Problem } from "../../../internal/problems";
 import { didYouMean } from "../../../internal/problems";
-import { applicationNames, matchBytes, type Likeness } from "./signatures";
+import { serverNameProblem, serverNameTest } from "../../../internal/serverNames";
+import { applicationNames, matchBytes, signatureBytes, type Likeness } from "./signatures";
 
 /** A flow as selectors see it: who talks to whom. Addresses are four words, IPv4 in the last. */
 export interface FlowTuple {
@@ -19,6 +20,8 @@ export interface FlowOpening {
   /** Name of the application, `maybe` while it cannot be told, undefined when it is none that is known. */
   application: string | undefined;
   client: Buffer;
+  /** Name that a TLS client asks for; null while it may still come, undefined when there is none. */
+  serverName: string | undefined | null;
   /** No more bytes will come before a decision is needed. */
   final: boolean;
 }
@@ -26,6 +29,7 @@ export interface FlowOpening {
 interface Compiled {
   tuple: (flow: FlowTuple) => boolean;
   application: string | undefined;
+  serverName: ((name: string) => boolean) | undefined;
   payload: { bytes: Buffer; offset: number } | undefined;
 }
 
@@ -35,11 +39,18 @@ export class Selection {
   private readonly exclude: Compiled[];
   /** Whether a flow's first bytes matter at all. */
   readonly needsOpening: boolean;
+  /** Whether the name matters that TLS clients ask for. */
+  readonly needsServerName: boolean;
+  /** How many of the client's first bytes decide, apart from the name. */
+  readonly openingBytes: number;
 
   constructor(include: readonly TrafficSelector[], exclude: readonly TrafficSelector[]) {
     this.include = include.map(compile);
     this.exclude = exclude.map(compile);
-    this.needsOpening = [...this.include, ...this.exclude].some(looksInside);
+    const all = [...this.include, ...this.exclude];
+    this.needsOpening = all.some(looksInside);
+    this.needsServerName = all.some(({ serverName }) => serverName !== undefined);
+    this.openingBytes = all.reduce((most, { payload }) => Math.max(most, payloadEnd(payload)), signatureBytes);
   }
 
   /** Whether a flow is carried; `maybe` while its first bytes are not known. */
@@ -50,6 +61,10 @@ export class Selection {
     if (included === "no") return "no";
     return excluded === "maybe" || included === "maybe" ? "maybe" : "yes";
   }
+}
+
+function payloadEnd(payload: Compiled["payload"]): number {
+  return payload === undefined ? 0 : payload.offset + payload.bytes.length;
 }
 
 function any(selectors: readonly Compiled[], flow: FlowTuple, opening: FlowOpening | undefined): Likeness {
@@ -64,16 +79,20 @@ function any(selectors: readonly Compiled[], flow: FlowTuple, opening: FlowOpeni
 }
 
 function looksInside(selector: Compiled): boolean {
-  return selector.application !== undefined || selector.payload !== undefined;
+  return selector.application !== undefined || selector.payload !== undefined || selector.serverName !== undefined;
 }
 
 function matchOpening(selector: Compiled, opening: FlowOpening | undefined): Likeness {
   if (opening === undefined) return "maybe";
-  const { application, payload } = selector;
+  const { application, payload, serverName } = selector;
   let result: Likeness = "yes";
   if (application !== undefined && opening.application !== application) {
-    if (opening.application !== "maybe" || opening.final) return "no";
+    if (opening.application !== "maybe") return "no";
     result = "maybe";
+  }
+  if (serverName !== undefined) {
+    if (opening.serverName === null) result = "maybe";
+    else if (opening.serverName === undefined || !serverName(opening.serverName)) return "no";
   }
   if (payload === undefined) return result;
   const likeness = matchBytes(payload.bytes, payload.offset, opening.client);
@@ -82,7 +101,9 @@ function matchOpening(selector: Compiled, opening: FlowOpening | undefined): Lik
 }
 
 function compile(selector: TrafficSelector): Compiled {
-  const protocol = selector.protocol === undefined ? 0 : (protocolNumbers[selector.protocol] ?? 0);
+  const { serverName } = selector;
+  const named = serverName === undefined ? selector.protocol : "tcp";
+  const protocol = named === undefined ? 0 : (protocolNumbers[named] ?? 0);
   const source = compileCidr(selector.sourceCidr);
   const destination = compileCidr(selector.destinationCidr);
   const sourcePorts = compilePorts(selector.sourcePorts);
@@ -95,6 +116,7 @@ function compile(selector: TrafficSelector): Compiled {
       sourcePorts(flow.clientPort) &&
       destinationPorts(flow.serverPort),
     application: selector.application,
+    serverName: serverName === undefined ? undefined : serverNameTest(serverName),
     payload:
       selector.payloadHex === undefined
         ? undefined
@@ -167,6 +189,8 @@ export function selectorProblems(path: string, selectors: readonly TrafficSelect
     if (selector.protocol !== undefined && !["tcp", "udp", "any"].includes(selector.protocol)) {
       problems.push({ path: at("protocol"), reason: `"${selector.protocol}" cannot be replayed; allowed: tcp, udp` });
     }
+    const named = serverNameProblem(selector);
+    if (named !== undefined) problems.push({ path: at(named.field), reason: named.reason });
     const { application, payloadHex } = selector;
     if (application !== undefined && !applicationNames.includes(application)) {
       const hint = didYouMean(application, applicationNames);

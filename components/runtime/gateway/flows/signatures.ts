@@ -3,6 +3,9 @@ import { couldBeRequest } from "../compare/http1";
 /** Whether bytes are what a signature describes, are not, or are too few to tell. */
 export type Likeness = "yes" | "no" | "maybe";
 
+/** First bytes of each side that are looked at to recognise an application. */
+export const signatureBytes = 256;
+
 type Test = (bytes: Buffer) => Likeness;
 
 function prefix(expected: Buffer, offset = 0): Test {
@@ -82,7 +85,8 @@ export const applicationNames = [...new Set([...Object.keys(clientTests), ...Obj
  * there are too few. `final` says that no more will come before a decision is needed.
  */
 export function recognise(client: Buffer, server: Buffer, final: boolean): string | undefined {
-  let open = false;
+  // Of two directions the mirror may show the server's first.
+  let open = client.length === 0 && server.length < signatureBytes;
   if (server.length > 0) {
     for (const [name, test] of Object.entries(serverTests)) {
       const likeness = test(server);

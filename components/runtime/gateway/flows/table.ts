@@ -56,15 +56,18 @@ export class FlowTable {
     return this.carried.size;
   }
 
-  /** Takes one decoded packet; true when its flow is carried. */
-  handle(packet: Packet, truncated: boolean): boolean {
+  /**
+   * Takes one decoded packet; its frame, bytes `start`–`end` of the same memory, is recorded where that is asked for and
+   * the flow is carried.
+   */
+  handle(packet: Packet, truncated: boolean, start: number, end: number): void {
     const key = packetKey(packet);
     let entry = this.buckets.get(key);
     while (entry !== undefined && !matches(entry, packet)) entry = entry.next;
     const opens = packet.protocol === tcp && (packet.flags & (Flag.Syn | Flag.Ack | Flag.Rst)) === Flag.Syn;
     if (entry === undefined) {
       const silent = packet.protocol === tcp && packet.payloadLength === 0 && (packet.flags & Flag.Syn) === 0;
-      if (silent) return false;
+      if (silent) return;
       entry = this.add(key, packet, opens);
     } else if (opens && entry.synSequence !== packet.sequence) {
       this.renew(entry, packet);
@@ -73,13 +76,25 @@ export class FlowTable {
     const { flow } = entry;
     if (flow === undefined && !entry.finished) {
       if (entry.shedCause !== undefined) this.countShed(entry, packet);
-      return false;
+      return;
     }
-    this.shared.stats.selection.packetsSelected++;
-    if (flow === undefined) return true;
-    flow.handle(packet, isFromClient(entry.tuple, packet), truncated);
+    if (flow?.standing === "leftOut") return;
+    flow?.handle(packet, isFromClient(entry.tuple, packet), truncated);
+    this.keep(flow, packet, start, end);
     if (this.shared.memory.used > this.shared.limits.totalBytes) this.shedNewest();
-    return true;
+  }
+
+  /** Counts and records a packet, as soon as it is known that its flow is carried. */
+  private keep(flow: TcpFlow | UdpFlow | undefined, packet: Packet, start: number, end: number): void {
+    const { recorder, stats } = this.shared;
+    const standing = flow?.standing ?? "carried";
+    if (standing === "leftOut") return;
+    const bytes = recorder === undefined ? undefined : packet.buffer.subarray(start, end);
+    if (standing === "undecided") (flow as TcpFlow).hold(bytes, packet.time);
+    else {
+      stats.selection.packetsSelected++;
+      if (bytes !== undefined) recorder!.write(bytes, packet.time);
+    }
   }
 
   /** Ends what is over or idle; called about ten times a second. */
@@ -104,8 +119,8 @@ export class FlowTable {
         const { next }: Entry = entry;
         const idle = now - entry.lastSeen > ignoredIdleMilliseconds;
         if (entry.flow?.over === true && !this.carried.has(entry.flow)) {
+          entry.finished = entry.flow.standing === "carried";
           entry.flow = undefined;
-          entry.finished = true;
         }
         if (idle && entry.flow === undefined) this.entries--;
         else {
@@ -188,6 +203,7 @@ export class FlowTable {
         : {
             application: recogniseDatagram(packet.buffer.subarray(packet.payloadStart, packet.payloadEnd)),
             client: packet.buffer.subarray(packet.payloadStart, packet.payloadEnd),
+            serverName: undefined,
             final: true,
           };
     const chosen = selection.choose(tuple, opening);

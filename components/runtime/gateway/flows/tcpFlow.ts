@@ -10,19 +10,15 @@ import { Http2Link } from "../replay/http2Link";
 import type { Endpoint } from "../replay/shadowConnection";
 import { ShadowLink } from "../replay/shadowLink";
 import { bump } from "../stats";
-import type { FlowShared } from "./flowShared";
+import type { FlowShared, Standing } from "./flowShared";
+import { Opening, type FlowEvent } from "./opening";
 import { StreamReassembler, type StreamSink } from "./reassembly";
 import { type FlowTuple } from "./selectors";
-import { recognise } from "./signatures";
-
-/** First bytes that are looked at to recognise an application. */
-const openingBytes = 256;
+import { recognise, signatureBytes } from "./signatures";
 
 /** How late and how far behind a SYN may be that the mirror has reordered; a new connection's number is further away. */
 const lateSynMilliseconds = 1_000;
 const lateSynBytes = 65_536;
-
-type Event = (conversation: Conversation) => void;
 
 /** One live TCP connection: both byte streams, the conversation on them, and the shadow's side. */
 export class TcpFlow implements FlowContext {
@@ -36,11 +32,13 @@ export class TcpFlow implements FlowContext {
   memory = 0;
   /** Set when nothing more will come of this flow. */
   over = false;
+  /** Whether selectors have it carried; they may need its first bytes. */
+  standing: Standing;
   serverFromStart = false;
   private readonly client: StreamReassembler;
   private readonly server: StreamReassembler;
   private conversation: Conversation | undefined;
-  private opening: { events: Event[]; client: Buffer; server: Buffer; since: number } | undefined;
+  private opening: Opening | undefined;
   private clientAck = 0;
   private givenUp = false;
   private holeInOpening = false;
@@ -55,13 +53,17 @@ export class TcpFlow implements FlowContext {
     readonly midStream: boolean,
     private readonly target: Endpoint,
     private readonly source: Endpoint | undefined,
-    /** Undefined when selectors have already decided. */
-    private readonly undecided: boolean,
+    /** Whether selectors need its first bytes to decide. */
+    undecided: boolean,
   ) {
-    const { stats } = shared;
+    const { stats, selection } = shared;
     this.client = new StreamReassembler(this.sink(true), stats.flows);
     this.server = new StreamReassembler(this.sink(false), stats.flows);
-    this.opening = { events: [], client: Buffer.alloc(0), server: Buffer.alloc(0), since: 0 };
+    this.standing = undecided ? "undecided" : "carried";
+    this.opening = new Opening(
+      undecided ? selection.openingBytes : signatureBytes,
+      undecided && selection.needsServerName,
+    );
     const owner = {
       newReader: () => this.conversation!.newReader!(),
       lagging: () => this.shed("lag"),
@@ -137,10 +139,19 @@ export class TcpFlow implements FlowContext {
     this.account();
   }
 
+  /** A packet of a flow that is not decided yet; `frame` is kept for the recording, if there is one. */
+  hold(frame: Buffer | undefined, time: number): void {
+    if (this.opening === undefined) return;
+    this.opening.packets++;
+    if (frame !== undefined) this.opening.hold(keptCopy(frame, 0, frame.length), time);
+  }
+
   /** Carries nothing more of this flow: what was sent is answered, what comes is counted. */
   shed(cause: string): void {
-    if (this.shedCause !== undefined) return;
+    if (this.shedCause !== undefined || this.standing === "leftOut") return;
     this.shedCause = cause;
+    this.decide(true);
+    if (this.isLeftOut()) return;
     bump(this.stats.flows.shed, cause);
     this.conversation?.shed?.();
     const unsent = this.shadow.shed();
@@ -150,11 +161,11 @@ export class TcpFlow implements FlowContext {
 
   /** Called now and then. */
   tick(now: number): void {
-    const { holeTimeoutMilliseconds, openingMilliseconds } = this.shared.limits;
+    const { holeTimeoutMilliseconds } = this.shared.limits;
     const noticedBefore = now - holeTimeoutMilliseconds;
     if (this.client.missesSince(noticedBefore)) this.client.loseOldestHole(now);
     if (this.server.missesSince(noticedBefore)) this.server.loseOldestHole(now);
-    if (this.opening !== undefined && this.opening.since !== 0 && now - this.opening.since >= openingMilliseconds) {
+    if (this.opening !== undefined && this.opening.since !== 0 && now - this.opening.since >= this.patience) {
       this.decide(true);
     }
     this.conversation?.tick(now);
@@ -210,7 +221,10 @@ export class TcpFlow implements FlowContext {
         } else this.takeCopy(fromClient, keptCopy(chunk, from, to), time, offset, peerOffset, segmentStart);
       },
       hole: (_offset, length) => {
-        if (fromClient && this.opening !== undefined) this.holeInOpening = true;
+        if (fromClient && this.opening !== undefined) {
+          this.holeInOpening = true;
+          this.opening.noteHole();
+        }
         this.dispatch((conversation) => (fromClient ? conversation.clientHole(length) : conversation.serverHole()));
       },
       end: (time) => {
@@ -233,13 +247,13 @@ export class TcpFlow implements FlowContext {
     peerOffset: number,
     segmentStart: boolean,
   ): void {
-    const undecided = this.conversation === undefined;
-    if (undecided) this.noteOpening(fromClient, bytes, 0, bytes.length, time);
+    const opens = this.conversation === undefined;
+    if (opens) this.opening?.note(fromClient, bytes, time);
     this.dispatch((receiver) => {
       if (fromClient) receiver.clientData(bytes, 0, bytes.length, time, offset, peerOffset, segmentStart);
       else receiver.serverData(bytes, 0, bytes.length, time, offset, peerOffset, segmentStart);
     });
-    if (undecided) this.decide(false);
+    if (opens) this.decide(false);
   }
 
   private endClient(conversation: Conversation, time: number): void {
@@ -247,20 +261,15 @@ export class TcpFlow implements FlowContext {
     this.shadow.clientEnded(conversation.liveOutstanding);
   }
 
-  private dispatch(event: Event): void {
+  private dispatch(event: FlowEvent): void {
     if (this.conversation !== undefined) event(this.conversation);
     else this.opening?.events.push(event);
   }
 
-  private noteOpening(fromClient: boolean, chunk: Buffer, from: number, to: number, time: number): void {
-    const { opening } = this;
-    if (opening === undefined) return;
-    if (opening.since === 0) opening.since = time;
-    const side = fromClient ? "client" : "server";
-    const have = opening[side];
-    if (have.length >= openingBytes) return;
-    const more = chunk.subarray(from, Math.min(to, from + openingBytes - have.length));
-    opening[side] = have.length === 0 ? more : Buffer.concat([have, more]);
+  /** How long the first bytes may leave open what this is; the end of a hello is worth waiting for. */
+  private get patience(): number {
+    const { openingMilliseconds, maximumLagMilliseconds } = this.shared.limits;
+    return this.opening?.awaitsName === true ? maximumLagMilliseconds : openingMilliseconds;
   }
 
   /** Settles which application this is, whether the flow is carried, and begins the conversation. */
@@ -268,25 +277,48 @@ export class TcpFlow implements FlowContext {
     const { opening } = this;
     if (opening === undefined) return;
     const { client, server } = opening;
+    const spoke = client.length > 0 && server.length > 0;
     // When some of the client's first bytes are lost, it is the server's that tell.
-    const said = client.length >= openingBytes && !this.holeInOpening;
-    const enough = final || said || (client.length > 0 && server.length > 0);
+    const said = client.length >= signatureBytes && !this.holeInOpening;
+    const enough = final || said || spoke;
     const application = recognise(client, server, enough);
-    if (this.undecided) {
-      const choice = this.shared.selection.choose(this.tuple, { application, client, final: enough });
-      if (choice === "maybe") return;
-      if (choice === "no") {
-        this.opening = undefined;
-        this.over = true;
-        this.stats.selection.flowsExcluded++;
-        return;
-      }
-    }
+    if (this.standing === "undecided") this.choose(opening, application, final || spoke);
+    if (this.standing !== "carried") return;
     if (application === "maybe" || (application === undefined && this.holeInOpening && !enough)) return;
     this.opening = undefined;
-    if (this.undecided) this.countSelected();
     this.conversation = this.newConversation(application, server.length > 0);
     for (const event of opening.events) event(this.conversation);
+  }
+
+  private choose(opening: Opening, application: string | undefined, final: boolean): void {
+    const { selection, recorder, stats } = this.shared;
+    if (final) opening.hello?.end();
+    const choice = selection.choose(this.tuple, {
+      application,
+      client: opening.clientPrefix,
+      serverName: opening.hello?.name,
+      final: final || opening.clientPrefixEnded,
+    });
+    if (choice === "maybe") return;
+    this.standing = choice === "yes" ? "carried" : "leftOut";
+    if (choice === "yes") {
+      this.countSelected();
+      stats.selection.packetsSelected += opening.packets;
+      for (const { bytes, time } of opening.frames.splice(0)) recorder?.write(bytes, time);
+    } else this.leaveOut();
+  }
+
+  private leaveOut(): void {
+    this.opening = undefined;
+    this.over = true;
+    this.client.clear();
+    this.server.clear();
+    this.stats.selection.flowsExcluded++;
+    this.account();
+  }
+
+  private isLeftOut(): boolean {
+    return this.standing === "leftOut";
   }
 
   private newConversation(application: string | undefined, serverSpoke: boolean): Conversation {
@@ -310,7 +342,8 @@ export class TcpFlow implements FlowContext {
 
   private account(): void {
     const held = this.client.heldBytes + this.server.heldBytes;
-    const memory = held + (this.conversation?.heldBytes ?? 0) + this.shadow.queuedBytes;
+    const opening = this.opening?.heldBytes ?? 0;
+    const memory = held + opening + (this.conversation?.heldBytes ?? 0) + this.shadow.queuedBytes;
     this.shared.memory.used += memory - this.memory;
     this.memory = memory;
     if (memory <= this.shared.limits.bytesPerFlow) return;

@@ -17,6 +17,7 @@ export class UdpFlow {
   lastSeen = 0;
   over = false;
   readonly memory = 0;
+  readonly standing = "carried";
   private socket: Socket | undefined;
   private ready = false;
   private unsent: { exchange: Exchange; bytes: Buffer }[] = [];

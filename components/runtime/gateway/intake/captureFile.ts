@@ -143,8 +143,14 @@ function readEnhanced(body: Buffer, littleEndian: boolean, interfaces: Interface
   };
 }
 
+/** Where the packets of carried flows are recorded. */
+export interface PacketRecorder {
+  write(frame: Buffer, time: number): void;
+  close(): Promise<void>;
+}
+
 /** Writes Ethernet frames as pcapng, with microseconds; what the disk does not take in time is counted, not queued. */
-export class CaptureWriter {
+export class CaptureWriter implements PacketRecorder {
   private readonly stream: WriteStream;
   /** Frames that were left out because the disk was too slow. */
   dropped = 0;

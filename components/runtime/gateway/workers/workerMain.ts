@@ -1,7 +1,8 @@
 import { parentPort, workerData } from "node:worker_threads";
 
 import { ShadownetError } from "../../../internal/problems";
-import { Gateway, type PacketRecorder } from "../gateway";
+import { Gateway } from "../gateway";
+import type { PacketRecorder } from "../intake/captureFile";
 import { steeringProgram } from "../prefilter/steering";
 import type { FromWorker, ToWorker, WorkerData, WorkerReport } from "./messages";
 

@@ -102,6 +102,20 @@ describe("rules of a mirror filter", () => {
     assert.match(broadened.join(), /6 matches are merged into 5/);
   });
 
+  it("copies TCP to the ports for a server's name, and says that the gateways choose", () => {
+    const include = [{ serverName: "*.shop.example", destinationPorts: ["443"] }];
+    const { rules, broadened } = filterRules(include, [{ serverName: "pay.shop.example" }]);
+    assert.deepEqual(
+      rules.map(({ slot, protocol }) => [slot, protocol]),
+      [
+        ["accept-1-ingress", 6],
+        ["accept-1-egress", 6],
+      ],
+    );
+    assert.match(broadened.join(), /include\[0\] looks inside flows, which the filter cannot/);
+    assert.match(broadened.join(), /exclude\[0\] is applied by the gateways/);
+  });
+
   it("says what only the gateways can do", () => {
     const include = [{ application: "http1" }];
     const exclude = [{ application: "ssh" }, { protocol: "tcp" as const, destinationPorts: ["22"] }];

@@ -48,6 +48,15 @@ describe("the mirror's rules", () => {
     assert.equal(rules.match(/ accept\n/g)?.length, 2, "one exclusion in each direction");
   });
 
+  it("copy TCP alone for a server's name, and leave the name to the gateway", () => {
+    const include = [{ serverName: "www.shop.example", destinationPorts: ["443"] }];
+    const rules = mirrorRuleset(spec({ include, exclude: [{ serverName: "pay.shop.example" }] }), devices);
+    const from = rules.indexOf("chain clientToServer {");
+    const chain = rules.slice(from, rules.indexOf("}\n", rules.indexOf("goto take_tcp6", from)));
+    assert.ok(chain.includes("meta l4proto tcp tcp dport { 443 } counter name seen_clientToServer"));
+    assert.ok(!chain.includes("udp") && !chain.includes("accept\n"), chain);
+  });
+
   it("carry the shadow's name, so that several shadows of one production coexist", () => {
     assert.equal(mirrorTable("shop-dev"), "shadownet_shop_dev");
     assert.notEqual(mirrorTable("shop-dev"), mirrorTable("shop-other"));

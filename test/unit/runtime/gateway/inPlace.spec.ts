@@ -41,6 +41,7 @@ class PoisonedTable {
       },
       memory: { used: 0 },
       selection: new Selection([], []),
+      recorder: undefined,
       hooks: undefined,
     };
     const shadow = { address: "127.0.0.1", port: shadowPort };
@@ -59,7 +60,7 @@ class PoisonedTable {
       frame.copy(this.memory);
       assert.equal(decodeEthernet(this.memory, 0, frame.length, this.packet), "ok");
       this.packet.time = now();
-      this.table.handle(this.packet, false);
+      this.table.handle(this.packet, false, 0, frame.length);
       this.memory.fill(0xee);
     }
   }

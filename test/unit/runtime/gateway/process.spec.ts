@@ -148,6 +148,14 @@ describe("gateway: as a process", () => {
       stats: "stats.json",
       samples: "samples.ndjson",
     });
+    const excluded = read("--intake", "vxlan:127.0.0.1:1", "--exclude", "dport=443,servername=*.example.com");
+    assert.deepEqual((excluded as { exclude: unknown }).exclude, [
+      { destinationPorts: ["443"], serverName: "*.example.com" },
+    ]);
+    assert.throws(
+      () => read("--intake", "vxlan:127.0.0.1:1", "--include", "servername=a_b..c"),
+      /serverName: "a_b..c"/,
+    );
     assert.throws(() => read("--percent", "abc", "--to", "x"), /--to: "x" is not[^]*--percent: "abc" is no number/);
     assert.throws(() => read("--intake", "foo:1", "--percent", "101"), /percent[^]*100/);
     assert.throws(() => read("--intake", "foo:1", "--include", "application=reds"), /intake[^]*did you mean "redis"/);

@@ -1,0 +1,79 @@
+import type { Conversation } from "../compare/conversation";
+import { HelloReader } from "./clientHello";
+
+/** Something that a conversation is told. */
+export type FlowEvent = (conversation: Conversation) => void;
+
+/** What came of a flow before it is known what it carries, and whether it is carried at all. */
+export class Opening {
+  /** The first bytes of each side, as far as signatures look at them. */
+  client: Buffer = Buffer.alloc(0);
+  server: Buffer = Buffer.alloc(0);
+  /** When the first byte came; 0 before. */
+  since = 0;
+  /** Told to the conversation when there is one. */
+  readonly events: FlowEvent[] = [];
+  /** Packets that count and are recorded only if the flow is carried. */
+  packets = 0;
+  readonly frames: { bytes: Buffer; time: number }[] = [];
+  readonly hello: HelloReader | undefined;
+  private eventBytes = 0;
+  private frameBytes = 0;
+  private clientWhole = Infinity;
+
+  constructor(
+    readonly mostBytes: number,
+    needsServerName: boolean,
+  ) {
+    this.hello = needsServerName ? new HelloReader() : undefined;
+  }
+
+  get heldBytes(): number {
+    return this.eventBytes + this.frameBytes + (this.hello?.heldBytes ?? 0);
+  }
+
+  /** The client's first bytes without a gap. */
+  get clientPrefix(): Buffer {
+    return this.client.length <= this.clientWhole ? this.client : this.client.subarray(0, this.clientWhole);
+  }
+
+  /** Whether nothing more will come of {@link clientPrefix}. */
+  get clientPrefixEnded(): boolean {
+    return this.clientWhole !== Infinity || this.client.length >= this.mostBytes;
+  }
+
+  /** Whether a hello has begun in which the server's name may still come. */
+  get awaitsName(): boolean {
+    return this.client.length > 0 && this.hello?.name === null;
+  }
+
+  note(fromClient: boolean, bytes: Buffer, time: number): void {
+    if (this.since === 0) this.since = time;
+    this.eventBytes += bytes.length;
+    if (fromClient) {
+      this.client = this.longer(this.client, bytes);
+      this.hello?.push(bytes, 0, bytes.length);
+      return;
+    }
+    this.server = this.longer(this.server, bytes);
+    if (this.client.length > 0) this.hello?.end();
+  }
+
+  /** Some of the client's first bytes are lost. */
+  noteHole(): void {
+    this.clientWhole = Math.min(this.clientWhole, this.client.length);
+    this.hello?.end();
+  }
+
+  /** A packet as it came, for the recording. */
+  hold(bytes: Buffer, time: number): void {
+    this.frames.push({ bytes, time });
+    this.frameBytes += bytes.length;
+  }
+
+  private longer(have: Buffer, more: Buffer): Buffer {
+    if (have.length >= this.mostBytes) return have;
+    const fresh = more.subarray(0, this.mostBytes - have.length);
+    return have.length === 0 ? fresh : Buffer.concat([have, fresh]);
+  }
+}
