@@ -6,7 +6,7 @@ import type { FidelityItem } from "../network";
 import { rejectProblems, under } from "../refusal";
 import type { Topology } from "../topology";
 import { validateTopology } from "../topologySchema";
-import { makeGateways, makeParameters } from "./gateway/instances";
+import { type MadeParameters, makeGateways, makeParameters } from "./gateway/instances";
 import { makeBalancer, makeDiode, makeIntakeRules } from "./mirror/balancer";
 import { makeGuards } from "./mirror/guard";
 import { planMirror, type PlannedMirror } from "./mirror/plan";
@@ -15,6 +15,7 @@ import { type MirrorSite, zoneOf } from "./mirror/site";
 import { AwsMirrorSources } from "./mirror/sources";
 import { zonesOf } from "./network/layout";
 import type { AwsShadowReference } from "./shadow";
+import { withShortStacks } from "./shortStacks";
 
 /** Arguments of {@link AwsTrafficMirror}. */
 export interface AwsTrafficMirrorArgs extends AwsMirrorSettings {
@@ -71,28 +72,8 @@ export class AwsTrafficMirror extends pulumi.ComponentResource {
       shadowZones: zonesOf(args.topology),
       parent: this,
     };
-    const parameters = makeParameters(site);
-    const diode = makeDiode(site);
-    const balancer = plan!.targetMode === AwsMirrorTargetMode.GatewayLoadBalancer ? makeBalancer(site) : undefined;
-    if (balancer === undefined) makeIntakeRules(site);
-    const image = args.imageId === undefined ? {} : { imageId: args.imageId };
-    makeGateways(site, { parameters, diode, ...image, ...(balancer === undefined ? {} : { balancer }) });
-    const sources = new AwsMirrorSources(
-      `${name}-sources`,
-      {
-        site,
-        ...(balancer === undefined ? {} : { serviceName: balancer.service.serviceName }),
-        accept: (zoneId, vpcEndpointId) =>
-          new ec2.VpcEndpointConnectionAccepter(
-            `${name}-accepter-${zoneId}`,
-            { vpcEndpointServiceId: balancer!.service.id, vpcEndpointId },
-            { parent: this },
-          ),
-        interfaceOf: (zoneId) => zoneOf(site, zoneId).gatewayInterfaceId,
-      },
-      { parent: this, ...(productionProvider === undefined ? {} : { providers: [productionProvider] }) },
-    );
-    makeGuards(site, args.guardActions ?? []);
+    const production = productionProvider === undefined ? {} : { providers: [productionProvider] };
+    const { sources, parameters } = withShortStacks(() => makeMirror(site, args, production));
     for (const { subject, reason } of plan!.fidelity) void pulumi.log.info(`${subject}: ${reason}`, this);
     this.sessionIds = sources.sessionIds;
     this.intakeParameter = parameters.intake.name;
@@ -107,6 +88,38 @@ export class AwsTrafficMirror extends pulumi.ComponentResource {
       fidelity: this.fidelity,
     });
   }
+}
+
+/** Makes the gateways, what leads to them, and production's side, which comes after what accepts its copies. */
+function makeMirror(
+  site: MirrorSite,
+  { imageId, guardActions = [] }: AwsTrafficMirrorArgs,
+  production: pulumi.ComponentResourceOptions,
+): { sources: AwsMirrorSources; parameters: MadeParameters } {
+  const { name, plan, parent } = site;
+  const parameters = makeParameters(site);
+  const diode = makeDiode(site);
+  const balancer = plan.targetMode === AwsMirrorTargetMode.GatewayLoadBalancer ? makeBalancer(site) : undefined;
+  if (balancer === undefined) makeIntakeRules(site);
+  const image = imageId === undefined ? {} : { imageId };
+  makeGateways(site, { parameters, diode, ...image, ...(balancer === undefined ? {} : { balancer }) });
+  const sources = new AwsMirrorSources(
+    `${name}-sources`,
+    {
+      site,
+      ...(balancer === undefined ? {} : { serviceName: balancer.service.serviceName }),
+      accept: (zoneId, vpcEndpointId) =>
+        new ec2.VpcEndpointConnectionAccepter(
+          `${name}-accepter-${zoneId}`,
+          { vpcEndpointServiceId: balancer!.service.id, vpcEndpointId },
+          { parent },
+        ),
+      interfaceOf: (zoneId) => zoneOf(site, zoneId).gatewayInterfaceId,
+    },
+    { parent, ...production },
+  );
+  makeGuards(site, guardActions);
+  return { sources, parameters };
 }
 
 /** Everything that is wrong with the arguments of an {@link AwsTrafficMirror}. */

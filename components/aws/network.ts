@@ -13,7 +13,7 @@ import { makeInterfaceEndpoints, makeS3Endpoint } from "./network/make/endpoints
 import { makeGroups, makeRules } from "./network/make/filters";
 import { makeScalingGroups } from "./network/make/groups";
 import { makeImages, makeInstances, makeInterfaces, makeProfile } from "./network/make/machines";
-import { referenceTo } from "./network/make/reference";
+import { type MadeParts, referenceTo } from "./network/make/reference";
 import { type Site, idsOf, linkNames, shortened } from "./network/make/site";
 import { makeAcls, makeRoutes, makeStandingInterfaces, makeVpc } from "./network/make/vpc";
 import { makeZones } from "./network/make/zones";
@@ -22,6 +22,7 @@ import { planAwsNetwork } from "./network/plan";
 import type { AwsNetworkPlan, AwsNetworkSettings } from "./network/planTypes";
 import { awsNetworkProblems } from "./network/problems";
 import type { AwsShadowReference } from "./shadow";
+import { withShortStacks } from "./shortStacks";
 
 /** Arguments of {@link AwsShadowNetwork}. */
 export interface AwsShadowNetworkArgs {
@@ -86,44 +87,15 @@ export class AwsShadowNetwork extends pulumi.ComponentResource {
     rejectProblems("AwsShadowNetwork", networkProblems(args));
     const plan = planShadow(args);
     const site = siteOf(name, args, plan, this);
-    const foundation = makeFoundation(site);
-    const network = makeVpc(site);
-    const groups = makeGroups(site, network.vpc);
-    const gateways = makeStandingInterfaces(site, network, groups.gateways);
-    const interfaces = makeInterfaces(site, network.subnets, groups.groups);
-    const tables = makeRoutes(site, network, gateways, interfaces);
-    makeAcls(site, network);
-    const s3 = makeS3Endpoint(site, network.vpc, tables, args.buckets ?? []);
-    const endpoints = makeInterfaceEndpoints(site, network, groups.endpoints);
-    makeRules(site, groups, s3);
-    const containment = makeContainment(site, network.vpc, foundation);
-    const profile = makeProfile(site, foundation);
-    const parts = { images: makeImages(site, foundation), interfaces, profile, foundation, containment };
-    const instances = makeInstances(site, parts);
-    const shared = { vpc: network.vpc, subnets: network.subnets, groups: groups.groups, interfaces, foundation };
-    const certificate = args.certificateArn === undefined ? {} : { certificateArn: args.certificateArn };
-    const balanced = makeBalancers(site, { ...shared, ...certificate, instances });
-    makeScalingGroups(site, { ...parts, ...shared, targetGroups: balanced.targetGroups });
-    const databases = makeDatabases(site, shared);
-    makeZones(site, network.vpc, balanced.balancers, databases);
+    const made = withShortStacks(() => makeNetwork(site, args));
     void pulumi.log.info(fidelitySummary(plan.fidelity), this);
-    this.networkId = network.vpc.id;
-    this.subnetIds = pulumi.all(idsOf(network.subnets));
-    this.machineIds = pulumi.all(idsOf(instances));
+    this.networkId = made.network.vpc.id;
+    this.subnetIds = pulumi.all(idsOf(made.network.subnets));
+    this.machineIds = pulumi.all(idsOf(made.instances));
     this.linkIds = pulumi.output(linkNames(plan));
     this.gatewayAddress = pulumi.output(plan.appliances.zones[0]?.gatewayAddress ?? "");
     this.fidelity = pulumi.output(plan.fidelity);
-    this.reference = referenceTo(site, {
-      network,
-      gateways,
-      instances,
-      interfaces,
-      endpoints: new Map([...endpoints, ["s3", s3]]),
-      balancers: balanced.balancers,
-      gatewayGroup: groups.gateways,
-      foundation,
-      containment,
-    });
+    this.reference = referenceTo(site, made);
     this.registerOutputs({
       networkId: this.networkId,
       subnetIds: this.subnetIds,
@@ -134,6 +106,41 @@ export class AwsShadowNetwork extends pulumi.ComponentResource {
       reference: this.reference,
     });
   }
+}
+
+/** Makes everything, each part before those that need it. */
+function makeNetwork(site: Site, args: AwsShadowNetworkArgs): MadeParts {
+  const foundation = makeFoundation(site);
+  const network = makeVpc(site);
+  const groups = makeGroups(site, network.vpc);
+  const gateways = makeStandingInterfaces(site, network, groups.gateways);
+  const interfaces = makeInterfaces(site, network.subnets, groups.groups);
+  const tables = makeRoutes(site, network, gateways, interfaces);
+  makeAcls(site, network);
+  const s3 = makeS3Endpoint(site, network.vpc, tables, args.buckets ?? []);
+  const endpoints = makeInterfaceEndpoints(site, network, groups.endpoints);
+  makeRules(site, groups, s3);
+  const containment = makeContainment(site, network.vpc, foundation);
+  const profile = makeProfile(site, foundation);
+  const parts = { images: makeImages(site, foundation), interfaces, profile, foundation, containment };
+  const instances = makeInstances(site, parts);
+  const shared = { vpc: network.vpc, subnets: network.subnets, groups: groups.groups, interfaces, foundation };
+  const certificate = args.certificateArn === undefined ? {} : { certificateArn: args.certificateArn };
+  const balanced = makeBalancers(site, { ...shared, ...certificate, instances });
+  makeScalingGroups(site, { ...parts, ...shared, targetGroups: balanced.targetGroups });
+  const databases = makeDatabases(site, shared);
+  makeZones(site, network.vpc, balanced.balancers, databases);
+  return {
+    network,
+    gateways,
+    instances,
+    interfaces,
+    endpoints: new Map([...endpoints, ["s3", s3]]),
+    balancers: balanced.balancers,
+    gatewayGroup: groups.gateways,
+    foundation,
+    containment,
+  };
 }
 
 /** Everything that is wrong with the arguments of an {@link AwsShadowNetwork}. */
