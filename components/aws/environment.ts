@@ -81,6 +81,7 @@ export class AwsShadowEnvironment extends pulumi.ComponentResource {
     const child = { parent: this };
     const shadowName = args.shadowName ?? defaultShadowName(name);
     const network = new AwsShadowNetwork(`${name}-network`, { ...rest, shadowName }, child);
+    const afterNetwork = { ...child, dependsOn: [network] };
     const plan = planShadow(args);
     const tags = args.tags === undefined ? {} : { tags: args.tags };
     const common = { shadow: network.reference, topology: plan.topology, ...tags };
@@ -93,14 +94,14 @@ export class AwsShadowEnvironment extends pulumi.ComponentResource {
         : new AwsTrafficMirror(
             `${name}-mirror`,
             { ...traffic, ...common, topology: args.topology, guardActions },
-            { ...child, ...production, dependsOn: [network] },
+            { ...afterNetwork, ...production },
           );
     const defined = Object.entries(experiments).map(
       ([key, experiment]) =>
         new AwsFaultExperiment(
           `${name}-experiment-${key}`,
           { ...experiment, ...common, ...live, experimentName: key },
-          child,
+          afterNetwork,
         ),
     );
     if (watched !== undefined) {
@@ -109,7 +110,7 @@ export class AwsShadowEnvironment extends pulumi.ComponentResource {
         .apply((ids) => ids.flat());
       // A rule for the events of no experiment at all would be refused.
       const drawn = defined.length === 0 ? {} : { experimentTemplateIds };
-      new AwsMonitor(`${name}-monitor`, { ...watched, ...common, ...live, ...drawn }, child);
+      new AwsMonitor(`${name}-monitor`, { ...watched, ...common, ...live, ...drawn }, afterNetwork);
     }
     const cost = costOf(args, plan);
     void pulumi.log.info(["cost, by AWS's prices:", ...cost].join("\n  "), this);

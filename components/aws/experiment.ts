@@ -21,6 +21,7 @@ import { experimentPermissions, experimentTrust } from "./iam/experimentRole";
 import { placeOf } from "./iam/place";
 import { alarmArgs, bindingsOf } from "./monitor/alarm";
 import { type AwsShadowReference, actionTag, experimentTag, faultTag, roleTag, shadowTag } from "./shadow";
+import { type ShadowParts, shadowParts } from "./shadowParts";
 
 /** Arguments of {@link AwsFaultExperiment}. */
 export interface AwsFaultExperimentArgs extends Experiment {
@@ -73,7 +74,7 @@ export class AwsFaultExperiment extends pulumi.ComponentResource {
     super("shadownet:index:AwsFaultExperiment", name, args, opts);
     const own = args.experimentName ?? name;
     const plan = checkedPlan(own, args);
-    const shadow = pulumi.output(args.shadow);
+    const shadow = shadowParts(args.shadow);
     const made: Made = { name, own, args, plan, shadow, tags: tagsOf(shadow, own, args.tags), parent: this };
     const alarms = makeAlarms(made);
     const documents = makeDocuments(made);
@@ -111,7 +112,7 @@ interface Made {
   own: string;
   args: AwsFaultExperimentArgs;
   plan: ExperimentPlan;
-  shadow: pulumi.Output<AwsShadowReference>;
+  shadow: ShadowParts;
   tags: pulumi.Output<Record<string, string>>;
   parent: pulumi.Resource;
 }
@@ -282,27 +283,32 @@ function makeRole(
     { parent },
   );
   const documentArns = pulumi.all([...documents.values()].map(({ arn }) => arn));
-  const policy = pulumi.all([shadow, documentArns]).apply(([of, arns]) =>
-    JSON.stringify(
-      experimentPermissions({
-        ...of,
-        actionIds: [...new Set(actions.map(({ actionId }) => actionId))].sort(),
-        documentArns: arns,
-        subnetIds: names("subnet").map((subnet) => of.subnetIds[subnet] ?? ""),
-        endpointIds: names("endpoint").map((endpoint) => endpointId(of, endpoint)),
-        ...(args.reportDashboardArn === undefined ? {} : { reportBucket: of.bucketName }),
-      }),
-    ),
-  );
+  const { partition, region, accountId, shadowName, vpcId, bucketName } = shadow;
+  const policy = pulumi
+    .output({
+      ...{ partition, region, accountId, shadowName, vpcId, documentArns },
+      subnetIds: pulumi.all(names("subnet").map((subnet) => subnetId(shadow, subnet))),
+      endpointIds: pulumi.all(names("endpoint").map((endpoint) => endpointId(shadow, endpoint))),
+      ...(args.reportDashboardArn === undefined ? {} : { reportBucket: bucketName }),
+    })
+    .apply((settings) => {
+      const actionIds = [...new Set(actions.map(({ actionId }) => actionId))].sort();
+      return JSON.stringify(experimentPermissions({ ...settings, actionIds }));
+    });
   const permissions = new iam.RolePolicy(`${name}-role-permissions`, { role: role.id, policy }, { parent });
   return { role, permissions };
 }
 
-function endpointId(of: AwsShadowReference, endpoint: string): string {
-  const id = of.endpointIds[endpoint];
-  if (id !== undefined) return id;
-  const known = Object.keys(of.endpointIds).join(", ");
-  throw new Error(`the shadow has no endpoint "${endpoint}"; there are ${known}`);
+function subnetId({ subnetIds }: ShadowParts, subnet: string): pulumi.Output<string> {
+  return subnetIds.apply((ids) => ids[subnet] ?? "");
+}
+
+function endpointId({ endpointIds }: ShadowParts, endpoint: string): pulumi.Output<string> {
+  return endpointIds.apply((ids) => {
+    const id = ids[endpoint];
+    if (id !== undefined) return id;
+    throw new Error(`the shadow has no endpoint "${endpoint}"; there are ${Object.keys(ids).join(", ")}`);
+  });
 }
 
 interface Children {
@@ -388,13 +394,12 @@ function templateBindings(
   return {
     shadowName: shadow.shadowName,
     vpcId: shadow.vpcId,
-    documentParameters: shadow.apply(({ vpcId }) => JSON.stringify({ VpcId: [vpcId] })),
+    documentParameters: shadow.vpcId.apply((vpcId) => JSON.stringify({ VpcId: [vpcId] })),
     documentArn: (key) => documents.get(key)!.arn,
     alarmArns: (keys) => pulumi.all(keys.map((key) => alarms.get(key)!.arn)).apply((arns) => arns.join(",")),
     resourceArn: ({ kind, name }) =>
-      shadow.apply((of) => {
-        const id = kind === "subnet" ? (of.subnetIds[name] ?? "") : endpointId(of, name);
-        return arnOf(of, "ec2", `${types[kind]}/${id}`);
-      }),
+      pulumi
+        .all([placeOf(shadow), kind === "subnet" ? subnetId(shadow, name) : endpointId(shadow, name)])
+        .apply(([place, id]) => arnOf(place, "ec2", `${types[kind]}/${id}`)),
   };
 }

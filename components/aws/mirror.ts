@@ -15,6 +15,7 @@ import { type MirrorSite, zoneOf } from "./mirror/site";
 import { AwsMirrorSources } from "./mirror/sources";
 import { zonesOf } from "./network/layout";
 import type { AwsShadowReference } from "./shadow";
+import { shadowParts } from "./shadowParts";
 import { withShortStacks } from "./shortStacks";
 
 /** Arguments of {@link AwsTrafficMirror}. */
@@ -66,7 +67,7 @@ export class AwsTrafficMirror extends pulumi.ComponentResource {
       name,
       plan: plan!,
       settings: mirrorSettings(args),
-      shadow: pulumi.output(args.shadow),
+      shadow: shadowParts(args.shadow),
       productionAccount: args.productionAccountId ?? args.topology.source!.account!,
       tags: args.tags ?? {},
       shadowZones: zonesOf(args.topology),

@@ -16,6 +16,7 @@ import { type AwsFaultBand, allSignals, dashboardBody } from "./monitor/dashboar
 import { compositeRule, plannedAlarms, ruleProblems } from "./monitor/rules";
 import { makeRunningMetric } from "./monitor/runningMetric";
 import { type AwsShadowReference, roleTag, shadowTag } from "./shadow";
+import { type ShadowParts, shadowParts } from "./shadowParts";
 
 /** Arguments of {@link AwsMonitor}. */
 export interface AwsMonitorArgs extends MonitorSettings {
@@ -60,7 +61,7 @@ export class AwsMonitor extends pulumi.ComponentResource {
     super("shadownet:index:AwsMonitor", name, args, opts);
     const ofTopology = under("topology", validateTopology(args.topology));
     rejectProblems("AwsMonitor", ofTopology.length > 0 ? ofTopology : awsMonitorProblems(args, args.topology));
-    const shadow = pulumi.output(args.shadow);
+    const shadow = shadowParts(args.shadow);
     const made: Made = { name, args, shadow, tags: tagsOf(shadow, args.tags), parent: this };
     const { topic, actions } = makeReceivers(made);
     const alarms = makeAlarms(made);
@@ -84,7 +85,7 @@ export class AwsMonitor extends pulumi.ComponentResource {
 interface Made {
   name: string;
   args: AwsMonitorArgs;
-  shadow: pulumi.Output<AwsShadowReference>;
+  shadow: ShadowParts;
   tags: pulumi.Output<Record<string, string>>;
   parent: pulumi.Resource;
 }
@@ -125,7 +126,6 @@ export function awsMonitorProblems(
 }
 
 function tagsOf(shadow: Made["shadow"], tags: Record<string, string> = {}): Made["tags"] {
-  // The name alone is known in a preview, the reference as a whole is not.
   return shadow.shadowName.apply((shadowName): Record<string, string> => ({
     ...tags,
     [shadowTag]: shadowName,
@@ -172,7 +172,7 @@ function makeIsolationAlarm(
   actions: pulumi.Input<string>[],
 ): cloudwatch.MetricAlarm {
   const namespace = pulumi.interpolate`Shadownet/${shadow.shadowName}`;
-  const filters = shadow.apply(({ cidrs, zones }) =>
+  const filters = pulumi.all([shadow.cidrs, shadow.zones]).apply(([cidrs, zones]) =>
     escapeFilters(
       cidrs,
       zones.map(({ gatewaySubnetId }) => gatewaySubnetId),
@@ -241,20 +241,23 @@ function makeDashboard(made: Made): cloudwatch.Dashboard {
     args.experimentTemplateIds === undefined
       ? undefined
       : makeRunningMetric({ ...made, templateIds: args.experimentTemplateIds });
-  const body = pulumi.all([shadow, args.productionAccountId, running]).apply(([of, productionAccountId, metric]) =>
-    JSON.stringify(
-      dashboardBody({
-        region: of.region,
-        shadowName: of.shadowName,
-        machineIds: of.machineIds,
-        topology: args.topology,
-        signals: args.signals ?? allSignals,
-        bands: args.faultBands ?? [],
-        ...(productionAccountId === undefined ? {} : { productionAccountId }),
-        ...(metric === undefined ? {} : { running: metric }),
-      }),
-    ),
-  );
+  const { region, shadowName, machineIds } = shadow;
+  const body = pulumi
+    .all([region, shadowName, machineIds, args.productionAccountId, running])
+    .apply(([inRegion, ofShadow, ids, productionAccountId, metric]) =>
+      JSON.stringify(
+        dashboardBody({
+          region: inRegion,
+          shadowName: ofShadow,
+          machineIds: ids,
+          topology: args.topology,
+          signals: args.signals ?? allSignals,
+          bands: args.faultBands ?? [],
+          ...(productionAccountId === undefined ? {} : { productionAccountId }),
+          ...(metric === undefined ? {} : { running: metric }),
+        }),
+      ),
+    );
   const dashboardName = pulumi.interpolate`${shadow.shadowName}-${name}`;
   return new cloudwatch.Dashboard(`${name}-dashboard`, { dashboardName, dashboardBody: body }, { parent });
 }

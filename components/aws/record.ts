@@ -8,6 +8,7 @@ import type { Topology } from "../topology";
 import { type AwsShadowRecord, recordKey } from "./driver/recordFormat";
 import { metricStepSeconds } from "./metrics";
 import type { AwsShadowReference } from "./shadow";
+import { shadowParts } from "./shadowParts";
 
 /** What goes into the record of a shadow. */
 export interface RecordSettings {
@@ -46,15 +47,16 @@ export function makeRecord(name: string, settings: RecordSettings, opts: pulumi.
     };
     return JSON.stringify(record);
   });
+  const parts = shadowParts(shadow);
   new BucketObjectv2(
     `${name}-record`,
     {
-      bucket: shadow.bucketName,
+      bucket: parts.bucketName,
       key: recordKey,
       content,
       contentType: "application/json",
       serverSideEncryption: "aws:kms",
-      kmsKeyId: shadow.kmsKeyArn,
+      kmsKeyId: parts.kmsKeyArn,
     },
     opts,
   );

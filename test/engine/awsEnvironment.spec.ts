@@ -105,6 +105,21 @@ describe("AwsShadowEnvironment under the real engine, with a stand-in for the aw
     assert.ok(!/AKIA[A-Z0-9]{16}|BEGIN [A-Z ]*PRIVATE KEY/.test(JSON.stringify(deployment)));
   });
 
+  it("waits for the network as a whole, and with each resource only for what it names", async () => {
+    const resources = (await project.exportState()).deployment.resources ?? [];
+    const dependencies = (name: string): string[] => {
+      const found = resources.find(({ urn }) => urn.endsWith(`::${name}`));
+      assert.ok(found, name);
+      return (found.dependencies ?? []).map((urn) => urn.split("::").at(-1)!).sort();
+    };
+    for (const part of ["mirror", "experiment-webSlow", "monitor"])
+      assert.ok(dependencies(`shop-${part}`).includes("shop-network-machine-app-1"), part);
+    assert.deepEqual(dependencies("shop-experiment-webSlow-role"), ["shop-network-boundary"]);
+    assert.deepEqual(dependencies("shop-mirror-guard-web-1"), []);
+    const session = ["shop-mirror-filter", "shop-mirror-target-euc1-az2"];
+    assert.deepEqual(dependencies("shop-mirror-session-web-1/eth0"), session);
+  });
+
   it("finds nothing to do when nothing has changed, also after a refresh", async () => {
     assert.deepEqual(changes(done(await project.up(...packs))), []);
     done(await project.refresh());

@@ -7,7 +7,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ExperimentSchedule } from "../../experiment";
 import { placeOf } from "../iam/place";
 import { repeaterPermissions, repeaterTrust, schedulerPermissions, schedulerTrust } from "../iam/repeaterRoles";
-import type { AwsShadowReference } from "../shadow";
+import type { ShadowParts } from "../shadowParts";
 import type { ExperimentPlan } from "./model";
 import { longestSeconds } from "./order";
 import { plannedSchedule } from "./schedule";
@@ -17,7 +17,7 @@ import { repeaterDefinition } from "./stateMachine";
 export interface RepetitionSettings {
   name: string;
   plan: ExperimentPlan;
-  shadow: pulumi.Output<AwsShadowReference>;
+  shadow: ShadowParts;
   tags: pulumi.Output<Record<string, string>>;
   parent: pulumi.Resource;
   templates: fis.ExperimentTemplate[];
@@ -40,10 +40,12 @@ function makeStateMachine(settings: RepetitionSettings): sfn.StateMachine {
   const ids = pulumi.all(templates.map(({ id }) => id));
   const { role, permissions } = makeRole(settings, "repeater", {
     trust: placeOf(shadow).apply((place) => JSON.stringify(repeaterTrust(place))),
-    policy: pulumi.all([shadow, ids]).apply(([of, known]) => JSON.stringify(repeaterPermissions(of, known))),
+    policy: pulumi
+      .all([placeOf(shadow), ids])
+      .apply(([place, known]) => JSON.stringify(repeaterPermissions(place, known))),
   });
   const seconds = plan.templates.map(({ actions }) => longestSeconds(actions));
-  const definition = pulumi.all([shadow, ids, pulumi.all(gateNames)]).apply(([{ partition }, known, gates]) =>
+  const definition = pulumi.all([shadow.partition, ids, pulumi.all(gateNames)]).apply(([partition, known, gates]) =>
     JSON.stringify(
       repeaterDefinition({
         partition,
@@ -69,9 +71,9 @@ function makeSchedule(
   const { role, permissions } = makeRole(settings, "schedule", {
     trust: placeOf(shadow).apply((place) => JSON.stringify(schedulerTrust(place))),
     policy: pulumi
-      .all([shadow, id, stateMachineArn])
-      .apply(([of, template, machine]) =>
-        JSON.stringify(schedulerPermissions(of, { templateIds: [template], stateMachineArn: machine })),
+      .all([placeOf(shadow), id, stateMachineArn])
+      .apply(([place, template, machine]) =>
+        JSON.stringify(schedulerPermissions(place, { templateIds: [template], stateMachineArn: machine })),
       ),
   });
   const target =

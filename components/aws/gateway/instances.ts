@@ -102,8 +102,8 @@ function makeRole(site: MirrorSite, { settings, intake }: MadeParameters): MadeR
     ? pulumi.all(site.plan.zones.map(({ zoneId }) => zoneOf(site, zoneId).gatewayInterfaceId))
     : pulumi.output([]);
   const policy = pulumi
-    .all([shadow, interfaceIds, settings.name, intake.name])
-    .apply(([place, ids, ...parameters]) => JSON.stringify(gatewayPolicy({ ...place, parameters, interfaceIds: ids })));
+    .output({ ...placeInAws(site), interfaceIds, parameters: pulumi.all([settings.name, intake.name]) })
+    .apply((place) => JSON.stringify(gatewayPolicy(place)));
   const permission = new iam.RolePolicy(`${name}-gateway-policy`, { role: role.id, policy }, { parent });
   const profile = new iam.InstanceProfile(
     `${name}-gateway-profile`,
@@ -111,6 +111,11 @@ function makeRole(site: MirrorSite, { settings, intake }: MadeParameters): MadeR
     { parent },
   );
   return { role, profile, permission };
+}
+
+/** What the documents of gateways name; all of it is known in a preview. */
+function placeInAws({ shadow: { partition, region, accountId, shadowName, bucketName } }: MirrorSite) {
+  return { partition, region, accountId, shadowName, bucketName };
 }
 
 interface MadeFiles {
@@ -195,7 +200,7 @@ function makeBucket(site: MirrorSite, role: iam.Role): { bucket: s3.Bucket; acce
     { parent },
   );
   const policy = pulumi
-    .all([shadow, role.arn])
+    .all([pulumi.output(placeInAws(site)), role.arn])
     .apply(([place, roleArn]) => JSON.stringify(bucketPolicy(place, roleArn)));
   const access = new s3.BucketPolicy(
     `${name}-bucket-policy`,
@@ -256,22 +261,25 @@ function makeTemplate(
   const { name, settings, shadow, plan, parent } = site;
   const instanceType = settings.gatewayInstanceType ?? defaultGatewayType;
   const tags = mirrorTags(site, "gateway");
-  const zone = zoneOf(site, zoneId);
   const text = pulumi
-    .all([shadow, zone, archive.key, archiveSha256, boot.key, bootSha256])
-    .apply(([place, own, archiveKey, archiveDigest, bootKey, bootDigest]) =>
+    .output({
+      region: shadow.region,
+      bucket: shadow.bucketName,
+      archiveKey: archive.key,
+      archiveSha256,
+      bootKey: boot.key,
+      bootSha256,
+      cidrs: shadow.cidrs,
+      zone: zoneOf(site, zoneId),
+    })
+    .apply(({ cidrs, zone, ...files }) =>
       userData({
-        region: place.region,
-        bucket: place.bucketName,
-        archiveKey,
-        archiveSha256: archiveDigest,
-        bootKey,
-        bootSha256: bootDigest,
+        ...files,
         ...(attachesInterface(site)
-          ? { standingInterfaceId: own.gatewayInterfaceId, standingAddress: own.gatewayAddress }
+          ? { standingInterfaceId: zone.gatewayInterfaceId, standingAddress: zone.gatewayAddress }
           : {}),
         shadowCidrs: plan.basis.shadowCidrs,
-        applianceCidrs: place.cidrs.filter((cidr) => !plan.basis.shadowCidrs.includes(cidr)),
+        applianceCidrs: cidrs.filter((cidr) => !plan.basis.shadowCidrs.includes(cidr)),
       }),
     );
   return new ec2.LaunchTemplate(

@@ -1,13 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import type { AwsShadowReference } from "../shadow";
+import type { ShadowParts } from "../shadowParts";
 import type { ArnPlace } from "./document";
 
 /**
  * Where a shadow's ARNs lie. Each part is taken alone, because a preview knows them and not the reference as a whole: so
  * documents that need nothing else are shown and checked before anything is made.
  */
-export function placeOf({ partition, region, accountId }: pulumi.Output<AwsShadowReference>): pulumi.Output<ArnPlace> {
+export function placeOf({ partition, region, accountId }: ShadowParts): pulumi.Output<ArnPlace> {
   return pulumi
     .all([partition, region, accountId])
     .apply(([inPartition, inRegion, account]) => ({ partition: inPartition, region: inRegion, accountId: account }));

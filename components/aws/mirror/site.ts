@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import { type AwsShadowReference, type AwsShadowZone, roleTag, shadowTag } from "../shadow";
+import { type AwsShadowZone, roleTag, shadowTag } from "../shadow";
+import type { ShadowParts } from "../shadowParts";
 import type { MirrorPlan } from "./plan";
 import type { AwsMirrorSettings } from "./settings";
 
@@ -12,7 +13,7 @@ export interface MirrorSite {
   name: string;
   plan: MirrorPlan;
   settings: AwsMirrorSettings;
-  shadow: pulumi.Output<AwsShadowReference>;
+  shadow: ShadowParts;
   /** Account that production is in. */
   productionAccount: string;
   tags: Record<string, string>;

@@ -1,7 +1,7 @@
 import type * as cloudwatch from "@pulumi/aws/cloudwatch";
 import * as pulumi from "@pulumi/pulumi";
 
-import type { AwsShadowReference } from "../shadow";
+import type { ShadowParts } from "../shadowParts";
 import type { SeriesDimension, SeriesQuery } from "./queries";
 
 /** What only AWS knows, for the places of an alarm or a widget that need it. */
@@ -14,13 +14,10 @@ export interface SeriesBindings {
 }
 
 /** The places that a shadow's reference fills. */
-export function bindingsOf(
-  shadow: pulumi.Output<AwsShadowReference>,
-  productionAccountId?: pulumi.Input<string>,
-): SeriesBindings {
+export function bindingsOf(shadow: ShadowParts, productionAccountId?: pulumi.Input<string>): SeriesBindings {
   return {
     shadowName: shadow.shadowName,
-    machineId: (machine) => shadow.apply(({ machineIds }) => machineIds[machine] ?? unknownMachine(machine)),
+    machineId: (machine) => shadow.machineIds.apply((machineIds) => machineIds[machine] ?? unknownMachine(machine)),
     ...(productionAccountId === undefined ? {} : { productionAccountId }),
   };
 }

@@ -2,13 +2,13 @@ import * as cloudwatch from "@pulumi/aws/cloudwatch";
 import * as pulumi from "@pulumi/pulumi";
 
 import { iamDocument } from "../iam/document";
-import type { AwsShadowReference } from "../shadow";
+import type { ShadowParts } from "../shadowParts";
 import type { RunningMetric } from "./dashboard";
 
 /** What the metric of running experiments is made of. */
 export interface RunningMetricSettings {
   name: string;
-  shadow: pulumi.Output<AwsShadowReference>;
+  shadow: ShadowParts;
   tags: pulumi.Output<Record<string, string>>;
   parent: pulumi.Resource;
   templateIds: pulumi.Input<pulumi.Input<string>[]>;

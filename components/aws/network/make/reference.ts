@@ -1,9 +1,10 @@
 import type * as ec2 from "@pulumi/aws/ec2";
 import type * as lb from "@pulumi/aws/lb";
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 
 import { shadowRolePath } from "../../iam/network";
 import type { AwsShadowReference } from "../../shadow";
+import { joinShadow } from "../../shadowParts";
 import type { Containment, Foundation } from "./containment";
 import { volumeIdsOf } from "./machines";
 import { type Site, made } from "./site";
@@ -26,7 +27,7 @@ export interface MadeParts {
 export function referenceTo(site: Site, parts: MadeParts): pulumi.Output<AwsShadowReference> {
   const { network, gateways, foundation, containment } = parts;
   const { plan, shadowName, place } = site;
-  return pulumi.output({
+  return joinShadow({
     shadowName,
     region: plan.region,
     accountId: place.accountId,
