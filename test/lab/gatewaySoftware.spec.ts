@@ -101,6 +101,24 @@ describe("gateway between real servers, mirrored by the kernel", function () {
     };
   };
 
+  /** Starts nginx and returns the path of its log, which has one line for each request. */
+  const nginx = async (namespace: string, name: string, listen: string, pace: string): Promise<string> => {
+    const home = join(folder, name);
+    mkdirSync(home);
+    writeFileSync(join(home, "page.json"), JSON.stringify({ name: "same", items: [1, 2, 3] }));
+    const text = `daemon off; master_process off; pid ${home}/pid; error_log ${home}/error.log;
+      events { worker_connections 512; }
+      http { limit_req_zone $server_port zone=pace:1m rate=1500r/s; access_log ${home}/access.log; client_body_temp_path ${home}; proxy_temp_path ${home};
+        fastcgi_temp_path ${home}; uwsgi_temp_path ${home}; scgi_temp_path ${home};
+        server { listen ${listen}; root ${home}; keepalive_requests 100000; ${pace} } }`;
+    writeFileSync(join(home, "nginx.conf"), text);
+    start(namespace, "nginx", "-p", home, "-c", join(home, "nginx.conf"), "-e", join(home, "error.log"));
+    await waitFor("nginx listens", async () => (await inside(namespace, "ss", "-ltn")).includes(":8080"));
+    return join(home, "access.log");
+  };
+
+  const lines = (file: string): number => readFileSync(file, "utf8").split("\n").length - 1;
+
   /** The gateway has seen everything and has had its answers. */
   const settled = async (atLeast: number): Promise<void> => {
     await waitFor("every request is answered", () => {
@@ -127,23 +145,8 @@ describe("gateway between real servers, mirrored by the kernel", function () {
   });
 
   it("nginx under wrk: coverage is what the two servers' own logs say", async () => {
-    const nginx = async (namespace: string, name: string, pace: string): Promise<string> => {
-      const home = join(folder, name);
-      mkdirSync(home);
-      writeFileSync(join(home, "page.json"), JSON.stringify({ name: "same", items: [1, 2, 3] }));
-      const text = `daemon off; master_process off; pid ${home}/pid; error_log ${home}/error.log;
-        events { worker_connections 512; }
-        http { limit_req_zone $server_port zone=pace:1m rate=1500r/s; access_log ${home}/access.log; client_body_temp_path ${home}; proxy_temp_path ${home};
-          fastcgi_temp_path ${home}; uwsgi_temp_path ${home}; scgi_temp_path ${home};
-          server { listen 8080; root ${home}; keepalive_requests 100000; ${pace} } }`;
-      writeFileSync(join(home, "nginx.conf"), text);
-      start(namespace, "nginx", "-p", home, "-c", join(home, "nginx.conf"), "-e", join(home, "error.log"));
-      await waitFor("nginx listens", async () => (await inside(namespace, "ss", "-ltn")).includes(":8080"));
-      return join(home, "access.log");
-    };
-    const lines = (file: string): number => readFileSync(file, "utf8").split("\n").length - 1;
-    const liveLog = await nginx(liveSide, "live", "limit_req zone=pace burst=1000;");
-    const shadowLog = await nginx(shadowSide, "shadow", "");
+    const liveLog = await nginx(liveSide, "live", "8080", "limit_req zone=pace burst=1000;");
+    const shadowLog = await nginx(shadowSide, "shadow", "8080", "");
     const stop = await startGateway(8080);
     // Live is paced, because generator, both servers and the gateway share this machine.
     for (let round = 0; round < 3; round++) {
@@ -167,6 +170,23 @@ describe("gateway between real servers, mirrored by the kernel", function () {
       requests.replayed + requests.lostByMirror + sum(requests.unusable) + sum(requests.shed),
     );
     assert.ok(last.compare.paired > 100);
+  });
+
+  it("nginx under h2load: each request of HTTP/2 is in both servers' logs and in the count", async () => {
+    const liveLog = await nginx(liveSide, "live", "8080 http2", "");
+    const shadowLog = await nginx(shadowSide, "shadow", "8080 http2", "");
+    const stop = await startGateway(8080);
+    const [clients, requests, perSecond] = [4, 2_000, 150];
+    const load = ["-c", `${clients}`, "-m", "10", "-n", `${requests}`, `--rps=${perSecond}`];
+    const report = await inside(clientSide, "h2load", ...load, "http://10.88.0.2:8080/page.json");
+    assert.match(report, new RegExp(`${requests} succeeded`));
+    await settled(requests);
+    const last = await stop();
+    assert.equal(last.intake.kernelDrops, 0, "the machine was too busy to take every packet");
+    assert.deepEqual([lines(liveLog), lines(shadowLog)], [requests, requests]);
+    assert.deepEqual([last.requests.onWire, last.requests.replayed, last.requests.coverage], [requests, requests, 1]);
+    assert.equal(last.compare.equal, requests);
+    assert.equal(last.replay.connections, clients);
   });
 
   it("redis under real clients: the shadow runs exactly the commands that live ran", async () => {

@@ -23,6 +23,7 @@ export const testPrograms = {
   systemd: "systemd-run",
   tcpdump: "tcpdump",
   wrk: "wrk",
+  "nghttp2-client": "h2load",
   tshark: "tshark",
   postgresql: "pgbench",
   chromium: "chromium",
