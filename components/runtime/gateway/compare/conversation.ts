@@ -42,6 +42,8 @@ export interface FlowContext {
   readonly serverFromStart: boolean;
   /** How far the client has acknowledged the server's stream. */
   clientAcknowledged(): number;
+  /** How far the server has acknowledged the client's stream. */
+  serverAcknowledged(): number;
   /** How far the server's stream has been read in order. */
   serverPosition(): number;
   /** From here on the flow is another conversation. */

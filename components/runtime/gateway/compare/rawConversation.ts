@@ -8,6 +8,8 @@ import { RawShadowReader } from "./shadowReaders";
 
 /** A client that says nothing more for this long has finished its turn, even when the server stays silent. */
 const turnQuietMilliseconds = 200;
+/** The same where the server has not acknowledged all of it, so that more may have gone by unseen. */
+const unacknowledgedQuietMilliseconds = 2_000;
 /** A server that says nothing more for this long has finished its answer, as far as that can be known. */
 const answerQuietMilliseconds = 1_000;
 
@@ -38,6 +40,9 @@ export class RawConversation implements Conversation {
   private framing: Framing | undefined;
   private walker: Walker | undefined;
   private lastClientByte = 0;
+  private clientPosition = 0;
+  /** The server said something unseen since the turn began; whether the turn was over, the client's next segment tells. */
+  private unheard = false;
   private answering: Exchange | undefined;
   private lastServerByte = 0;
   private serverSpokeFirst = false;
@@ -87,9 +92,11 @@ export class RawConversation implements Conversation {
       this.skip(peerOffset);
       return;
     }
+    if (this.unheard && peerOffset > this.turnPeerOffset) this.finishUnheard();
     this.finishAnswer(undefined);
     if (this.turn === undefined) this.begin(time, offset, peerOffset);
     this.lastClientByte = time;
+    this.clientPosition = offset + to - from;
     this.keep(this.turn!, chunk, from, to);
     if (this.walker?.broken === true) this.leaveFraming(peerOffset);
   }
@@ -129,7 +136,7 @@ export class RawConversation implements Conversation {
 
   serverHole(): void {
     this.serverGapless = false;
-    if (this.turn !== undefined) this.finishTurn();
+    this.unheard = this.turn !== undefined;
     this.finishAnswer("lost");
   }
 
@@ -141,8 +148,9 @@ export class RawConversation implements Conversation {
     this.finishAnswer(undefined);
   }
 
-  close(error: string, cause: string): void {
-    if (this.turn !== undefined) this.finishTurn();
+  close(error: string, cause: string, time: number): void {
+    const whole = error === "reset" ? this.acknowledged : this.turn !== undefined && this.mayEnd(this.turn, time);
+    if (this.turn !== undefined && (whole || this.walker !== undefined)) this.finishTurn();
     if (this.turn !== undefined) this.count(cause);
     this.turn = undefined;
     this.finishAnswer(this.liveOutstanding ? error : undefined);
@@ -155,19 +163,31 @@ export class RawConversation implements Conversation {
     if (answered && now - this.lastServerByte >= answerQuietMilliseconds) this.finishAnswer(undefined);
   }
 
-  /** Whether the client has finished, or has said whole messages for so long that no answer is needed to go on. */
-  private mayEnd(turn: Exchange, now: number): boolean {
-    const since = this.walker !== undefined && this.wholeBytes > 0 ? turn.live.start : this.lastClientByte;
-    return now - since >= turnQuietMilliseconds;
-  }
-
   newReader(): ShadowReader {
     return new RawShadowReader(this.flow.log, this.serverSpokeFirst && !this.options.afterUpgrade);
+  }
+
+  /** Whether the client has finished, or has said whole messages for so long that no answer is needed to go on. */
+  private mayEnd(turn: Exchange, now: number): boolean {
+    if (this.walker !== undefined && this.wholeBytes > 0) return now - turn.live.start >= turnQuietMilliseconds;
+    return now - this.lastClientByte >= (this.acknowledged ? turnQuietMilliseconds : unacknowledgedQuietMilliseconds);
+  }
+
+  /** Whether the server has all that was seen of the client; were more lost, it would have acknowledged beyond it. */
+  private get acknowledged(): boolean {
+    return this.flow.serverAcknowledged() >= this.clientPosition;
+  }
+
+  private finishUnheard(): void {
+    if (this.turn !== undefined) this.finishTurn();
+    this.finishAnswer("lost");
+    this.unheard = false;
   }
 
   private begin(time: number, offset: number, peerOffset: number): void {
     this.turn = new Exchange(this.flow.label, this.index++, "raw", time);
     this.wholeBytes = 0;
+    this.unheard = false;
     this.turnStart = offset;
     this.turnPeerOffset = peerOffset;
     if (this.flow.shedCause === undefined) this.flow.link.prepare();

@@ -40,6 +40,7 @@ export class TcpFlow implements FlowContext {
   private conversation: Conversation | undefined;
   private opening: Opening | undefined;
   private clientAck = 0;
+  private serverAck = 0;
   private givenUp = false;
   private holeInOpening = false;
   private serverEnded = false;
@@ -87,6 +88,10 @@ export class TcpFlow implements FlowContext {
 
   clientAcknowledged(): number {
     return this.clientAck;
+  }
+
+  serverAcknowledged(): number {
+    return this.serverAck;
   }
 
   serverPosition(): number {
@@ -198,7 +203,9 @@ export class TcpFlow implements FlowContext {
     const offset = peer.offsetOf(packet.acknowledgement);
     peer.acknowledged(offset, packet.time);
     const plausible = offset <= peer.position + 2 ** 30;
-    if (fromClient && plausible && offset > this.clientAck) this.clientAck = offset;
+    if (!plausible) return;
+    if (fromClient) this.clientAck = Math.max(this.clientAck, offset);
+    else this.serverAck = Math.max(this.serverAck, offset);
   }
 
   private reset(time: number, byClient: boolean): void {

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+
+import { TcpScript } from "../../../support/capture";
+import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
+
+const server = { address: "10.9.0.1", port: 7_007 };
+const turn = (name: string): string => `\x01\x02 ${name.repeat(250)}`;
+
+describe("gateway: where a turn of an unknown protocol ends", () => {
+  let shadow: RecordingServer;
+  let harness: GatewayHarness;
+  let script: TcpScript;
+
+  beforeEach(async () => {
+    shadow = await RecordingServer.start((socket) => socket.write("well"));
+    harness = await GatewayHarness.start({ to: { "10.9.0.1:7007": `127.0.0.1:${shadow.port}` } });
+    script = new TcpScript({ address: "10.8.0.1", port: 40_000 }, server, { mss: 100 }).handshake();
+    script.say(true, turn("a")).acknowledge(false).say(false, "well").acknowledge(true);
+  });
+
+  afterEach(async () => {
+    await harness.stop();
+    harness.remove();
+    await shadow.stop();
+  });
+
+  const received = (): string => Buffer.concat(shadow.received).toString("latin1");
+  const pause = (milliseconds: number): Promise<unknown> => new Promise((done) => setTimeout(done, milliseconds));
+
+  it("never sends the half whose rest was lost together with the answer to it", async () => {
+    await harness.send(script.frames.splice(0));
+    script.say(true, turn("b"));
+    const seen = script.frames.slice(0, 2);
+    script.acknowledge(false).say(false, "well").frames.length = 0;
+    script.acknowledge(true).say(true, turn("c")).acknowledge(false).close();
+    await harness.send([...seen, ...script.frames]);
+    harness.gateway.endFlows();
+    const { requests } = await harness.stop();
+    assert.equal(received(), turn("a"));
+    assert.deepEqual([requests.replayed, requests.lostByMirror], [1, 1]);
+  });
+
+  it("does not take a pause for the end as long as the server has not acknowledged what was said", async () => {
+    await harness.send(script.frames.splice(0));
+    script.say(true, turn("b"));
+    await harness.send(script.frames.splice(0, 2));
+    await pause(600);
+    assert.equal(received(), turn("a"));
+    await harness.send(script.acknowledge(false).frames.splice(0));
+    await until("all of it has come", () => received() === turn("a") + turn("b"));
+  });
+
+  it("sends what the server has acknowledged and never answers", async () => {
+    await harness.send(script.say(true, turn("b")).acknowledge(false).frames.splice(0));
+    await until("it has come", () => received() === turn("a") + turn("b"));
+    await harness.send(script.say(true, turn("c")).acknowledge(false).reset(false).frames.splice(0));
+    await until("it has come although the server fell over it", () => received().endsWith(turn("c")));
+  });
+
+  it("sends nothing of a turn in the middle of which the intake is closed", async () => {
+    await harness.send(script.frames.splice(0));
+    script.say(true, turn("b").slice(0, 100)).acknowledge(false);
+    await harness.send(script.frames.splice(0));
+    harness.gateway.setOpen(false);
+    const { requests } = await harness.stop();
+    assert.equal(received(), turn("a"));
+    assert.deepEqual(requests.unusable, { intakeClosed: 1 });
+  });
+
+  it("tells two turns apart by what the client has received when the answer between them was lost", async () => {
+    await harness.send(script.frames.splice(0));
+    script.say(true, turn("b")).acknowledge(false);
+    await harness.send(script.frames.splice(0));
+    script.say(false, "well").frames.length = 0;
+    await harness.send(script.say(true, turn("c")).acknowledge(false).say(false, "well").close().frames);
+    await until("both have come", () => received() === turn("a") + turn("b") + turn("c"));
+    assert.equal((await harness.stop()).requests.onWire, 3);
+  });
+});
