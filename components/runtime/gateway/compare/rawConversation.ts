@@ -41,6 +41,8 @@ export class RawConversation implements Conversation {
   private walker: Walker | undefined;
   private lastClientByte = 0;
   private clientPosition = 0;
+  /** Since when a pause was seen once. */
+  private pausedSince = 0;
   /** The server said something unseen since the turn began; whether the turn was over, the client's next segment tells. */
   private unheard = false;
   private answering: Exchange | undefined;
@@ -158,7 +160,12 @@ export class RawConversation implements Conversation {
   }
 
   tick(now: number): void {
-    if (this.turn !== undefined && this.mayEnd(this.turn, now)) this.finishTurn();
+    if (this.turn !== undefined && this.mayEnd(this.turn, now)) {
+      // Seen twice: before the first time, packets may have waited for this thread.
+      const since = this.quietSince(this.turn);
+      if (this.pausedSince === since) this.finishTurn();
+      this.pausedSince = since;
+    }
     const answered = this.answering?.live.firstByte !== undefined;
     if (answered && now - this.lastServerByte >= answerQuietMilliseconds) this.finishAnswer(undefined);
   }
@@ -169,8 +176,16 @@ export class RawConversation implements Conversation {
 
   /** Whether the client has finished, or has said whole messages for so long that no answer is needed to go on. */
   private mayEnd(turn: Exchange, now: number): boolean {
-    if (this.walker !== undefined && this.wholeBytes > 0) return now - turn.live.start >= turnQuietMilliseconds;
-    return now - this.lastClientByte >= (this.acknowledged ? turnQuietMilliseconds : unacknowledgedQuietMilliseconds);
+    const sure = this.acknowledged || this.hasWhole;
+    return now - this.quietSince(turn) >= (sure ? turnQuietMilliseconds : unacknowledgedQuietMilliseconds);
+  }
+
+  private quietSince(turn: Exchange): number {
+    return this.hasWhole ? turn.live.start : this.lastClientByte;
+  }
+
+  private get hasWhole(): boolean {
+    return this.walker !== undefined && this.wholeBytes > 0;
   }
 
   /** Whether the server has all that was seen of the client; were more lost, it would have acknowledged beyond it. */
