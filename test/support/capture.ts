@@ -116,6 +116,26 @@ export function vxlan(frame: Buffer, vni = 1): Buffer {
   return Buffer.concat([header, frame]);
 }
 
+/** A GENEVE packet with options around a frame; `aws` puts the frame into VXLAN and UDP first, as a Gateway Load Balancer does. */
+export function geneve(frame: Buffer, { options = Buffer.alloc(0), vni = 1, aws = true } = {}): Buffer {
+  const header = Buffer.alloc(8);
+  header[0] = options.length / 4;
+  header.writeUInt16BE(aws ? 0x0800 : 0x6558, 2);
+  header.writeUIntBE(aws ? 0 : vni, 4, 3);
+  const mirrored = (): Buffer =>
+    udpFrame({ address: "10.0.0.1", port: 60_000 }, { address: "10.0.0.2", port: 4_789 }, vxlan(frame, vni));
+  return Buffer.concat([header, options, aws ? mirrored().subarray(14) : frame]);
+}
+
+/** One option of a GENEVE packet. */
+export function geneveOption(group: number, type: number, data: Buffer): Buffer {
+  const header = Buffer.alloc(4);
+  header.writeUInt16BE(group, 0);
+  header[2] = type;
+  header[3] = data.length / 4;
+  return Buffer.concat([header, data]);
+}
+
 /** Writes both directions of one TCP connection as frames, with true sequence and acknowledgement numbers. */
 export class TcpScript {
   readonly frames: Buffer[] = [];
@@ -125,7 +145,14 @@ export class TcpScript {
   constructor(
     readonly client: Peer,
     readonly server: Peer,
-    private readonly options: { clientIsn?: number; serverIsn?: number; mss?: number; vlan?: number } = {},
+    private readonly options: {
+      clientIsn?: number;
+      serverIsn?: number;
+      mss?: number;
+      vlan?: number;
+      ipOptions?: number;
+      extensionHeaders?: number;
+    } = {},
   ) {
     this.clientNext = options.clientIsn ?? 1000;
     this.serverNext = options.serverIsn ?? 5000;
@@ -186,6 +213,8 @@ export class TcpScript {
       flags,
       payload,
       vlan: this.options.vlan,
+      ipOptions: this.options.ipOptions,
+      extensionHeaders: this.options.extensionHeaders,
     });
   }
 }
