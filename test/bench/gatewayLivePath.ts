@@ -1,7 +1,8 @@
 /**
  * What mirroring costs production: a real nginx under wrk, round trip and throughput, without a mirror, with the lab's
  * rule at several shares, and with nginx's own `mirror` module. `npm run bench gatewayLivePath`, as root. The variants
- * take turns; the medians of all rounds and their ratio to "none" are printed. `ROUNDS` chooses how many.
+ * take turns, each round in another order; the last, whose copies are still under way when it ends, has its rounds after
+ * all others. The medians of all rounds and their ratio to "none" are printed. `ROUNDS` chooses how many.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -12,7 +13,7 @@ import { run, tryRun } from "../../components/internal/exec";
 import { mirrorRuleset, mirrorTable } from "../../components/lab/kernel/mirrorRules";
 import { stopChild } from "./load/nginxShadow";
 
-const rounds = Number(process.env["ROUNDS"] ?? 5);
+const rounds = Number(process.env["ROUNDS"] ?? 10);
 const [client, live, far] = ["client", "live", "far"].map((name) => `bench${process.pid}${name}`) as [
   string,
   string,
@@ -86,6 +87,16 @@ async function setMirror(folder: string, variant: Variant): Promise<void> {
   await inside(live, "nft", "-f", join(folder, "mirror.nft"));
 }
 
+/** Every round begins with another variant and goes the other way round than the one before. */
+function orderOfRounds(): Variant[] {
+  const turning = variants.filter((variant) => variant !== "nginx mirror");
+  return Array.from({ length: rounds }, (_, round) => {
+    const from = round % turning.length;
+    const order = [...turning.slice(from), ...turning.slice(0, from)];
+    return round % 2 === 0 ? order : order.toReversed();
+  }).flat();
+}
+
 interface Figures {
   p50: number;
   p99: number;
@@ -128,11 +139,9 @@ async function main(): Promise<void> {
     start(far, nginxFor(folder, "far", `server { listen 8080; root ${folder}; }`));
     await new Promise((done) => setTimeout(done, 1_000));
     const figures = new Map<Variant, Figures[]>(variants.map((variant) => [variant, []]));
-    for (let round = 0; round < rounds; round++) {
-      for (const variant of variants) {
-        await setMirror(folder, variant);
-        figures.get(variant)!.push(await measure(variant === "nginx mirror" ? 8081 : 8080));
-      }
+    for (const variant of [...orderOfRounds(), ...Array<Variant>(rounds).fill("nginx mirror")]) {
+      await setMirror(folder, variant);
+      figures.get(variant)!.push(await measure(variant === "nginx mirror" ? 8081 : 8080));
     }
     const of = (variant: Variant, name: keyof Figures): number =>
       median(figures.get(variant)!.map((each) => each[name]));

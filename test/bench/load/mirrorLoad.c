@@ -1,8 +1,9 @@
 /*
- * Source of mirrored HTTP keep-alive traffic: VXLAN packets of many connections, three for each exchange (request,
- * response, acknowledgement), sent in batches at an even rate. Arguments: ADDRESS PORT SUBNET FLOWS RATE SECONDS PER_FLOW.
- * SUBNET is the second byte of the clients' addresses; RATE counts exchanges a second; after PER_FLOW exchanges a
- * connection is closed and another opened (0 = never). Prints one line of JSON.
+ * Source of mirrored HTTP keep-alive traffic: VXLAN packets of many connections, for each exchange a request, the segments
+ * of its response, and an acknowledgement of every second segment and of the last, sent in batches at an even rate.
+ * Arguments: ADDRESS PORT SUBNET FLOWS RATE SECONDS PER_FLOW BODY. SUBNET is the second byte of the clients' addresses;
+ * RATE counts exchanges a second; after PER_FLOW exchanges a connection is closed and another opened (0 = never); BODY is
+ * the length of a response's content. Prints one line of JSON.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -15,7 +16,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { BATCH = 512, SLOT = 512, HEADERS = 8 + 14 + 20 + 20, FIN = 1, SYN = 2, PUSH = 8, ACK = 16 };
+enum { BATCH = 512, SLOT = 1536, HEADERS = 8 + 14 + 20 + 20, SEGMENT = 1400, BODY = 1 << 20, FIN = 1, SYN = 2, PUSH = 8, ACK = 16 };
 
 struct flow {
   uint32_t address, client, server, exchanges;
@@ -28,7 +29,7 @@ static struct mmsghdr messages[BATCH];
 static unsigned filled;
 static uint64_t packets, failures;
 static int descriptor;
-static char request[256], response[256];
+static char request[256], response[256 + BODY];
 static int request_length, response_length;
 
 static double now(void) {
@@ -110,21 +111,24 @@ static void exchange(struct flow *flow, uint32_t id) {
   memcpy(request + request_length - 14, digits, 10);
   emit(flow, 1, PUSH | ACK, request, request_length);
   flow->client += request_length;
-  emit(flow, 0, PUSH | ACK, response, response_length);
-  flow->server += response_length;
-  emit(flow, 1, ACK, "", 0);
+  for (int at = 0, segments = 1; at < response_length; at += SEGMENT, segments++) {
+    int length = response_length - at < SEGMENT ? response_length - at : SEGMENT, last = at + length == response_length;
+    emit(flow, 0, last ? PUSH | ACK : ACK, response + at, length);
+    flow->server += length;
+    if (last || segments % 2 == 0) emit(flow, 1, ACK, "", 0);
+  }
   flow->exchanges++;
 }
 
 int main(int count, char **values) {
-  if (count != 8) {
-    fprintf(stderr, "usage: %s ADDRESS PORT SUBNET FLOWS RATE SECONDS PER_FLOW\n", values[0]);
+  if (count != 9) {
+    fprintf(stderr, "usage: %s ADDRESS PORT SUBNET FLOWS RATE SECONDS PER_FLOW BODY\n", values[0]);
     return 2;
   }
-  unsigned subnet = atoi(values[3]), flows = atoi(values[4]), per_flow = atoi(values[7]);
+  unsigned subnet = atoi(values[3]), flows = atoi(values[4]), per_flow = atoi(values[7]), body = atoi(values[8]);
   double rate = atof(values[5]), seconds = atof(values[6]);
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(atoi(values[2]))};
-  if (inet_pton(AF_INET, values[1], &to.sin_addr) != 1 || flows == 0 || rate <= 0) return 2;
+  if (inet_pton(AF_INET, values[1], &to.sin_addr) != 1 || flows == 0 || rate <= 0 || body > BODY) return 2;
   struct flow *all = calloc(flows, sizeof *all);
   descriptor = socket(AF_INET, SOCK_DGRAM, 0);
   int size = 4 << 20;
@@ -137,7 +141,9 @@ int main(int count, char **values) {
     messages[slot].msg_hdr.msg_iovlen = 1;
   }
   request_length = sprintf(request, "GET /item/0000000000 HTTP/1.1\r\nHost: shop.example\r\nX-Id: 0000000000\r\n\r\n");
-  response_length = sprintf(response, "HTTP/1.1 200 OK\r\nContent-Length: 64\r\n\r\n%064d", 7);
+  response_length = sprintf(response, "HTTP/1.1 200 OK\r\nContent-Length: %u\r\n\r\n", body);
+  memset(response + response_length, 'r', body);
+  response_length += body;
   for (unsigned index = 0; index < flows; index++) {
     all[index].address = 0x0a000000 | subnet << 16 | (index & 0xffff);
     all[index].port = 20000 + index % 20000;

@@ -15,12 +15,17 @@ export interface Load {
   /** Second byte of the clients' addresses: another one for another set of connections. */
   subnet: number;
   flows: number;
-  /** Exchanges a second, three packets each. */
+  /** Exchanges a second, at least three packets each. */
   rate: number;
   seconds: number;
   /** Exchanges after which a connection is closed and another opened; 0 = never. */
   perFlow?: number;
+  /** Length of the content of each response in bytes. */
+  bodyBytes?: number;
 }
+
+/** What a response carries when nothing else is asked for. */
+export const shortBodyBytes = 64;
 
 /** Compiles the packet source into a folder and returns the program's path; throws where there is no C compiler. */
 export function buildMirrorLoad(folder: string): string {
@@ -31,8 +36,8 @@ export function buildMirrorLoad(folder: string): string {
 
 /** Sends mirrored traffic to a VXLAN intake on this machine. */
 export async function offer(program: string, load: Load): Promise<Offered> {
-  const { port, subnet, flows, rate, seconds, perFlow } = load;
-  const values = ["127.0.0.1", port, subnet, flows, rate, seconds, perFlow ?? 0].map(String);
+  const { port, subnet, flows, rate, seconds, perFlow = 0, bodyBytes = shortBodyBytes } = load;
+  const values = ["127.0.0.1", port, subnet, flows, rate, seconds, perFlow, bodyBytes].map(String);
   const child = spawn(program, values, { stdio: ["ignore", "pipe", "inherit"] });
   let text = "";
   child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+
+import { shortBodyBytes } from "./mirrorLoad";
 
 /** Requests that a shadow server has seen. */
 export interface Served {
@@ -29,16 +31,23 @@ http {
   server {
     listen 127.0.0.1:${port} backlog=16384;
     access_log ${folder}/corrupt.log combined if=$corrupt;
-    location / { if ($corrupt) { return 400; } return 200 "${"r".repeat(64)}"; }
+    open_file_cache max=10; sendfile on; root ${folder};
+    location / { if ($corrupt) { return 400; } rewrite ^ /content break; }
   }
   server { listen 127.0.0.1:${port + 1}; access_log off; location / { stub_status; } }
 }`;
 }
 
-/** Starts the server in a folder of its own; it listens on `port`, its counters are on the next one. */
-export async function startNginxShadow(parent: string, port: number): Promise<NginxShadow> {
+/** Starts the server in a folder of its own; every answer has `bodyBytes` of content. It listens on `port`, its counters are on the next one. */
+export async function startNginxShadow(
+  parent: string,
+  port: number,
+  bodyBytes: number = shortBodyBytes,
+): Promise<NginxShadow> {
   const folder = join(parent, `nginx-${port}`);
   mkdirSync(folder);
+  chmodSync(parent, 0o755);
+  writeFileSync(join(folder, "content"), "r".repeat(bodyBytes));
   writeFileSync(join(folder, "nginx.conf"), configuration(folder, port));
   const child = spawn("nginx", ["-c", join(folder, "nginx.conf"), "-e", join(folder, "error.log")], {
     stdio: "inherit",
