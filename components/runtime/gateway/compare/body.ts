@@ -4,60 +4,111 @@ import { keptCopy } from "../intake/keep";
 
 /** Bodies up to this many bytes are kept for comparing JSON fields. */
 const keptBytes = 262_144;
-/** A first piece up to this many bytes is put aside, because it is mostly the only one. */
+/** A first piece up to this many bytes gets memory of its own size, because it is mostly the only one. */
 const shortBytes = 8_192;
+const blockBytes = 65_536;
+/** Blocks that may be in use at a time; what comes beyond is digested piece by piece. */
+const maximumBlocks = 64;
+
+const spareBlocks: Buffer[] = [];
+let blocksInUse = 0;
+
+function takeBlock(): Buffer | undefined {
+  if (blocksInUse === maximumBlocks) return undefined;
+  blocksInUse++;
+  return spareBlocks.pop() ?? Buffer.allocUnsafeSlow(blockBytes);
+}
 
 /**
- * Digest of a response's content, computed as it arrives; content that could be JSON is kept up to a bound. Bytes are
- * taken over at once: the caller may use their memory again.
+ * Digest of a response's content. As long as it fits, the content is gathered in one piece: it is digested in one go,
+ * and not at all when the other side's is the same. Bytes are taken over at once: the caller may use their memory again.
  */
 export class BodyDigest {
   bytes = 0;
-  private first: Buffer | undefined;
+  /** All bytes so far, as long as they are gathered. */
+  private whole: Buffer | undefined;
+  private block: Buffer | undefined;
   private streaming: Hash | undefined;
+  /** Content that could be JSON, once it is no longer gathered. */
   private parts: Buffer[] | undefined;
   private known: string | undefined;
 
-  constructor(keepsContent: boolean) {
-    this.parts = keepsContent ? [] : undefined;
-  }
+  constructor(private keepsContent: boolean) {}
 
   add(buffer: Buffer, from: number, to: number): void {
     if (to <= from) return;
     const before = this.bytes;
     this.bytes += to - from;
-    const short = before === 0 && to - from <= shortBytes;
-    const copied = short || (this.parts !== undefined && this.bytes <= keptBytes);
-    const part = copied ? keptCopy(buffer, from, to) : buffer.subarray(from, to);
-    if (this.bytes > keptBytes) this.parts = undefined;
-    else this.parts?.push(part);
-    if (short) {
-      this.first = part;
-      return;
-    }
-    this.streaming ??= createHash("sha256");
-    if (this.first !== undefined) this.streaming.update(this.first);
-    this.first = undefined;
-    this.streaming.update(part);
+    if (before === 0 && this.bytes <= shortBytes) this.whole = keptCopy(buffer, from, to);
+    else if (this.streaming !== undefined || !this.gather(buffer, from, to, before))
+      this.stream(buffer, from, to, before);
   }
 
-  /** First 32 hexadecimal digits of the SHA-256 of all bytes; costs nothing when `other` has the same short content. */
+  /** First 32 hexadecimal digits of the SHA-256 of all bytes. */
   digest(other?: BodyDigest): string {
     if (this.known !== undefined) return this.known;
-    if (other?.known !== undefined && this.equalsShort(other)) return (this.known = other.known);
-    const full =
-      this.streaming === undefined ? hash("sha256", this.first ?? nothing, "hex") : this.streaming.digest("hex");
+    if (other?.known !== undefined && this.equals(other)) return (this.known = other.known);
+    const { streaming, gathered = nothing } = this;
+    const full = streaming === undefined ? hash("sha256", gathered, "hex") : streaming.digest("hex");
     return (this.known = full.slice(0, 32));
   }
 
   /** The content, when it was kept whole. */
   content(): Buffer | undefined {
-    return this.parts === undefined ? undefined : Buffer.concat(this.parts);
+    if (!this.keepsContent) return undefined;
+    return this.streaming === undefined ? Buffer.from(this.gathered ?? nothing) : Buffer.concat(this.parts!);
   }
 
-  private equalsShort(other: BodyDigest): boolean {
+  /** Gives up the content; its digest, if it has been asked for, stays. */
+  release(): void {
+    this.giveBlockBack();
+    this.parts = undefined;
+    this.keepsContent = false;
+  }
+
+  private giveBlockBack(): void {
+    if (this.block !== undefined) {
+      spareBlocks.push(this.block);
+      blocksInUse--;
+    }
+    this.whole = this.block = undefined;
+  }
+
+  private get gathered(): Buffer | undefined {
+    return this.block === undefined ? this.whole : this.block.subarray(0, this.bytes);
+  }
+
+  /** Puts bytes behind those that are gathered; false when there is no room. */
+  private gather(buffer: Buffer, from: number, to: number, before: number): boolean {
+    if (this.bytes > blockBytes) return false;
+    if (this.block === undefined) {
+      this.block = takeBlock();
+      if (this.block === undefined) return false;
+      this.whole?.copy(this.block);
+    }
+    buffer.copy(this.block, before, from, to);
+    return true;
+  }
+
+  private stream(buffer: Buffer, from: number, to: number, before: number): void {
+    const piece = buffer.subarray(from, to);
+    if (this.streaming === undefined) {
+      const gathered = before === 0 ? nothing : (this.block?.subarray(0, before) ?? this.whole!);
+      this.streaming = createHash("sha256").update(gathered);
+      if (this.keepsContent) this.parts = [Buffer.from(gathered)];
+      this.giveBlockBack();
+    }
+    this.streaming.update(piece);
+    if (this.bytes > keptBytes) this.keepsContent = false;
+    if (this.keepsContent) this.parts?.push(Buffer.from(piece));
+    else this.parts = undefined;
+  }
+
+  private equals(other: BodyDigest): boolean {
     if (this.bytes !== other.bytes || this.streaming !== undefined || other.streaming !== undefined) return false;
-    return this.first === undefined || (other.first !== undefined && this.first.equals(other.first));
+    if (this.bytes === 0) return true;
+    const [mine, its] = [this.gathered, other.gathered];
+    return mine !== undefined && its !== undefined && mine.equals(its);
   }
 }
 

@@ -9,7 +9,8 @@ export interface ShadowReader {
   /** What came cannot be framed: the connection is of no use any more. */
   readonly broken: boolean;
   add(exchange: Exchange): void;
-  push(chunk: Buffer, time: number): void;
+  /** The first `length` bytes came; their memory is used again after the call. */
+  push(bytes: Buffer, length: number, time: number): void;
   /** The connection is over; what still waits gets this error. */
   ended(error: string, time: number): void;
   /** Whether this exchange may be sent now, or has to wait for an earlier answer as its client did. */

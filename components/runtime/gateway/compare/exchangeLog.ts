@@ -18,6 +18,14 @@ export class Side implements ExchangeSide {
   settled = false;
 }
 
+/** Whoever has an exchange in hand. */
+export interface ExchangeOwner {
+  /** The shadow did not answer in time. */
+  timedOut(exchange: Exchange): void;
+}
+
+const none: readonly never[] = [];
+
 /** One request and both of its responses. */
 export class Exchange {
   readonly live = new Side();
@@ -33,13 +41,12 @@ export class Exchange {
   peerOffset = 0;
   lagMilliseconds = 0;
   /** Exchanges that the shadow has to answer before this one is sent. */
-  after: readonly Exchange[] = [];
+  after: readonly Exchange[] = none;
   /** Makes the request ready once they are answered. */
   complete: (() => void) | undefined;
   /** Told when the shadow's side is settled. */
-  readonly followers: (() => void)[] = [];
-  /** Told when the shadow did not answer in time. */
-  timedOut: ((exchange: Exchange) => void) | undefined;
+  followers: readonly (() => void)[] = none;
+  owner: ExchangeOwner | undefined;
   /** Whether the last of `parts` lie in memory that is used again when the call that brought them has returned. */
   borrowed = false;
   private ownParts = 0;
@@ -55,6 +62,10 @@ export class Exchange {
     this.live.start = start;
   }
 
+  follow(follower: () => void): void {
+    this.followers = [...this.followers, follower];
+  }
+
   /** Takes `parts` into memory of its own; to be called by whoever holds them longer than the call that brought them. */
   own(): void {
     if (!this.borrowed) return;
@@ -64,6 +75,12 @@ export class Exchange {
       this.parts[this.ownParts] = keptCopy(part, 0, part.length);
     }
   }
+}
+
+function releaseBodies({ live, shadow }: Exchange): void {
+  live.body?.release();
+  shadow.body?.release();
+  live.body = shadow.body = undefined;
 }
 
 const fieldPathLimit = 10_000;
@@ -96,6 +113,7 @@ export class ExchangeLog {
   forget(exchange: Exchange): void {
     exchange.replayed = false;
     exchange.parts = [];
+    releaseBodies(exchange);
     if (this.pending.delete(exchange)) this.stats.requests.replayed--;
   }
 
@@ -108,10 +126,11 @@ export class ExchangeLog {
       side.bytes = side.body.bytes;
       if (side.error === undefined)
         side.digest = side.body.digest((side === exchange.shadow ? exchange.live : exchange.shadow).body);
+      if (!exchange.replayed) side.body.release();
     }
     if (side === exchange.shadow && exchange.replayed) this.countShadow(exchange);
     if (exchange.replayed && exchange.live.settled && exchange.shadow.settled) this.finish(exchange);
-    if (side === exchange.shadow) for (const follower of exchange.followers.splice(0)) follower();
+    if (side === exchange.shadow && exchange.followers.length > 0) this.tellFollowers(exchange);
   }
 
   /** Settles what has waited too long. */
@@ -123,7 +142,7 @@ export class ExchangeLog {
       if (!exchange.shadow.settled && now - (begun === 0 ? exchange.due : begun) >= timeout) {
         if (begun === 0) exchange.shadow.start = exchange.due;
         this.settle(exchange, exchange.shadow, "timeout");
-        exchange.timedOut?.(exchange);
+        exchange.owner?.timedOut(exchange);
       }
       this.settle(exchange, exchange.live, "timeout");
     }
@@ -136,6 +155,12 @@ export class ExchangeLog {
       this.settle(exchange, exchange.shadow, "timeout");
       this.settle(exchange, exchange.live, "timeout");
     }
+  }
+
+  private tellFollowers(exchange: Exchange): void {
+    const { followers } = exchange;
+    exchange.followers = none;
+    for (const follower of followers) follower();
   }
 
   private countShadow({ shadow }: Exchange): void {
@@ -165,7 +190,7 @@ export class ExchangeLog {
       if (sample.equal) compare.equal++;
       else this.explain(exchange, sample);
     }
-    live.body = shadow.body = undefined;
+    releaseBodies(exchange);
     exchange.parts = [];
     this.write(sample);
   }

@@ -5,7 +5,9 @@ export type FramerState =
   "head" | "length" | "chunkSize" | "chunkData" | "chunkEnd" | "trailer" | "untilClose" | "done";
 
 /** Takes the content of a message without its framing. */
-export type BodySink = (buffer: Buffer, from: number, to: number) => void;
+export interface BodySink {
+  takeBody(buffer: Buffer, from: number, to: number): void;
+}
 
 const maximumHead = 65_536;
 const maximumChunkLine = 4_096;
@@ -64,7 +66,7 @@ export class Http1Framer {
       case "chunkData":
         return this.readCounted(chunk, at, to);
       case "untilClose":
-        this.body?.(chunk, at, to);
+        this.body?.takeBody(chunk, at, to);
         return to;
       default:
         return this.readLine(chunk, at, to);
@@ -121,7 +123,7 @@ export class Http1Framer {
 
   private readCounted(chunk: Buffer, at: number, to: number): number {
     const take = Math.min(this.left, to - at);
-    this.body?.(chunk, at, at + take);
+    this.body?.takeBody(chunk, at, at + take);
     this.left -= take;
     if (this.left === 0) this.state = this.state === "length" ? "done" : "chunkEnd";
     return at + take;

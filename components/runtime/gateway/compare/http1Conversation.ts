@@ -187,6 +187,7 @@ export class Http1Conversation implements Conversation {
     const head = this.framer.head;
     exchange.method = head?.method;
     exchange.path = head?.target;
+    this.framer.reset();
     exchange.due = time;
     if (this.flow.shedCause !== undefined) {
       bump(this.flow.stats.requests.shed, this.flow.shedCause);

@@ -1,10 +1,10 @@
 import type { ResponseObserver } from "../replay/hooks/hook";
 import { BodyDigest } from "./body";
 import type { Exchange, ExchangeLog, Side } from "./exchangeLog";
-import { Http1Framer } from "./http1";
+import { Http1Framer, type BodySink } from "./http1";
 
 /** Reads HTTP/1.x responses from one side's byte stream and gives them, in order, to the exchanges that wait. */
-export class Http1Responses {
+export class Http1Responses implements BodySink {
   /** Exchanges whose responses are still to come, oldest first. */
   readonly waiting: Exchange[] = [];
   /** Final responses begun so far, also those for which no exchange waited. */
@@ -23,7 +23,7 @@ export class Http1Responses {
     private readonly log: ExchangeLog,
     private readonly observer?: ResponseObserver,
   ) {
-    this.framer = new Http1Framer("response", (buffer, from, to) => this.takeBody(buffer, from, to));
+    this.framer = new Http1Framer("response", this);
     this.framer.keepsHead = observer !== undefined;
   }
 
@@ -82,8 +82,8 @@ export class Http1Responses {
     if (this.counted) return;
     this.counted = true;
     this.finals++;
-    this.body ??= new BodyDigest(json);
     if (exchange === undefined) return;
+    this.body ??= new BodyDigest(json);
     const side = this.sideOf(exchange);
     side.status = status;
     side.firstByte = this.firstByte;
@@ -91,7 +91,8 @@ export class Http1Responses {
     this.observer?.head(exchange, this.which, this.framer.headText);
   }
 
-  private takeBody(buffer: Buffer, from: number, to: number): void {
+  takeBody(buffer: Buffer, from: number, to: number): void {
+    if (this.waiting.length === 0) return;
     this.body ??= new BodyDigest(this.framer.head?.json ?? false);
     this.body.add(buffer, from, to);
   }

@@ -26,7 +26,12 @@ export class RawShadowReader implements ShadowReader {
     this.waiting.push(exchange);
   }
 
-  push(chunk: Buffer, time: number): void {
+  push(bytes: Buffer, length: number, time: number): void {
+    this.take(bytes, 0, length, time);
+  }
+
+  /** Bytes `from`–`to` came. */
+  take(bytes: Buffer, from: number, to: number, time: number): void {
     this.greetingExpected = false;
     this.lastByte = time;
     const [exchange] = this.waiting;
@@ -35,7 +40,7 @@ export class RawShadowReader implements ShadowReader {
     shadow.firstByte ??= time;
     shadow.end = time;
     shadow.body ??= new BodyDigest(false);
-    shadow.body.add(chunk, 0, chunk.length);
+    shadow.body.add(bytes, from, to);
   }
 
   ended(error: string): void {
@@ -71,15 +76,18 @@ export class RawShadowReader implements ShadowReader {
 /** Reads HTTP/1.x responses from a shadow connection, and turns after an upgrade. */
 export class Http1ShadowReader implements ShadowReader {
   private readonly responses: Http1Responses;
-  private readonly raw: RawShadowReader;
+  /** What comes after an upgrade. */
+  private raw: RawShadowReader | undefined;
 
-  constructor(log: ExchangeLog, observer: ResponseObserver | undefined) {
+  constructor(
+    private readonly log: ExchangeLog,
+    observer: ResponseObserver | undefined,
+  ) {
     this.responses = new Http1Responses("shadow", log, observer);
-    this.raw = new RawShadowReader(log, false);
   }
 
   get waiting(): readonly Exchange[] {
-    return this.responses.waiting.length > 0 ? this.responses.waiting : this.raw.waiting;
+    return this.raw === undefined || this.responses.waiting.length > 0 ? this.responses.waiting : this.raw.waiting;
   }
 
   get broken(): boolean {
@@ -87,26 +95,30 @@ export class Http1ShadowReader implements ShadowReader {
   }
 
   add(exchange: Exchange): void {
-    if (exchange.protocol === "raw") this.raw.add(exchange);
+    if (exchange.protocol === "raw") this.afterUpgrade().add(exchange);
     else this.responses.waiting.push(exchange);
   }
 
-  push(chunk: Buffer, time: number): void {
-    const at = this.responses.push(chunk, 0, chunk.length, time);
-    if (this.responses.upgraded && at < chunk.length) this.raw.push(chunk.subarray(at), time);
+  push(bytes: Buffer, length: number, time: number): void {
+    const at = this.responses.push(bytes, 0, length, time);
+    if (this.responses.upgraded && at < length) this.afterUpgrade().take(bytes, at, length, time);
   }
 
   ended(error: string, time: number): void {
     if (!this.responses.upgraded) this.responses.ended(error, time);
-    this.raw.ended(error);
+    this.raw?.ended(error);
   }
 
   maySend(exchange: Exchange, now: number): boolean {
     if (exchange.protocol !== "raw") return true;
-    return this.responses.upgraded && this.raw.maySend(exchange, now);
+    return this.responses.upgraded && this.afterUpgrade().maySend(exchange, now);
   }
 
   tick(now: number): void {
-    this.raw.tick(now);
+    this.raw?.tick(now);
+  }
+
+  private afterUpgrade(): RawShadowReader {
+    return (this.raw ??= new RawShadowReader(this.log, false));
   }
 }

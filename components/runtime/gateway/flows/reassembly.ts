@@ -1,6 +1,7 @@
 import { keptCopy } from "../intake/keep";
+import { LastSegment } from "./lastSegment";
 
-/** What a direction of a TCP connection yields, in order. */
+/** Takes what both directions of a TCP connection yield, each in order. */
 export interface StreamSink {
   /**
    * Bytes `from`–`to` of the chunk come next. `offset` is their position in the stream, `peerOffset` how much of the other
@@ -8,6 +9,7 @@ export interface StreamSink {
    * of the receiver, which is used again after the call.
    */
   data(
+    fromClient: boolean,
     chunk: Buffer,
     from: number,
     to: number,
@@ -16,10 +18,10 @@ export interface StreamSink {
     peerOffset: number,
     segmentStart: boolean,
   ): void;
-  /** `length` bytes from `offset` on will never come. */
-  hole(offset: number, length: number): void;
+  /** The next `length` bytes will never come. */
+  hole(fromClient: boolean, length: number): void;
   /** The sender has ended this direction. */
-  end(time: number): void;
+  end(fromClient: boolean, time: number): void;
 }
 
 interface Segment {
@@ -32,9 +34,6 @@ interface Segment {
 
 /** An acknowledgement further ahead than the largest TCP window cannot be one of this connection. */
 const largestWindow = 2 ** 30;
-
-/** Segments up to this length are remembered, so that a repetition that differs is seen. */
-const rememberedBytes = 2_048;
 
 /** Counters that all streams share. */
 export interface ReassemblyCounters {
@@ -55,8 +54,7 @@ export class StreamReassembler {
   private nextSequence = 0;
   private endOffset = -1;
   private ended = false;
-  private lastBytes: Buffer | undefined;
-  private lastLength = 0;
+  private readonly last = new LastSegment();
   /** False until the first packet told where the stream is. */
   started = false;
   /** Bytes held because something before them is missing. */
@@ -66,6 +64,7 @@ export class StreamReassembler {
 
   constructor(
     private readonly sink: StreamSink,
+    private readonly fromClient: boolean,
     private readonly counters: ReassemblyCounters,
   ) {}
 
@@ -144,8 +143,7 @@ export class StreamReassembler {
     this.segments = [];
     this.heldBytes = 0;
     this.holeSince = 0;
-    this.lastBytes = undefined;
-    this.lastLength = 0;
+    this.last.clear();
     this.ended = true;
   }
 
@@ -160,8 +158,8 @@ export class StreamReassembler {
       const length = until - this.nextOffset;
       this.counters.holes++;
       this.counters.holeBytes += length;
-      this.sink.hole(this.nextOffset, length);
-      this.lastLength = 0;
+      this.sink.hole(this.fromClient, length);
+      this.last.forget();
       this.advance(length);
     }
     this.drain();
@@ -177,19 +175,8 @@ export class StreamReassembler {
   ): void {
     const offset = this.nextOffset;
     this.advance(to - from);
-    this.remember(buffer, from, to);
-    this.sink.data(buffer, from, to, time, offset, peerOffset, segmentStart);
-  }
-
-  /** A copy, because a view would keep the whole memory alive that the segment lies in. */
-  private remember(buffer: Buffer, from: number, to: number): void {
-    const length = to - from;
-    this.lastLength = length <= rememberedBytes ? length : 0;
-    if (this.lastLength === 0) return;
-    if (this.lastBytes === undefined || this.lastBytes.length < length) {
-      this.lastBytes = Buffer.allocUnsafeSlow(Math.min(rememberedBytes, Math.ceil(length / 256) * 256));
-    }
-    buffer.copy(this.lastBytes, 0, from, to);
+    this.last.set(buffer, from, to);
+    this.sink.data(this.fromClient, buffer, from, to, time, offset, peerOffset, segmentStart);
   }
 
   private advance(length: number): void {
@@ -255,21 +242,21 @@ export class StreamReassembler {
   /** Compares a repeated segment with the last bytes delivered, as far as they are still known. */
   private noteRetransmission(buffer: Buffer, start: number, end: number, offset: number): void {
     this.counters.retransmittedSegments++;
-    if (this.lastBytes === undefined || this.lastLength === 0) return;
-    const known = this.lastBytes.subarray(0, this.lastLength);
-    const knownStart = this.nextOffset - known.length;
+    if (this.last.length === 0) return;
+    const knownStart = this.nextOffset - this.last.length;
     const from = Math.max(offset, knownStart);
     const to = Math.min(offset + end - start, this.nextOffset);
     if (to <= from) return;
-    const mine = buffer.subarray(start + from - offset, start + to - offset);
-    if (!mine.equals(known.subarray(from - knownStart, to - knownStart))) this.counters.overlapConflicts++;
+    if (!this.last.equals(from - knownStart, buffer, start + from - offset, to - from)) {
+      this.counters.overlapConflicts++;
+    }
   }
 
   private checkEnd(time: number): void {
     if (this.endOffset < 0 || this.ended) return;
     if (this.nextOffset >= this.endOffset) {
       this.ended = true;
-      this.sink.end(time);
+      this.sink.end(this.fromClient, time);
     } else if (this.holeSince === 0) {
       this.holeSince = time;
     }

@@ -1,4 +1,4 @@
-import type { Conversation, FlowContext } from "../compare/conversation";
+import type { Conversation, FlowContext, ShadowReader } from "../compare/conversation";
 import { framingOf } from "../compare/framings";
 import { Http1Conversation } from "../compare/http1Conversation";
 import { Http2Conversation } from "../compare/http2/http2Conversation";
@@ -8,7 +8,7 @@ import { Flag, type Packet } from "../intake/packet";
 import type { FlowLink } from "../replay/flowLink";
 import { Http2Link } from "../replay/http2Link";
 import type { Endpoint } from "../replay/shadowConnection";
-import { ShadowLink } from "../replay/shadowLink";
+import { ShadowLink, type LinkOwner } from "../replay/shadowLink";
 import { bump } from "../stats";
 import type { FlowShared, Standing } from "./flowShared";
 import { Opening, type FlowEvent } from "./opening";
@@ -21,7 +21,7 @@ const lateSynMilliseconds = 1_000;
 const lateSynBytes = 65_536;
 
 /** One live TCP connection: both byte streams, the conversation on them, and the shadow's side. */
-export class TcpFlow implements FlowContext {
+export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
   /** Where whole messages go. */
   readonly link: ShadowLink;
   /** The shadow's side of this flow, whatever it carries. */
@@ -58,18 +58,14 @@ export class TcpFlow implements FlowContext {
     undecided: boolean,
   ) {
     const { stats, selection } = shared;
-    this.client = new StreamReassembler(this.sink(true), stats.flows);
-    this.server = new StreamReassembler(this.sink(false), stats.flows);
+    this.client = new StreamReassembler(this, true, stats.flows);
+    this.server = new StreamReassembler(this, false, stats.flows);
     this.standing = undecided ? "undecided" : "carried";
     this.opening = new Opening(
       undecided ? selection.openingBytes : signatureBytes,
       undecided && selection.needsServerName,
     );
-    const owner = {
-      newReader: () => this.conversation!.newReader!(),
-      lagging: () => this.shed("lag"),
-    };
-    this.link = new ShadowLink(shared, target, source, owner, shared.limits.maximumLagMilliseconds);
+    this.link = new ShadowLink(shared, target, source, this, shared.limits.maximumLagMilliseconds);
     this.shadow = this.link;
     if (!undecided) this.countSelected();
   }
@@ -100,6 +96,14 @@ export class TcpFlow implements FlowContext {
 
   become(next: Conversation): void {
     this.conversation = next;
+  }
+
+  newReader(): ShadowReader {
+    return this.conversation!.newReader!();
+  }
+
+  lagging(): void {
+    this.shed("lag");
   }
 
   giveUp(): void {
@@ -218,31 +222,36 @@ export class TcpFlow implements FlowContext {
     this.stats.flows.tcp++;
   }
 
-  private sink(fromClient: boolean): StreamSink {
-    return {
-      data: (chunk, from, to, time, offset, peerOffset, segmentStart) => {
-        const { conversation } = this;
-        if (conversation?.readsInPlace === true) {
-          if (fromClient) conversation.clientData(chunk, from, to, time, offset, peerOffset, segmentStart);
-          else conversation.serverData(chunk, from, to, time, offset, peerOffset, segmentStart);
-        } else this.takeCopy(fromClient, keptCopy(chunk, from, to), time, offset, peerOffset, segmentStart);
-      },
-      hole: (_offset, length) => {
-        if (fromClient && this.opening !== undefined) {
-          this.holeInOpening = true;
-          this.opening.noteHole();
-        }
-        this.dispatch((conversation) => (fromClient ? conversation.clientHole(length) : conversation.serverHole()));
-      },
-      end: (time) => {
-        this.dispatch((conversation) =>
-          fromClient ? this.endClient(conversation, time) : conversation.serverEnd(time),
-        );
-        if (fromClient) this.clientEnded = true;
-        else this.serverEnded = true;
-        if (this.clientEnded && this.serverEnded) this.close("closed", "incomplete", time);
-      },
-    };
+  data(
+    fromClient: boolean,
+    chunk: Buffer,
+    from: number,
+    to: number,
+    time: number,
+    offset: number,
+    peerOffset: number,
+    segmentStart: boolean,
+  ): void {
+    const { conversation } = this;
+    if (conversation?.readsInPlace === true) {
+      if (fromClient) conversation.clientData(chunk, from, to, time, offset, peerOffset, segmentStart);
+      else conversation.serverData(chunk, from, to, time, offset, peerOffset, segmentStart);
+    } else this.takeCopy(fromClient, keptCopy(chunk, from, to), time, offset, peerOffset, segmentStart);
+  }
+
+  hole(fromClient: boolean, length: number): void {
+    if (fromClient && this.opening !== undefined) {
+      this.holeInOpening = true;
+      this.opening.noteHole();
+    }
+    this.dispatch((conversation) => (fromClient ? conversation.clientHole(length) : conversation.serverHole()));
+  }
+
+  end(fromClient: boolean, time: number): void {
+    this.dispatch((conversation) => (fromClient ? this.endClient(conversation, time) : conversation.serverEnd(time)));
+    if (fromClient) this.clientEnded = true;
+    else this.serverEnded = true;
+    if (this.clientEnded && this.serverEnded) this.close("closed", "incomplete", time);
   }
 
   /** Bytes that are looked at later, or by a conversation that holds them. */

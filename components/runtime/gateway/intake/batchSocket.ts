@@ -18,6 +18,8 @@ const headerBytes = messageHeaderBytes + 8;
 const vectorBytes = 16;
 const controlBytes = 64;
 const batchesPerTurn = 8;
+/** A source that never pauses must not hold a stop. */
+const drainMilliseconds = 500;
 const blockBytes = slots * (headerBytes + vectorBytes + controlBytes + slotBytes);
 
 /** Memory of sockets that are closed, for the next ones: what a buffer may still show cannot be given back. */
@@ -107,6 +109,13 @@ export class BatchSocket implements TurnSource {
     this.dropped += (counter - this.lastCounter) >>> 0;
     this.lastCounter = counter;
     return this.dropped;
+  }
+
+  /** Reads what has come and nobody has looked at, so that a close loses none of it. */
+  drain(): void {
+    const until = now() + drainMilliseconds;
+    let received = slots;
+    while (received === slots && now() < until && !this.closed) received = this.receiveBatch();
   }
 
   /** Reads what is there; a full turn goes on after the other sockets had theirs. */

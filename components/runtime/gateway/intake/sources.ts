@@ -86,6 +86,7 @@ function batchedSource(
       else Object.assign(stats.intake, filtered.split(drops));
     },
     close: () => {
+      socket.drain();
       socket.close();
       return Promise.resolve();
     },

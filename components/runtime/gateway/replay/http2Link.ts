@@ -15,7 +15,7 @@ import {
 import type { Http2Sink } from "../compare/http2/http2Conversation";
 import { Http2ShadowReader } from "../compare/http2/shadowReader";
 import { reencode, type Http2Unit } from "../compare/http2/unit";
-import type { Exchange } from "../compare/exchangeLog";
+import type { Exchange, ExchangeOwner } from "../compare/exchangeLog";
 import { now } from "../time";
 import { ShadowConnection, type Endpoint, type ReplayDependencies } from "./shadowConnection";
 
@@ -28,7 +28,7 @@ const comparedSettings = [Setting.HeaderTableSize, Setting.InitialWindowSize, Se
  * beyond live's) is answered here. When the connection is gone, the next request begins a new one, whose header blocks
  * are written out, because the compression tables went with the old one.
  */
-export class Http2Link implements FlowLink, Http2Sink {
+export class Http2Link implements FlowLink, Http2Sink, ExchangeOwner {
   private connection: ShadowConnection | undefined;
   private reader: Http2ShadowReader | undefined;
   private readonly retired = new Set<ShadowConnection>();
@@ -65,7 +65,7 @@ export class Http2Link implements FlowLink, Http2Sink {
     if (unit.ends && unit.exchange !== undefined) {
       const { exchange } = unit;
       this.shared.log.replaying(exchange);
-      exchange.timedOut = () => this.timedOut(exchange);
+      exchange.owner = this;
     }
     this.enqueue(unit);
     this.pump();
@@ -128,7 +128,7 @@ export class Http2Link implements FlowLink, Http2Sink {
   }
 
   /** A connection that says nothing at all any more is not used for later requests. */
-  private timedOut(exchange: Exchange): void {
+  timedOut(exchange: Exchange): void {
     const { connection, reader } = this;
     for (const old of this.retired) old.retire();
     if (connection === undefined || reader === undefined || reader.lastData > exchange.shadow.start) return;
@@ -205,12 +205,13 @@ export class Http2Link implements FlowLink, Http2Sink {
     };
     const reader = new Http2ShadowReader(this.shared.log, owner, this.initialWindow);
     let greeted = !again;
-    const connection: ShadowConnection = new ShadowConnection(this.shared, this.target, this.source, reader, () => {
-      if (!connection.isConnected && connection.over) this.failFirst(reader.endedWith);
-      else if (!greeted && connection.isConnected) connection.writeBytes(this.opening);
-      greeted ||= connection.isConnected;
+    const progressed = (mine: ShadowConnection): void => {
+      if (!mine.isConnected && mine.over) this.failFirst(reader.endedWith);
+      else if (!greeted && mine.isConnected) mine.writeBytes(this.opening);
+      greeted ||= mine.isConnected;
       this.pump();
-    });
+    };
+    const connection = new ShadowConnection(this.shared, this.target, this.source, reader, { progressed });
     this.reader = reader;
     this.connection = connection;
   }

@@ -2,7 +2,7 @@ import type { ShadowReader } from "../compare/conversation";
 import type { Exchange, ExchangeLog } from "../compare/exchangeLog";
 import { bump, type GatewayStats } from "../stats";
 import { now } from "../time";
-import { connectWire, type Wire } from "./wire";
+import { connectWire, type Wire, type WireEvents } from "./wire";
 
 /** An address and a port. */
 export interface Endpoint {
@@ -34,8 +34,14 @@ function errorName(code: string): string {
   }
 }
 
+/** Whom a connection belongs to. */
+export interface ConnectionOwner {
+  /** It stands, something came, or it is over. */
+  progressed(connection: ShadowConnection): void;
+}
+
 /** One TCP connection to the shadow. It never retries: what it cannot deliver ends as an error in the samples. */
-export class ShadowConnection {
+export class ShadowConnection implements WireEvents {
   /** Takes no more messages: it is over, or an answer on it has timed out. */
   retired = false;
   /** Bytes handed over that the kernel has not taken yet. */
@@ -55,11 +61,11 @@ export class ShadowConnection {
 
   /** Whether bytes can be written. */
   get isConnected(): boolean {
-    return this.connected && this.wire !== undefined;
+    return this.stands && this.wire !== undefined;
   }
 
   private wire: Wire | undefined;
-  private connected = false;
+  private stands = false;
   private ended = false;
   /** When something last came, once this side has ended. */
   private lastData = 0;
@@ -75,7 +81,7 @@ export class ShadowConnection {
     private readonly target: Endpoint,
     private readonly source: Endpoint | undefined,
     readonly reader: ShadowReader,
-    private readonly progressed: () => void,
+    private readonly owner: ConnectionOwner,
   ) {
     shared.stats.replay.connections++;
     shared.stats.replay.openConnections++;
@@ -85,7 +91,7 @@ export class ShadowConnection {
   /** Writes the message now, or as soon as the connection stands. */
   send(exchange: Exchange): void {
     this.reader.add(exchange);
-    if (!this.connected) {
+    if (!this.stands) {
       this.unsent.push(exchange);
       this.unsentBytes += exchange.requestBytes;
       return;
@@ -140,23 +146,24 @@ export class ShadowConnection {
 
   private open(localPort: number | undefined): void {
     this.portTried = localPort !== undefined;
-    this.wire = connectWire(this.target, this.source, localPort, {
-      connected: () => this.takeConnected(),
-      data: (buffer, length, time) => this.takeData(buffer, length, time),
-      closed: (error) => (error === undefined ? this.conclude("closed") : this.failed(error)),
-    });
+    this.wire = connectWire(this.target, this.source, localPort, this);
   }
 
-  private takeData(buffer: Buffer, length: number, time: number): void {
+  closed(error: string | undefined): void {
+    if (error === undefined) this.conclude("closed");
+    else this.failed(error);
+  }
+
+  data(buffer: Buffer, length: number, time: number): void {
     this.lastData = time;
-    this.reader.push(buffer.subarray(0, length), time);
+    this.reader.push(buffer, length, time);
     if (this.reader.broken) this.conclude("malformed");
     else this.afterData();
   }
 
   private failed(code: string): void {
     const taken = code === "EADDRINUSE" || code === "EADDRNOTAVAIL";
-    if (taken && this.portTried && !this.connected) {
+    if (taken && this.portTried && !this.stands) {
       this.shared.stats.replay.sourcePortTaken++;
       this.wire?.destroy(false);
       this.open(undefined);
@@ -167,14 +174,14 @@ export class ShadowConnection {
     this.conclude(name);
   }
 
-  private takeConnected(): void {
-    this.connected = true;
+  connected(): void {
+    this.stands = true;
     const { unsent } = this;
     this.unsent = [];
     this.unsentBytes = 0;
     for (const exchange of unsent) this.write(exchange);
     if (this.finishing) this.endWhenIdle();
-    this.progressed();
+    this.owner.progressed(this);
   }
 
   private write(exchange: Exchange): void {
@@ -188,7 +195,7 @@ export class ShadowConnection {
 
   private afterData(): void {
     if (this.finishing || this.retired) this.endWhenIdle();
-    this.progressed();
+    this.owner.progressed(this);
   }
 
   private get busy(): boolean {
@@ -208,11 +215,11 @@ export class ShadowConnection {
   }
 
   private endWritable(): void {
-    if (this.connected && !this.ended) {
+    if (this.stands && !this.ended) {
       this.ended = true;
       this.lastData = now();
       this.wire?.end();
-    } else if (!this.connected && this.unsent.length === 0) this.conclude("closed");
+    } else if (!this.stands && this.unsent.length === 0) this.conclude("closed");
   }
 
   private concludeByReset(): void {
@@ -233,6 +240,6 @@ export class ShadowConnection {
     for (const exchange of this.unsent.splice(0)) if (exchange.shadow.start === 0) exchange.shadow.start = time;
     this.unsentBytes = 0;
     this.reader.ended(error, time);
-    this.progressed();
+    this.owner.progressed(this);
   }
 }

@@ -1,11 +1,13 @@
 import type { MessageSink, ShadowReader } from "../compare/conversation";
-import type { Exchange } from "../compare/exchangeLog";
+import type { Exchange, ExchangeOwner } from "../compare/exchangeLog";
 import { now } from "../time";
 import type { FlowLink } from "./flowLink";
-import { ShadowConnection, type Endpoint, type ReplayDependencies } from "./shadowConnection";
+import { ShadowConnection, type ConnectionOwner, type Endpoint, type ReplayDependencies } from "./shadowConnection";
 
 /** More than these are woken by the next tick. */
 const maximumFollowers = 64;
+
+const none: readonly never[] = [];
 
 /** What a link asks of its flow. */
 export interface LinkOwner {
@@ -18,9 +20,9 @@ export interface LinkOwner {
  * The shadow's side of one live flow: one connection, opened when the first message begins. When it is gone or has
  * stopped answering, the next message gets a fresh one, so that a shadow that recovers is seen to.
  */
-export class ShadowLink implements FlowLink, MessageSink {
+export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, ExchangeOwner {
   private connection: ShadowConnection | undefined;
-  private retired = new Set<ShadowConnection>();
+  private retired: readonly ShadowConnection[] = none;
   private queue: Exchange[] = [];
   private queueBytes = 0;
   private opened = false;
@@ -42,7 +44,7 @@ export class ShadowLink implements FlowLink, MessageSink {
 
   /** Whether nothing waits and no connection is open. */
   get idle(): boolean {
-    return this.queue.length === 0 && this.connection === undefined && this.retired.size === 0;
+    return this.queue.length === 0 && this.connection === undefined && this.retired.length === 0;
   }
 
   prepare(): void {
@@ -51,7 +53,7 @@ export class ShadowLink implements FlowLink, MessageSink {
 
   send(exchange: Exchange): void {
     this.shared.log.replaying(exchange);
-    exchange.timedOut = (late) => this.timedOut(late);
+    exchange.owner = this;
     this.enqueue(exchange);
     this.pump();
     exchange.own();
@@ -103,7 +105,7 @@ export class ShadowLink implements FlowLink, MessageSink {
     for (const connection of this.retired) connection.retire();
     const { connection } = this;
     if (connection?.reader.waiting.includes(exchange) === true) {
-      this.retired.add(connection);
+      this.retired = [...this.retired, connection];
       this.connection = undefined;
       connection.retire();
     }
@@ -119,15 +121,19 @@ export class ShadowLink implements FlowLink, MessageSink {
     this.pump();
   }
 
+  progressed(): void {
+    this.pump();
+  }
+
   private pump(): void {
     if (this.pumping) return;
     this.pumping = true;
     if (this.connection?.retired === true) this.connection = undefined;
     if (this.connection?.hasEnded === true && this.queue.length > 0) {
-      this.retired.add(this.connection);
+      this.retired = [...this.retired, this.connection];
       this.connection = undefined;
     }
-    for (const connection of this.retired) if (connection.over) this.retired.delete(connection);
+    if (this.retired.length > 0) this.retired = this.retired.filter(({ over }) => !over);
     let [first] = this.queue;
     while (first !== undefined && this.isComplete(first)) {
       this.connection ??= this.open();
@@ -151,14 +157,15 @@ export class ShadowLink implements FlowLink, MessageSink {
 
   /** Whether a request has everything that it waited for; if not, sending goes on as soon as it has. */
   private isComplete(exchange: Exchange): boolean {
+    if (exchange.complete === undefined) return true;
     const open = exchange.after.find(({ shadow, replayed }) => replayed && !shadow.settled);
     if (open !== undefined) {
-      if (open.followers.length < maximumFollowers) open.followers.push(() => setImmediate(() => this.pump()));
+      if (open.followers.length < maximumFollowers) open.follow(() => setImmediate(() => this.pump()));
       return false;
     }
     exchange.after = [];
     this.queueBytes -= exchange.requestBytes;
-    exchange.complete?.();
+    exchange.complete();
     exchange.complete = undefined;
     this.queueBytes += exchange.requestBytes;
     return true;
@@ -167,7 +174,7 @@ export class ShadowLink implements FlowLink, MessageSink {
   private open(): ShadowConnection {
     if (this.opened) this.shared.stats.replay.reconnections++;
     this.opened = true;
-    return new ShadowConnection(this.shared, this.target, this.source, this.owner.newReader(), () => this.pump());
+    return new ShadowConnection(this.shared, this.target, this.source, this.owner.newReader(), this);
   }
 
   private enqueue(exchange: Exchange): void {

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 
 import { BatchSocket } from "../../../../components/runtime/gateway/intake/batchSocket";
+import { openUdp } from "../../../../components/runtime/gateway/intake/sources";
+import { newStats } from "../../../../components/runtime/gateway/stats";
 import { now } from "../../../../components/runtime/gateway/time";
 import { until } from "../../../support/captureHarness";
 
@@ -46,6 +48,26 @@ describe("gateway: reading in batches", () => {
       assert.ok(last <= now());
     });
   }
+
+  it("reads what has come and nobody has looked at before it is closed", async () => {
+    const sender = createSocket("udp4");
+    let taken = 0;
+    const stats = newStats(now());
+    const source = await openUdp({ kind: "vxlan", address: "127.0.0.1", port: 0 }, () => taken++, stats);
+    assert.equal(stats.intake.receiver, "batched");
+    const port = Number(source.address.split(":")[1]);
+    const count = 1_000;
+    const sent = Promise.all(
+      Array.from(
+        { length: count },
+        () => new Promise((done) => sender.send(Buffer.alloc(50), port, "127.0.0.1", done)),
+      ),
+    );
+    await sent;
+    await source.close();
+    sender.close();
+    assert.equal(taken, count);
+  });
 
   it("gives way where the address is taken", async () => {
     const taken = createSocket("udp4");

@@ -76,10 +76,10 @@ export class Http2ShadowReader implements ShadowReader {
     // Nothing here depends on time.
   }
 
-  push(chunk: Buffer, time: number): void {
+  push(bytes: Buffer, length: number, time: number): void {
     this.lastData = time;
-    const own = Buffer.from(chunk);
-    const readable = this.frames.push(own, 0, own.length, (frame) => this.take(frame, time));
+    const own = Buffer.from(bytes.subarray(0, length));
+    const readable = this.frames.push(own, 0, length, (frame) => this.take(frame, time));
     if (!readable || this.responses.broken) this.broken = true;
   }
 

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+
+import fc from "fast-check";
+
+import { BodyDigest } from "../../../../components/runtime/gateway/compare/body";
+
+/** Adds content in pieces whose memory is overwritten at once, as a socket's is. */
+function fill(body: BodyDigest, content: Buffer, cuts: readonly number[]): void {
+  const memory = Buffer.alloc(content.length);
+  let at = 0;
+  for (const cut of [...cuts.map((part) => Math.floor(part * content.length)).sort((a, b) => a - b), content.length]) {
+    content.copy(memory, at, at, cut);
+    body.add(memory, at, cut);
+    memory.fill(0);
+    at = cut;
+  }
+}
+
+const digestOf = (content: Buffer): string => createHash("sha256").update(content).digest("hex").slice(0, 32);
+const patterned = (length: number, seed: number): Buffer =>
+  Buffer.from(Uint8Array.from({ length }, (_, index) => (index * 31 + seed * 7 + (index >> 8)) & 0xff));
+
+const cuts = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 12 });
+const length = fc.oneof(fc.integer({ min: 0, max: 20_000 }), fc.integer({ min: 60_000, max: 300_000 }));
+
+describe("gateway: the digest of a response's content", () => {
+  it("is that of the bytes, however they come, and keeps JSON up to its bound", () => {
+    fc.assert(
+      fc.property(length, cuts, cuts, fc.boolean(), (bytes, mine, its, keeps) => {
+        const content = patterned(bytes, 1);
+        const [live, shadow] = [new BodyDigest(keeps), new BodyDigest(keeps)];
+        fill(live, content, mine);
+        fill(shadow, content, its);
+        assert.equal(live.digest(), digestOf(content));
+        assert.equal(shadow.digest(live), digestOf(content));
+        const kept = live.content();
+        if (!keeps || bytes > 262_144) assert.equal(kept, undefined);
+        else assert.equal(kept!.equals(content), true);
+        for (const body of [live, shadow]) body.release();
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("tells contents of one length apart, also by their last byte", () => {
+    for (const bytes of [1, 5_000, 20_000, 65_536, 65_537, 200_000]) {
+      const content = patterned(bytes, 2);
+      const other = Buffer.from(content);
+      other[bytes - 1]! ^= 1;
+      const [live, shadow] = [new BodyDigest(false), new BodyDigest(false)];
+      fill(live, content, [0.3, 0.6]);
+      fill(shadow, other, [0.5]);
+      live.digest();
+      assert.equal(shadow.digest(live), digestOf(other));
+      for (const body of [live, shadow]) body.release();
+    }
+  });
+
+  it("holds when more responses are under way than are gathered, and after they were given up", () => {
+    for (let round = 0; round < 3; round++) {
+      const contents = Array.from({ length: 200 }, (_, index) => patterned(16_384, index));
+      const bodies = contents.map((content) => {
+        const body = new BodyDigest(false);
+        fill(body, content, [0.1, 0.2, 0.9]);
+        return body;
+      });
+      bodies.forEach((body, index) => assert.equal(body.digest(), digestOf(contents[index]!)));
+      for (const body of bodies) body.release();
+    }
+  });
+});
