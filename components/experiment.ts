@@ -158,6 +158,16 @@ export interface FaultParameters extends DirectionValues {
   staysDown?: boolean;
   /** Seed of random faults. Defaults to the run's seed. */
   seed?: number;
+  /**
+   * Send ten pings a second across the fault, some shortly before it and the rest until it ends, and count them apart
+   * from all other packets. Defaults to false.
+   */
+  probePackets?: boolean;
+  /**
+   * Addresses at the other end that answer pings. Defaults to the single addresses that the flow names, else to the
+   * routers next to the links, where they are known.
+   */
+  probeAddresses?: string[];
 }
 
 /** One step of an experiment: exactly one of `fault`, `waitSeconds`, `probe`, `command` and `change` is set. */

@@ -62,6 +62,8 @@ const faultParameters = {
   wrongAddress: z.string().optional(),
   staysDown: z.boolean().optional(),
   seed: z.int().min(0).optional(),
+  probePackets: z.boolean().optional(),
+  probeAddresses: z.array(name).min(1).optional(),
 };
 
 const probe = z.strictObject({

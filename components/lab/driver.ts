@@ -85,10 +85,10 @@ class LabDriver implements Driver {
     await rm(folder, { recursive: true, force: true });
     await writeAtomically(join(folder, "plan.json"), JSON.stringify(plan, null, 2));
     await writeAtomically(this.script(plan.id), renderScript(plan, { stateFolder: join(folder, "state") }), 0o755);
-    const startedAt = Date.now();
     this.plans.set(plan.id, plan);
     await this.callScript(plan.id, "start");
-    return { id: plan.id, target: plan.target, startedAt };
+    // The script may have sent probe packets before it broke anything.
+    return { id: plan.id, target: plan.target, startedAt: Date.now() };
   }
 
   async heartbeat(handle: FaultHandle): Promise<void> {

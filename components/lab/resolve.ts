@@ -14,6 +14,7 @@ import {
   routerDevice,
   routerPort,
 } from "./kernel/names";
+import { gatewayAddressesOf } from "./plan";
 
 /** Management traffic that no fault may touch: the mirror's tunnel. */
 const exempt: Flow[] = [{ destinationCidr: "100.64.0.0/10" }, { sourceCidr: "100.64.0.0/10" }];
@@ -27,13 +28,13 @@ export function resolveTarget(network: string, topology: Topology, target: Fault
   const machines = target.machine === undefined ? [] : machinesMatching(topology, target.machine);
   const links =
     target.link === undefined
-      ? machines.flatMap((machine) => machineLinks(network, machine))
+      ? machines.flatMap((machine) => machineLinks(network, topology, machine))
       : linksNamed(network, topology, target.link);
   const kind = target.flow !== undefined ? "flow" : target.link !== undefined ? "link" : "machine";
   return {
     kind,
     name: targetName(target),
-    machines: kind === "machine" ? machines.map((machine) => resolvedMachine(network, machine)) : [],
+    machines: kind === "machine" ? machines.map((machine) => resolvedMachine(network, topology, machine)) : [],
     links,
     flow: target.flow,
     exempt,
@@ -77,17 +78,19 @@ function machinesMatching(topology: Topology, pattern: string): Machine[] {
 }
 
 function linksNamed(network: string, topology: Topology, pattern: string): ResolvedLink[] {
-  const ofMachines = topology.machines.flatMap((machine) => machineLinks(network, machine));
+  const ofMachines = topology.machines.flatMap((machine) => machineLinks(network, topology, machine));
   return [...ofMachines, ...subnetLinks(network, topology)].filter(({ name }) => matchesPattern(name, pattern));
 }
 
-function machineLinks(network: string, machine: Machine): ResolvedLink[] {
+function machineLinks(network: string, topology: Topology, machine: Machine): ResolvedLink[] {
+  const subnets = topology.networks.flatMap((one) => one.subnets);
   return machine.interfaces.map((card) => ({
     name: `${machine.name}/${card.name}`,
     device: machinePort(machine.name, card.name),
     side: "network",
     namespace: applianceNamespace(network, "switch"),
     addresses: card.addresses,
+    probeAddresses: subnets.filter(({ name }) => name === card.subnet).flatMap(gatewayAddressesOf),
     peer: { device: card.name, namespace: machineNamespace(network, machine.name) },
   }));
 }
@@ -99,20 +102,27 @@ function subnetLinks(network: string, topology: Topology): ResolvedLink[] {
       device: routerPort(subnet.name),
       side: "network" as const,
       namespace: applianceNamespace(network, "switch"),
-      addresses: subnet.gatewayAddresses ?? [],
+      addresses: gatewayAddressesOf(subnet),
+      probeAddresses: firstMachineIn(subnet.name, topology),
       peer: { device: routerDevice(subnet.name), namespace: applianceNamespace(network, "router") },
     })),
   );
 }
 
-function resolvedMachine(network: string, machine: Machine): ResolvedMachine {
+/** Addresses of the first machine in a subnet; none when it is empty. */
+function firstMachineIn(subnet: string, { machines }: Topology): string[] {
+  const cards = machines.flatMap(({ interfaces }) => interfaces.filter((card) => card.subnet === subnet));
+  return cards[0]?.addresses ?? [];
+}
+
+function resolvedMachine(network: string, topology: Topology, machine: Machine): ResolvedMachine {
   const folder = machineFolder(network, machine.name);
   const namespace = machineNamespace(network, machine.name);
   const script = (name: string): string[] | undefined =>
     machine.workload === undefined ? undefined : ["sh", join(folder, name)];
   return {
     name: machine.name,
-    links: machineLinks(network, machine),
+    links: machineLinks(network, topology, machine),
     namespace,
     cgroups: machineCgroups(network, machine.name),
     dataFolder: join(folder, "data"),

@@ -100,14 +100,15 @@ export class FaultBed {
     return { kind, name: "b/eth0", machines: [], links: [this.link()], exempt: [], ...part };
   }
 
-  /** Writes the script of a fault and starts it. */
+  /** Writes the script of a fault and starts it; without heartbeats its time alone ends it. */
   async start(
     fault: Omit<Fault, "id" | "durationSeconds"> & Partial<Fault>,
     target = this.target(),
+    { heartbeats = true } = {},
   ): Promise<RunningFault> {
     const id = fault.id ?? `${this.name}${fault.kind}${(beds++).toString(36)}`;
     const plan = compile({ durationSeconds: 60, ...fault, id }, target, this.capabilities);
-    return startPlan(this, plan);
+    return startPlan(this, plan, heartbeats);
   }
 
   private spawn(of: "a" | "b", ...args: (string | number)[]): ChildProcess {

@@ -101,6 +101,13 @@ function faultParts(name: string, action: ExperimentAction, settings: PlanSettin
   if (problems.length > 0) return noParts;
   const hit = hitResources(settings.topology, target);
   const native = nativeParts(name, action, hit, report);
+  if (native.actions.length > 0 && action.probePackets === true) {
+    const cure = "leave it out, or aim at the machines' own links";
+    report({
+      path: `${path}.probePackets`,
+      reason: `FIS does this by itself, without a script that could send them; ${cure}`,
+    });
+  }
   if (native.actions.length > 0 && !cutsSubnets(action)) return native;
   const machines = { suffix: native.actions.length === 0 ? "" : "machines", machines: hit.machines };
   const bySubnet = cutsSubnets(action) ? [] : hit.subnets;

@@ -84,7 +84,7 @@ function head(plan: FaultPlan): string {
   const programs = [
     "sed",
     "awk",
-    ...["nft", "tc", "ip", "ethtool"].filter((program) =>
+    ...["nft", "tc", "ip", "ethtool", "ping"].filter((program) =>
       [...plan.apply, ...plan.undo].some(({ argv }) => argv.some((part) => new RegExp(`\\b${program}\\b`).test(part))),
     ),
   ];

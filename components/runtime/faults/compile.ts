@@ -17,6 +17,7 @@ import { compileDisk, compileIo } from "./storage";
 import { type Way, isExempt, validateFlow } from "./match";
 import { validateFault } from "./parameters";
 import type { Capabilities, Fault, FaultPlan, ResolvedTarget } from "./plan";
+import { type ProbeParts, probeParts } from "./probes";
 
 /** Time between two heartbeats that the runner sends; three missed ones end the fault. */
 export const heartbeatSeconds = 2;
@@ -61,11 +62,12 @@ export function compile(fault: Fault, target: ResolvedTarget, capabilities: Capa
       bothWays: direction === "both",
       exempt: target.exempt,
       separate: separateWays(fault).length > 0,
+      probes: fault.probePackets === true,
     },
     seed: fault.seed ?? seedOf(fault.id),
     problem: (problem) => problems.push(problem),
   };
-  const compiled = kinds[fault.kind](context);
+  const compiled = withProbes(kinds[fault.kind](context), probeParts(context));
   hookProblems(compiled, context);
   refuse(`fault "${fault.id}"`, problems);
   return {
@@ -79,6 +81,16 @@ export function compile(fault: Fault, target: ResolvedTarget, capabilities: Capa
     ...compiled,
     heartbeatSeconds,
     direction,
+  };
+}
+
+function withProbes(compiled: CompiledKind, { before, during, undo, effect, notes }: ProbeParts): CompiledKind {
+  return {
+    ...compiled,
+    apply: [...before, ...compiled.apply, ...during],
+    undo: [...undo, ...compiled.undo],
+    effect: [...compiled.effect, ...effect],
+    notes: [...compiled.notes, ...notes],
   };
 }
 

@@ -1,14 +1,24 @@
 import { countersOf, onWay, separateWays, waysOf } from "./directions";
 import type { Way } from "./match";
+import { asOwn, withProbes } from "./probeEffect";
 import type { DirectionEffect, FaultEffect, FaultPlan } from "./plan";
 import { burstLoss, countedShare } from "./share";
+
+/** Fewer packets than these are noise of the network itself, such as neighbour discovery, where there are probes. */
+const fewestOwn = 30;
 
 /**
  * What a plan's counters say: what was asked, what was measured, and whether that proves that the fault happened. A
  * fault that matched nothing, lost packets of its own or is far from what was asked is not proven, and `why` says so.
- * Where the directions have values of their own, each has to be proven.
+ * Where the directions have values of their own, each has to be proven. Probe packets prove a fault that nothing else
+ * met, and refute one that they should have felt and did not.
  */
 export function interpretEffect(plan: FaultPlan, counters: Record<string, number>): FaultEffect {
+  const effect = countedEffect(plan, counters);
+  return plan.fault.probePackets === true ? withProbes(plan.fault, effect) : effect;
+}
+
+function countedEffect(plan: FaultPlan, counters: Record<string, number>): FaultEffect {
   const ways = separateWays(plan.fault);
   if (ways.length === 0) {
     const fault = onWay(plan.fault, waysOf(plan.fault)[0]!);
@@ -39,6 +49,11 @@ function judged(plan: FaultPlan, counters: Record<string, number>): Judgement {
   const read = (name: string): number => counters[name] ?? 0;
   const notProven = (why: string): Judgement => ({ proven: false, why });
   const countsPackets = plan.effect.some(({ name }) => name === "matched");
+  if (countsPackets && read("matched") < fewestOwn && read("probeMatched") > 0) {
+    const byProbes = judge(plan, asOwn(counters));
+    const others = read("matched") === 0 ? "nothing" : `only ${read("matched")} packets`;
+    return { ...byProbes, why: `${others} but probe packets passed, and they show: ${byProbes.why}` };
+  }
   if (countsPackets && read("matched") === 0 && read("hidden") === 0) {
     return notProven("no packet matched: the target sent and got nothing that the fault could hit");
   }
@@ -146,12 +161,13 @@ function counted(plan: FaultPlan, name: string, measured: number, noun: string, 
  * four of five packets must have left in time: a host that stood still for a moment makes a few packets very late.
  */
 function delayed({ fault }: FaultPlan, counters: Record<string, number>): Judgement {
-  const { matched = 0, delayed: count = 0, late = 0, heldMicroseconds = 0 } = counters;
+  const { matched = 0, delayed: all = 0, probeMatched = 0, late = 0, heldMicroseconds = 0 } = counters;
+  const count = Math.max(0, all - probeMatched);
   const asked = fault.delayMilliseconds ?? 0;
   if (count === 0) {
     return { asked, unit: "ms", proven: false, why: `${matched} packets matched but none was held and sent on` };
   }
-  const measured = Math.round(heldMicroseconds / count / 10) / 100;
+  const measured = Math.round(heldMicroseconds / all / 10) / 100;
   const jitter = fault.jitterMilliseconds ?? 0;
   // No packet leaves before it came: a spread about as large as the delay lifts the mean by up to 0.4 of it.
   const clipped = 3 * jitter > asked ? 0.4 * jitter : 0;

@@ -2,6 +2,8 @@ import type { Flow } from "../../experiment";
 import { inNamespace, tag } from "./commands";
 import { counterOf } from "./directions";
 import { type Way, exemptMatches, flowMatches, hookOf } from "./match";
+import { probeCounter } from "./probeEffect";
+import { probeMatch } from "./probes";
 import type { EffectCounter, PlanCommand, ResolvedLink } from "./plan";
 
 /** A hook of a device, where packets that a target sends or gets pass. */
@@ -37,6 +39,8 @@ export interface Scope {
   exempt: Flow[];
   /** Whether each direction is counted by itself, because its values are its own. */
   separate: boolean;
+  /** Whether probe packets pass, which are treated like all others and counted by themselves. */
+  probes: boolean;
 }
 
 /** Everything that nft does for a fault, as parts of its plan. */
@@ -62,7 +66,8 @@ export function tapsOf(links: readonly ResolvedLink[], ways: readonly Way[]): Ta
  */
 export function nftParts(id: string, scope: Scope, counters: string[], actions: TapAction[]): NftParts {
   const table = tag(id);
-  const base = ["matched", ...counters];
+  const plain = ["matched", ...counters];
+  const base = scope.probes ? [...plain, ...plain.map(probeCounter)] : plain;
   const namespaces = [...new Set(actions.map(({ tap }) => tap.namespace))];
   const parts: NftParts = { apply: [], verify: [], undo: [], undone: [], heartbeat: [], effect: [] };
   for (const namespace of namespaces) {
@@ -111,6 +116,11 @@ function chainLines(
   scope: Scope,
 ): string[] {
   const count = (name: string): string => `counter name ${counterAt(scope, name, tap)}`;
+  const countProbe = (name: string): string => count(probeCounter(name));
+  const entries = (how: (name: string) => string, chain: string, ...more: string[]): string[] =>
+    flowMatches(scope.flow, scope.bothWays).map((match) =>
+      ["    meta protocol @armed", match, ...more, how("matched"), `goto ${chain}`].filter(Boolean).join(" "),
+    );
   return [
     ...sets.flatMap((text) => text.split("\n").map((line) => `  ${line}`)),
     ...chains.flatMap((chain) => [
@@ -121,13 +131,14 @@ function chainLines(
     `  chain act${index} {`,
     ...rules(count).map((rule) => `    ${rule}`),
     "  }",
+    // A chain of their own: probes must not move the pattern that chooses among the target's packets.
+    ...(scope.probes ? [`  chain probe${index} {`, ...rules(countProbe).map((rule) => `    ${rule}`), "  }"] : []),
     `  chain tap${index} {`,
     `    type filter hook ${tap.hook} device "${tap.device}" priority -100; policy accept;`,
     ...before.map((rule) => `    ${rule}`),
     ...exemptMatches(scope.exempt).map((match) => `    ${match} accept`),
-    ...flowMatches(scope.flow, scope.bothWays).map((match) =>
-      ["    meta protocol @armed", match, count("matched"), `goto act${index}`].filter(Boolean).join(" "),
-    ),
+    ...(scope.probes ? entries(countProbe, `probe${index}`, probeMatch) : []),
+    ...entries(count, `act${index}`),
     "  }",
   ];
 }

@@ -32,11 +32,17 @@ const network: TargetKind[] = ["machine", "link", "flow"];
 const onlyMachine = (nearest: string): Pick<KindRules, "targets" | "nearest"> => ({ targets: ["machine"], nearest });
 const packets = (takes: Parameter[], needs: Parameter[]): KindRules => ({
   targets: network,
-  takes: ["direction", "egress", "ingress", ...takes],
+  takes: ["direction", "egress", "ingress", ...takes, "probePackets", "probeAddresses"],
   needs,
 });
-const ofOneWay = ({ takes }: KindRules): Parameter[] =>
-  takes.filter((name) => name !== "direction" && name !== "egress" && name !== "ingress");
+const ofWholeFault: Parameter[] = ["direction", "egress", "ingress", "probePackets", "probeAddresses"];
+const ofOneWay = ({ takes }: KindRules): Parameter[] => takes.filter((name) => !ofWholeFault.includes(name));
+
+/** A ping carries nothing of TCP or UDP that could be damaged. */
+const withoutProbes = (kindRules: KindRules): KindRules => ({
+  ...kindRules,
+  takes: kindRules.takes.filter((name) => name !== "probePackets" && name !== "probeAddresses"),
+});
 
 const ofProcesses = "aim it at `machine`; to break only a link or a flow use `blackhole`";
 const ofResources = "aim it at `machine`; to slow down only a link or a flow use `latency` or `bandwidth`";
@@ -45,14 +51,14 @@ const rules: Record<FaultKind, KindRules> = {
   linkDown: {
     targets: ["machine", "link"],
     nearest: "a flow has no carrier; use `blackhole` to cut one flow",
-    takes: [],
+    takes: ["probePackets", "probeAddresses"],
     needs: [],
   },
   blackhole: packets(["mode"], []),
   latency: packets(["delayMilliseconds", "jitterMilliseconds", "distribution"], ["delayMilliseconds"]),
   packetLoss: packets(["percent", "burstP", "burstR", "burstH", "burstK"], []),
   corruption: packets(["percent", "bitsPerPacket"], ["percent"]),
-  payloadCorruption: packets(["percent", "bitsPerPacket"], ["percent"]),
+  payloadCorruption: withoutProbes(packets(["percent", "bitsPerPacket"], ["percent"])),
   duplicate: packets(["percent"], ["percent"]),
   reorder: packets(["percent", "gap", "delayMilliseconds"], []),
   bandwidth: packets(["bitsPerSecond", "burstBytes"], ["bitsPerSecond"]),
@@ -132,7 +138,24 @@ export function validateFault(
       sideProblems(kind, kindRules, way, parameters, path),
     ),
     ...togetherProblems(kind, kindRules, parameters, path),
+    ...probeProblems(parameters, path),
   ];
+}
+
+function probeProblems({ probePackets, probeAddresses }: FaultParameters, path: string): Problem[] {
+  if (probeAddresses === undefined) return [];
+  const problems = probeAddresses.flatMap((address, index) =>
+    isIP(address) === 0
+      ? [{ path: `${path}.probeAddresses[${index}]`, reason: `"${address}" is no IPv4 or IPv6 address` }]
+      : [],
+  );
+  if (probeAddresses.length === 0)
+    problems.push({ path: `${path}.probeAddresses`, reason: "is empty; name an address" });
+  if (probePackets !== true) {
+    const reason = "has no meaning without `probePackets: true`";
+    problems.push({ path: `${path}.probeAddresses`, reason });
+  }
+  return problems;
 }
 
 const sides: Way[] = ["egress", "ingress"];
@@ -204,7 +227,8 @@ function parameterProblems(
 ): Problem[] {
   if (!takes.includes(name)) {
     const list = takes.length === 0 ? "no parameters" : takes.join(", ");
-    return [{ path, reason: `${kind} takes no ${name}; it takes ${list}` }];
+    const why = name === "probePackets" ? " (a ping would not feel it)" : "";
+    return [{ path, reason: `${kind} takes no ${name}${why}; it takes ${list}` }];
   }
   return valueProblems(name, value, path);
 }

@@ -23,6 +23,8 @@ export interface ResolvedLink {
   namespace?: string;
   /** Addresses of the machine on this link. */
   addresses: string[];
+  /** Addresses next to the other end that answer pings. Defaults to none that is known. */
+  probeAddresses?: string[];
   /**
    * The machine's own end of the cable, where `device` is the network's side: the checksum offload of the sender is
    * switched off there, so that corrupted packets are seen as corrupted.
@@ -156,6 +158,15 @@ export interface FaultEffect {
   why: string;
   /** Each direction by itself, where their values were asked for separately. Defaults to both together. */
   directions?: Record<"egress" | "ingress", DirectionEffect>;
+  /** What came of probe packets, where they were asked for; they are in no other count. */
+  probes?: { during: ProbeCounts; before: ProbeCounts };
+}
+
+/** Probe packets sent, those that were answered, and the mean time that took; left out where none was. */
+export interface ProbeCounts {
+  sent: number;
+  answered: number;
+  roundTripMilliseconds?: number;
 }
 
 /** What the counters said of one direction. */

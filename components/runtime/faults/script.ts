@@ -61,7 +61,7 @@ export function renderScript(plan: FaultPlan, options: ScriptOptions = {}): stri
     strict("undone_steps", plan.undone ?? []),
     counting("counter_values", plan.effect),
   ];
-  const shared = sharesLimits(plan) ? [claimBody] : [];
+  const shared = [...(sharesLimits(plan) ? [claimBody] : []), ...(hasHelper(plan) ? [helperBody] : [])];
   const text = [...head, ...functions, ...shared, scriptBody].join("\n");
   return text.replaceAll("{state}", state).replaceAll("{claims}", claims);
 }
@@ -69,6 +69,25 @@ export function renderScript(plan: FaultPlan, options: ScriptOptions = {}): stri
 function sharesLimits({ apply }: FaultPlan): boolean {
   return apply.some(({ argv }) => argv[2]?.includes("\nclaim ") === true);
 }
+
+function hasHelper({ apply }: FaultPlan): boolean {
+  return apply.some(({ background }) => background !== undefined);
+}
+
+/**
+ * Notes the id of a process that runs on. One that was only just forked still has this script's command line, and the
+ * watcher, which ends a fault whose helper is gone, would take it for somebody else's.
+ */
+const helperBody = `
+helper() {
+  TRIES=0
+  until runs "$1" "$STATE" || [ "$TRIES" -ge 100 ]; do
+    TRIES=$((TRIES + 1))
+    sleep 0.02
+  done
+  echo "$1" >"$2"
+}
+`;
 
 /** Commands of which the first that fails ends the function. */
 function strict(name: string, commands: readonly PlanCommand[]): string {
@@ -116,7 +135,7 @@ function title({ argv }: PlanCommand): string {
 function commandText(command: PlanCommand): string {
   if (command.background !== undefined) {
     const { pidFile } = command.background;
-    return `  setsid ${words(command.argv)} </dev/null >/dev/null 2>"$STATE/background.log" 9>&- &\n  echo "$!" >${pidFile}`;
+    return `  setsid ${words(command.argv)} </dev/null >/dev/null 2>"$STATE/background.log" 9>&- &\n  helper "$!" ${pidFile}`;
   }
   const { stdin, argv } = command;
   if (stdin === undefined) return `  ${inline(argv)}`;

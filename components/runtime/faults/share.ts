@@ -16,7 +16,8 @@ export function countedShare(
   bursts = false,
 ): DirectionEffect {
   const matched = counters.carrying ?? counters.matched ?? 0;
-  const hit = counters[name] ?? 0;
+  // Counters are read one after the other while packets pass, so this one may be ahead.
+  const hit = Math.min(matched, counters[name] ?? 0);
   const measured = (100 * hit) / matched;
   const result = { asked, measured, unit: "%" };
   const shown = `${hit} of ${matched} packets ${participle}: asked ${percent(asked)}, measured ${percent(measured)}`;

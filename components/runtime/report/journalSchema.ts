@@ -41,6 +41,12 @@ const proof = {
   why: z.string(),
 };
 
+const probeCounts = z.looseObject({
+  sent: z.number(),
+  answered: z.number(),
+  roundTripMilliseconds: z.number().optional().describe("mean of those that were answered"),
+});
+
 const fault = z.looseObject({
   action: z.string().describe("name of the action"),
   kind: z.string(),
@@ -56,6 +62,10 @@ const fault = z.looseObject({
         .looseObject({ egress: z.looseObject(proof), ingress: z.looseObject(proof) })
         .optional()
         .describe("each direction by itself, where their values were asked for separately"),
+      probes: z
+        .looseObject({ during: probeCounts, before: probeCounts })
+        .optional()
+        .describe("probe packets while the fault was on and before it, where they were asked for"),
     })
     .optional(),
   notes: z.array(z.string()),

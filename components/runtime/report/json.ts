@@ -69,6 +69,8 @@ interface ExperimentReport {
     why?: string;
     /** Each direction by itself, where their values were asked for separately. */
     directions?: FaultEffect["directions"];
+    /** What came of probe packets, where they were asked for. */
+    probes?: FaultEffect["probes"];
   }[];
   probes: Journal["experiments"][number]["probes"];
   commands: Journal["experiments"][number]["commands"];
@@ -106,8 +108,8 @@ function experimentReport(experiment: Journal["experiments"][number]): Experimen
     doses: experiment.doses ?? [],
     latencies: experiment.latencies ?? [],
     faults: faults.map(({ action, kind, target, mechanism, windows, effect }) => {
-      const { proven = false, asked, measured, unit, why, directions } = effect ?? {};
-      return { action, kind, target, mechanism, windows, proven, asked, measured, unit, why, directions };
+      const { proven = false, asked, measured, unit, why, directions, probes } = effect ?? {};
+      return { action, kind, target, mechanism, windows, proven, asked, measured, unit, why, directions, probes };
     }),
     probes,
     commands,

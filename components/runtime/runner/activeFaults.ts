@@ -1,3 +1,4 @@
+import { probesIn } from "../faults/probeEffect";
 import type { DirectionEffect, FaultEffect, FaultPlan } from "../faults/plan";
 import { type Clock, within } from "./clock";
 import type { Driver, FaultHandle } from "./driver";
@@ -168,6 +169,7 @@ export function mergeEffects(effects: (FaultEffect | undefined)[]): FaultEffect 
   return {
     ...mergeJudgements(known, effects.length),
     counters,
+    ...(last.probes === undefined ? {} : { probes: probesIn(counters) }),
     ...(last.directions === undefined ? {} : { directions: { egress: ofWay("egress"), ingress: ofWay("ingress") } }),
   };
 }

@@ -18,6 +18,7 @@ const actions: Record<string, ExperimentAction> = {
   loss: { fault: "packetLoss", percent: 7, ...machine },
   bursts: { fault: "packetLoss", burstP: 0.01, burstR: 0.2, ...machine },
   apart: { fault: "latency", egress: { delayMilliseconds: 10 }, ingress: { delayMilliseconds: 40 }, ...machine },
+  probed: { fault: "packetLoss", percent: 7, probePackets: true, probeAddresses: ["10.20.11.11"], ...machine },
   hole: { fault: "blackhole", mode: "reset", ...machine },
   flow: {
     fault: "blackhole",

@@ -57,6 +57,18 @@ describe("the plan of an experiment on AWS", () => {
       {},
       [/^actions\.act\.egress\.percent: latency takes no percent/],
     ],
+    [
+      "probe packets where FIS acts by itself",
+      one({ fault: "blackhole", target: { link: "private-a" }, durationSeconds: 60, probePackets: true }),
+      {},
+      [/^actions\.act\.probePackets: FIS does this by itself.*aim at the machines' own links/],
+    ],
+    [
+      "probe packets to a VPC's router, which does not answer",
+      one({ fault: "packetLoss", percent: 5, target: { machine: "web-1" }, durationSeconds: 60, probePackets: true }),
+      {},
+      [/^actions\.act\.probeAddresses: missing; nobody is known to answer/],
+    ],
     ["short waits", one({ waitSeconds: 5 }), {}, [/^actions\.act\.waitSeconds: a wait takes at least 60 s/]],
     [
       "more than twelve hours",

@@ -32,6 +32,14 @@ describe("interpretEffect", () => {
     ["nothing matched", "packetLoss", { percent: 5 }, { matched: 0, dropped: 0 }, false, /no packet matched/],
     ["too few packets", "packetLoss", { percent: 5 }, { matched: 4, dropped: 0 }, false, /too few packets/],
     ["bursts", "packetLoss", { burstP: 0.05, burstR: 0.25 }, { matched: 3000, dropped: 560 }, true, /asked 16.7 %/],
+    [
+      "a black hole whose packets were counted while it was read",
+      "blackhole",
+      {},
+      { matched: 700, dropped: 704 },
+      true,
+      /700 of 700/,
+    ],
     ["a black hole", "blackhole", {}, { matched: 7, dropped: 7 }, true, /7 of 7/],
     [
       "payload counted by what carries some",

@@ -17,8 +17,8 @@ describe("validateFault", () => {
     const parameters = { percent: 120, delayMilliseconds: 5, mode: "drop" as const };
     assert.deepEqual(reasons("packetLoss", parameters, "link", "actions.x"), [
       "actions.x.percent: 120 is not allowed; allowed is 0.01 to 100 %",
-      "actions.x.delayMilliseconds: packetLoss takes no delayMilliseconds; it takes direction, egress, ingress, percent, burstP, burstR, burstH, burstK",
-      "actions.x.mode: packetLoss takes no mode; it takes direction, egress, ingress, percent, burstP, burstR, burstH, burstK",
+      "actions.x.delayMilliseconds: packetLoss takes no delayMilliseconds; it takes direction, egress, ingress, percent, burstP, burstR, burstH, burstK, probePackets, probeAddresses",
+      "actions.x.mode: packetLoss takes no mode; it takes direction, egress, ingress, percent, burstP, burstR, burstH, burstK, probePackets, probeAddresses",
     ]);
   });
 
@@ -86,6 +86,20 @@ describe("validateFault", () => {
     ],
     ["machineCrash", { egress: { percent: 5 } }, /^a\.egress: machineCrash takes no egress/],
     ["corruption", { percent: 5, egress: 20 }, /^a\.egress: 20 is not an object with values such as percent/],
+    ["blackhole", { probeAddresses: ["10.0.0.1"] }, /^a\.probeAddresses: has no meaning without `probePackets: true`/],
+    [
+      "blackhole",
+      { probePackets: true, probeAddresses: ["web-1"] },
+      /^a\.probeAddresses\[0\]: "web-1" is no IPv4 or IPv6/,
+    ],
+    ["blackhole", { probePackets: true, probeAddresses: [] }, /^a\.probeAddresses: is empty/],
+    ["payloadCorruption", { percent: 5, probePackets: true }, /takes no probePackets \(a ping would not feel it\)/],
+    ["machineHang", { probePackets: true }, /machineHang takes no probePackets/],
+    [
+      "packetLoss",
+      { percent: 5, egress: { probePackets: true } },
+      /^a\.egress\.probePackets: packetLoss takes no probePackets/,
+    ],
     ["latency", {}, /delayMilliseconds: missing; latency needs it; allowed is 0.1 to 60000 ms/],
     ["latency", { delayMilliseconds: 5, jitterMilliseconds: 9 }, /packets cannot arrive early/],
     ["latency", { delayMilliseconds: 5, distribution: "pareto" }, /no meaning without `jitterMilliseconds`/],

@@ -38,8 +38,9 @@ const flow: Flow = { protocol: "tcp", destinationCidr: "10.1.2.0/24", destinatio
 
 function link(side: ResolvedLink["side"]): ResolvedLink {
   const inside = { device: "eth0", namespace: "sn.shop.app-1" };
+  const network = { namespace: "sn.shop.@switch", peer: inside, probeAddresses: ["10.1.1.1", "fd00:1:1::1"] };
   return side === "network"
-    ? { name: "app-1/eth0", device: "m123", side, namespace: "sn.shop.@switch", addresses: ["10.1.1.5"], peer: inside }
+    ? { name: "app-1/eth0", device: "m123", side, addresses: ["10.1.1.5"], ...network }
     : { name: "app-1/eth0", device: "eth0", side, addresses: ["10.1.1.5"] };
 }
 
@@ -114,4 +115,13 @@ export const faults: [FaultKind, FaultParameters][] = [
   ["duplicate", { percent: 0.05, ingress: { percent: 0.1 }, seed: 1 }],
   ["reorder", { gap: 5, egress: { delayMilliseconds: 20 }, ingress: { percent: 0.1 }, seed: 1 }],
   ["bandwidth", { bitsPerSecond: 1e6, ingress: { bitsPerSecond: 8e6, burstBytes: 65536 } }],
+  ["packetLoss", { percent: 0.05, probePackets: true, seed: 1 }],
+  [
+    "latency",
+    {
+      ...{ egress: { delayMilliseconds: 10 }, ingress: { delayMilliseconds: 1500 } },
+      ...{ probePackets: true, probeAddresses: ["10.1.2.7"] },
+    },
+  ],
+  ["linkDown", { probePackets: true }],
 ];
