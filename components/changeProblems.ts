@@ -2,12 +2,24 @@ import type { RehearsedRoute, RehearsedRule, ShadowChange } from "./experiment";
 import { addressFamily, parseCidr } from "./internal/cidr";
 import type { Problem } from "./internal/problems";
 
-/** What is wrong with the routes and filter rules of a rehearsed change; an empty list when nothing is. */
-export function changeWithoutTopologyProblems(path: string, { routes, filterRules }: ShadowChange): Problem[] {
+/** How to come to an image that a machine of the lab can have. */
+export const imageCure =
+  "unpack the image into a folder, for example `docker export` of a container of it with `tar -x`, and give its absolute path";
+
+/** What is wrong with the image, routes and filter rules of a rehearsed change; an empty list when nothing is. */
+export function changeWithoutTopologyProblems(path: string, { image, routes, filterRules }: ShadowChange): Problem[] {
   return [
+    ...imageProblems(`${path}.image`, image),
     ...(routes ?? []).flatMap((route, index) => routeProblems(`${path}.routes[${index}]`, route)),
     ...(filterRules ?? []).flatMap((rule, index) => ruleProblems(`${path}.filterRules[${index}]`, rule)),
   ];
+}
+
+/** Commas, colons and spaces would mean something else to the kernel's overlay. */
+function imageProblems(path: string, image: string | undefined): Problem[] {
+  if (image === undefined || /^\/[\w./@+-]*$/.test(image)) return [];
+  const reason = `"${image}" is no absolute path of letters, digits and . _ - / @ +; images are folders on the lab's host: ${imageCure}`;
+  return [{ path, reason }];
 }
 
 function routeProblems(path: string, { destination, via, blackhole }: RehearsedRoute): Problem[] {

@@ -201,6 +201,11 @@ export interface ShadowChange {
   environment?: Record<string, string>;
   /** New program of the machine's workload. */
   workloadCommand?: string[];
+  /**
+   * Folder on the lab's host with the files of a new image: the machine starts again with these in place of the host's,
+   * its data stays at `/srv`, and what it writes elsewhere goes when the change is taken back.
+   */
+  image?: string;
   /** New processors. */
   cpus?: number;
   /** New memory. */

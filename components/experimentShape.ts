@@ -85,6 +85,7 @@ const change = z.strictObject({
   machine: name.optional(),
   environment: z.record(formed(/^[A-Za-z_]\w*$/, "a variable name"), z.string()).optional(),
   workloadCommand: z.array(z.string()).min(1).optional(),
+  image: name.optional(),
   cpus: positive.optional(),
   memoryMegabytes: positive.optional(),
   routes: z

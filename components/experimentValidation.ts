@@ -141,13 +141,13 @@ function probeProblems(path: string, probe: NonNullable<ExperimentAction["probe"
 }
 
 function changeProblems(path: string, change: NonNullable<ExperimentAction["change"]>, topology: Topology): Problem[] {
-  const { machine, environment, workloadCommand, cpus, memoryMegabytes, routes, filterRules } = change;
+  const { machine, environment, workloadCommand, image, cpus, memoryMegabytes, routes, filterRules } = change;
   const names = topology.machines.map(({ name }) => name);
   const problems: Problem[] = [];
   if (machine === undefined)
     problems.push({ path: `${path}.machine`, reason: "missing; give the machine that changes" });
   else problems.push(...unmatched(`${path}.machine`, "machine", machine, names));
-  const changes = { environment, workloadCommand, cpus, memoryMegabytes, routes, filterRules };
+  const changes = { environment, workloadCommand, image, cpus, memoryMegabytes, routes, filterRules };
   if (Object.values(changes).every((value) => value === undefined)) {
     problems.push({ path, reason: `changes nothing; give one of ${Object.keys(changes).join(", ")}` });
   }

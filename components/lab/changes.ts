@@ -1,7 +1,8 @@
-import { readdir, rm } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
+import { imageCure } from "../changeProblems";
 import type { RehearsedRoute, RehearsedRule, ShadowChange } from "../experiment";
 import { canonicalAddress, canonicalCidr } from "../internal/cidr";
 import { readJson, writeAtomically } from "../internal/files";
@@ -39,6 +40,7 @@ export async function makeChange(network: string, change: ShadowChange): Promise
     const message = `machine "${machine}" is changed already (${taken.summary}); one change at a time can be taken back`;
     throw new ShadownetError("changed-already", message);
   }
+  if (change.image !== undefined) await checkImage(change.image);
   const after = changed(before, change);
   const summary = summaryOf(change);
   const id = `change-${machine}-${Date.now()}`;
@@ -91,16 +93,23 @@ async function claim(network: string, id: string): Promise<ChangeRecord | undefi
   }
 }
 
+async function checkImage(image: string): Promise<void> {
+  const found = await stat(image).catch(() => undefined);
+  if (found?.isDirectory() === true) return;
+  throw new ShadownetError("no-such-image", `image "${image}" is no folder on this host; ${imageCure}`);
+}
+
 function changed(before: LabMachineSpec, change: ShadowChange): LabMachineSpec {
-  const { environment, workloadCommand, cpus, memoryMegabytes, routes = [], filterRules = [] } = change;
+  const { environment, workloadCommand, image, cpus, memoryMegabytes, routes = [], filterRules = [] } = change;
   const after = withRules(withRoutes(structuredClone(before), routes), filterRules);
   const size = Object.entries({ cpus, memoryMegabytes }).filter(([, value]) => value !== undefined);
   if (size.length > 0) after.size = { ...before.size, ...(Object.fromEntries(size) as MachineSize) };
-  if (workloadCommand === undefined && environment === undefined) return after;
+  if ((workloadCommand ?? environment ?? image) === undefined) return after;
   if (before.workload === undefined) {
-    const message = `machine "${before.machine}" runs nothing whose program could change`;
+    const message = `machine "${before.machine}" runs nothing whose program, environment or image could change`;
     throw new ShadownetError("nothing-to-change", message);
   }
+  if (image !== undefined) after.image = image;
   after.workload = {
     ...before.workload,
     ...(workloadCommand === undefined ? {} : { command: workloadCommand }),
@@ -141,8 +150,9 @@ function withRules(spec: LabMachineSpec, rules: readonly RehearsedRule[]): LabMa
 }
 
 function summaryOf({ machine = "", ...change }: ShadowChange): string {
-  const { environment, workloadCommand, cpus, memoryMegabytes, routes = [], filterRules = [] } = change;
+  const { environment, workloadCommand, image, cpus, memoryMegabytes, routes = [], filterRules = [] } = change;
   const parts = [
+    image === undefined ? undefined : `image ${image}`,
     workloadCommand === undefined ? undefined : `runs ${workloadCommand.join(" ")}`,
     environment === undefined ? undefined : `environment ${Object.keys(environment).join(", ")}`,
     cpus === undefined ? undefined : `${cpus} processors`,

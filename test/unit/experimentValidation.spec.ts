@@ -70,6 +70,16 @@ const experiments: [string, unknown, RegExp[]][] = [
     ],
   ],
   [
+    "an image that is no folder on the lab's host",
+    { actions: { a: { change: { machine: "app-1", image: "nginx:1.27" } } } },
+    [/^actions\.a\.change\.image: "nginx:1\.27" is no absolute path.*`docker export` of a container of it/],
+  ],
+  [
+    "a change that changes nothing",
+    { actions: { a: { change: { machine: "app-1" } } } },
+    [/^actions\.a\.change: changes nothing; give one of environment, workloadCommand, image, cpus/],
+  ],
+  [
     "an unknown predecessor",
     { actions: { a: { ...cut, startAfter: ["bee"] }, b: { waitSeconds: 1 } } },
     [/actions\.a\.startAfter\[0\]: no action "bee"/],

@@ -88,7 +88,8 @@ function actionParts(name: string, action: ExperimentAction, settings: PlanSetti
     return { ...noParts, actions: [assertion(name, [alarm.key], [])], alarms: [alarm] };
   }
   const cure = "change the shadow's own arguments and run `pulumi up`, or rehearse it in the lab";
-  report({ path: `${path}.change`, reason: `FIS cannot change machines; ${cure}` });
+  const image = action.change?.image === undefined ? "" : ", and an instance gets another image only by being replaced";
+  report({ path: `${path}.change`, reason: `FIS cannot change machines${image}; ${cure}` });
   return noParts;
 }
 

@@ -14,6 +14,7 @@ import { feed, ipBatchForced, killProcessesIn, namespaceExists, removeNamespaces
 import { quietIpv6, sysctls } from "./network";
 import {
   crashProcess,
+  deleteImageLayers,
   initProcess,
   readHosts,
   readWorkload,
@@ -143,8 +144,9 @@ export async function updateMachine(old: LabMachineSpec, spec: LabMachineSpec): 
   if ((["interfaces", "routes", "forwarding", "denied"] as const).some(differs)) await updateInside(old, spec);
   if (differs("hosts") || differs("interfaces")) await writeHosts(spec);
   const newData = differs("dataSource") || differs("diskMegabytes");
-  const restart = differs("workload") || newData;
+  const restart = differs("workload") || differs("image") || newData;
   if (restart) await stopProcess(network, machine);
+  if (differs("image")) await deleteImageLayers(network, machine);
   if (newData) {
     await deleteData(spec);
     await createData(spec);

@@ -6,7 +6,7 @@ import { run, tryRun } from "../../internal/exec";
 import { ShadownetError } from "../../internal/problems";
 import type { Workload } from "../../topology";
 import { machineFolder } from "./names";
-import { defaultFolder, defaultPath, initScriptName, machineScripts } from "./scripts";
+import { defaultFolder, defaultPath, imageFolderName, initScriptName, machineScripts } from "./scripts";
 import type { LabMachineSpec } from "./specs";
 
 /** How long a workload must live to count as started, in milliseconds. */
@@ -103,6 +103,11 @@ function environmentOf(environ: string): Record<string, string> | undefined {
     .filter((entry) => entry !== "" && entry !== `PATH=${defaultPath}`)
     .map((entry): [string, string] => [entry.slice(0, entry.indexOf("=")), entry.slice(entry.indexOf("=") + 1)]);
   return variables.length === 0 ? undefined : Object.fromEntries(variables);
+}
+
+/** Throws away what a machine has written beside its image; it must not run. */
+export async function deleteImageLayers(network: string, machine: string): Promise<void> {
+  await rm(join(machineFolder(network, machine), imageFolderName), { recursive: true, force: true });
 }
 
 /** Starts a machine's workload unless it runs; a bare machine has nothing to start. */

@@ -80,26 +80,32 @@ sh "$folder/alive.sh" || { tail -n 20 "$folder/workload.log" >&2; exit 1; }
 `;
 }
 
+/** Folder of what a machine with an image has written beside it. */
+export const imageFolderName = "image";
+
 /** Its command line keeps the workload's command, whatever the workload makes of its own. */
-function initScript({ network, machine }: LabMachineSpec, { workingDirectory = defaultFolder }: Workload): string {
+function initScript(spec: LabMachineSpec, { workingDirectory = defaultFolder }: Workload): string {
+  const { network, machine, image } = spec;
   return `#!/bin/sh
 # First process of machine ${machine}: its own files, then the workload; the machine ends when the workload does.
 folder=${quote(machineFolder(network, machine))}
 workload_path=$PATH
 PATH=${defaultPath}
-[ -d /srv ] || mkdir /srv
-mount --bind "$folder/data" /srv || exit 1
+${rootLines(image)}
+[ -d "$root/srv" ] || mkdir "$root/srv"
+mount --bind "$folder/data" "$root/srv" || exit 1
 for file in hosts resolv.conf; do
-  [ ! -e "/etc/$file" ] || mount --bind "$folder/$file" "/etc/$file" || exit 1
+  [ ! -e "$root/etc/$file" ] || mount --bind "$folder/$file" "$root/etc/$file" || exit 1
 done
-mount -t tmpfs -o mode=755,size=16m tmpfs /run || exit 1
+mount -t tmpfs -o mode=755,size=16m tmpfs "$root/run" || exit 1
+programs="$root${ownPrograms}"
 if [ -x ${quote(process.execPath)} ]; then
-  mkdir -p ${ownPrograms} && : > ${ownPrograms}/node && mount --bind ${quote(process.execPath)} ${ownPrograms}/node || exit 1
+  mkdir -p "$programs" && : > "$programs/node" && mount --bind ${quote(process.execPath)} "$programs/node" || exit 1
 fi
-mount -t tmpfs -o mode=1777,size=64m tmpfs /tmp || exit 1
-mount -t proc proc /proc || exit 1
-echo ${quote(machine)} > /proc/sys/kernel/hostname
-cd ${quote(workingDirectory)} || exit 1
+mount -t tmpfs -o mode=1777,size=64m tmpfs "$root/tmp" || exit 1
+mount -t proc proc "$root/proc" || exit 1
+echo ${quote(machine)} > "$root/proc/sys/kernel/hostname"
+${enterLines(image, workingDirectory)}
 PATH=${ownPrograms}:$workload_path
 "$@" &
 child=$!
@@ -110,6 +116,28 @@ while kill -0 "$child" 2> /dev/null; do
 done
 exit "$code"
 `;
+}
+
+/** The files that the machine is to have, at `$root`: the host's, or an image's below what the machine writes. */
+function rootLines(image: string | undefined): string {
+  if (image === undefined) return "root=";
+  const layers = `lowerdir=${image},upperdir=$folder/${imageFolderName}/written,workdir=$folder/${imageFolderName}/work`;
+  return `root="$folder/${imageFolderName}/root"
+mkdir -p "$root" "$folder/${imageFolderName}/written" "$folder/${imageFolderName}/work" || exit 1
+mount -t overlay -o "${layers}" machine "$root" || exit 1
+mkdir -p "$root/dev" "$root/sys" "$root/proc" "$root/run" "$root/tmp" "$root/etc" || exit 1
+for file in hosts resolv.conf; do
+  [ -e "$root/etc/$file" ] || : > "$root/etc/$file"
+done
+mount --rbind /dev "$root/dev" && mount --rbind /sys "$root/sys" || exit 1`;
+}
+
+/** The image covers the host's files in this namespace, so that whoever enters it sees the image too. */
+function enterLines(image: string | undefined, workingDirectory: string): string {
+  if (image === undefined) return `cd ${quote(workingDirectory)} || exit 1`;
+  return `enter=$(command -v unshare)
+cd "$root" && mount --move . / || exit 1
+set -- "$enter" --root=. --wd=${quote(workingDirectory)} "$@"`;
 }
 
 function crashScript({ network, machine }: LabMachineSpec): string {

@@ -77,6 +77,8 @@ export interface LabMachineSpec {
   denied?: SecurityRule[];
   /** Size of a disk of its own for its data. Defaults to a folder on the host's disk. */
   diskMegabytes?: number;
+  /** Folder on the host whose files the machine has as its own, below what it writes itself. Defaults to the host's. */
+  image?: string;
 }
 
 /** The kernel rules that copy production's traffic towards the shadow's gateway. */

@@ -134,7 +134,7 @@ function supportProblems(action: ExperimentAction, driver: Driver, path: string)
     return [{ path: `${path}.command`, reason: "this back end cannot run commands inside a shadow machine" }];
   }
   if (action.change !== undefined && (driver.change === undefined || driver.revertChange === undefined)) {
-    return [{ path: `${path}.change`, reason: "this back end cannot rehearse changes" }];
+    return [{ path: `${path}.change`, reason: "this back end cannot rehearse changes; the lab can" }];
   }
   return [];
 }

@@ -83,6 +83,14 @@ describe("the plan of an experiment on AWS", () => {
       [/^actions\.act\.change: FIS cannot change machines; .*pulumi up/],
     ],
     [
+      "another image",
+      one({ change: { machine: "web-1", image: "/var/lib/images/web-2" } }),
+      {},
+      [
+        /^actions\.act\.change: FIS cannot change machines, and an instance gets another image only by being replaced; /,
+      ],
+    ],
+    [
       "more than five stop conditions, the halt's among them",
       { ...one(crash(60)), stopConditions: [errors, errors, errors] },
       { guardAlarmArns: ["arn:a", "arn:b"] },
