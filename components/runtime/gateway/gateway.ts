@@ -144,6 +144,7 @@ export class Gateway implements RunningGateway {
     sumRequests(stats);
     stats.time = now();
     stats.flows.open = this.table.size;
+    stats.selection.packetsUnrecorded = this.recorder?.dropped ?? 0;
     stats.process.residentBytes = process.memoryUsage.rss();
     const { user, system } = process.cpuUsage();
     stats.process.cpuMicroseconds = user + system;

@@ -18,7 +18,14 @@ export function newStats(startedAt: number): GatewayStats {
       truncated: 0,
       ignored: 0,
     },
-    selection: { flowsSeen: 0, flowsSelected: 0, flowsExcluded: 0, flowsSampledOut: 0, packetsSelected: 0 },
+    selection: {
+      flowsSeen: 0,
+      flowsSelected: 0,
+      flowsExcluded: 0,
+      flowsSampledOut: 0,
+      packetsSelected: 0,
+      packetsUnrecorded: 0,
+    },
     flows: {
       open: 0,
       tcp: 0,

@@ -44,6 +44,8 @@ export const gatewayStatsSchema = z.object({
     flowsSampledOut: count,
     /** Packets of selected flows. */
     packetsSelected: count,
+    /** Those of them that a recording was asked for and does not have, because the disk was too slow or could not be written. */
+    packetsUnrecorded: count,
   }),
   flows: z.object({
     open: count,

@@ -80,6 +80,12 @@ export class RawConversation implements Conversation {
     return this.turn?.requestBytes ?? 0;
   }
 
+  shed(): void {
+    if (this.turn === undefined) return;
+    this.turn.parts = [];
+    this.turn.requestBytes = this.wholeBytes = 0;
+  }
+
   clientData(
     chunk: Buffer,
     from: number,

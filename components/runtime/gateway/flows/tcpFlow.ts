@@ -155,16 +155,12 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     if (frame !== undefined) this.opening.hold(keptCopy(frame, 0, frame.length), time);
   }
 
-  /** Carries nothing more of this flow: what was sent is answered, what comes is counted. */
+  /** Carries nothing more of this flow: what was sent is answered, what comes is counted, and what is held is let go. */
   shed(cause: string): void {
-    if (this.shedCause !== undefined || this.standing === "leftOut") return;
-    this.shedCause = cause;
-    this.decide(true);
-    if (this.isLeftOut()) return;
-    bump(this.stats.flows.shed, cause);
-    this.conversation?.shed?.();
-    const unsent = this.shadow.shed();
-    if (unsent > 0) bump(this.stats.requests.shed, cause, unsent);
+    if (this.standing === "leftOut") return;
+    if (this.shedCause === undefined) this.stopCarrying(cause);
+    if (cause !== "lag") this.loseHoles();
+    if (this.shedCause !== undefined) this.takeBack(this.shedCause, cause);
     this.account();
   }
 
@@ -196,6 +192,30 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     if (this.resetByClient) this.shadow.reset(outstanding);
     else this.shadow.clientEnded(outstanding && error === "closed");
     this.account();
+  }
+
+  private stopCarrying(cause: string): void {
+    this.shedCause = cause;
+    this.decide(true);
+    if (this.isLeftOut()) {
+      this.shedCause = undefined;
+      return;
+    }
+    bump(this.stats.flows.shed, cause);
+    this.conversation?.shed?.();
+  }
+
+  /** What a connection holds is on its way to the shadow, unless it is what there is too much of. */
+  private takeBack(shedCause: string, cause: string): void {
+    const tooMuch = cause === "totalBytes" || this.shadow.queuedBytes > this.shared.limits.bytesPerFlow;
+    const unsent = this.shadow.shed(tooMuch);
+    if (unsent > 0) bump(this.stats.requests.shed, shedCause, unsent);
+  }
+
+  /** Waits for no missing segment any longer, so that none is held. */
+  private loseHoles(): void {
+    this.client.loseAllHoles(this.lastSeen);
+    this.server.loseAllHoles(this.lastSeen);
   }
 
   private takeAcknowledgement(packet: Packet, fromClient: boolean, peer: StreamReassembler): void {
@@ -364,9 +384,6 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     this.memory = memory;
     if (memory <= this.shared.limits.bytesPerFlow) return;
     if (this.shedCause === undefined) this.shed("bytesPerFlow");
-    else if (held > this.shared.limits.bytesPerFlow) {
-      this.client.loseAllHoles(this.lastSeen);
-      this.server.loseAllHoles(this.lastSeen);
-    }
+    else if (held > this.shared.limits.bytesPerFlow) this.loseHoles();
   }
 }

@@ -145,6 +145,8 @@ function readEnhanced(body: Buffer, littleEndian: boolean, interfaces: Interface
 
 /** Where the packets of carried flows are recorded. */
 export interface PacketRecorder {
+  /** Packets that were left out because they came faster than they could be kept. */
+  readonly dropped: number;
   write(frame: Buffer, time: number): void;
   close(): Promise<void>;
 }
@@ -152,7 +154,7 @@ export interface PacketRecorder {
 /** Writes Ethernet frames as pcapng, with microseconds; what the disk does not take in time is counted, not queued. */
 export class CaptureWriter implements PacketRecorder {
   private readonly stream: WriteStream;
-  /** Frames that were left out because the disk was too slow. */
+  /** Frames that were left out because the disk was too slow or could not be written. */
   dropped = 0;
 
   constructor(
@@ -177,7 +179,7 @@ export class CaptureWriter implements PacketRecorder {
   }
 
   write(frame: Buffer, time: number): void {
-    if (this.stream.writableLength > this.maximumQueuedBytes) {
+    if (this.stream.destroyed || this.stream.writableLength > this.maximumQueuedBytes) {
       this.dropped++;
       return;
     }

@@ -12,8 +12,11 @@ export interface FlowLink {
   close(error: string): void;
   /** Lets what was sent be answered, then closes. */
   abandon(): void;
-  /** Takes back what was not sent, returns how many messages that were, and closes when the rest is answered. */
-  shed(): number;
+  /**
+   * Takes back what was not sent, returns how many messages that were, and closes when the rest is answered. With `all` it
+   * also resets a connection that still holds something, and takes back what that had not answered.
+   */
+  shed(all: boolean): number;
   /** Called now and then. */
   tick(time: number): void;
 }

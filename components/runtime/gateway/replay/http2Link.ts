@@ -53,7 +53,9 @@ export class Http2Link implements FlowLink, Http2Sink, ExchangeOwner {
   ) {}
 
   get queuedBytes(): number {
-    return this.queueBytes + (this.connection?.queuedBytes ?? 0);
+    let retired = 0;
+    for (const connection of this.retired) retired += connection.queuedBytes;
+    return this.queueBytes + retired + (this.connection?.queuedBytes ?? 0);
   }
 
   get idle(): boolean {
@@ -104,19 +106,21 @@ export class Http2Link implements FlowLink, Http2Sink, ExchangeOwner {
   }
 
   abandon(): void {
-    this.ending = "idle";
+    if (this.ending !== "reset") this.ending = "idle";
     this.pump();
   }
 
-  shed(): number {
+  shed(all: boolean): number {
     const unsent = this.drain().filter((unit) => unit.ends);
     for (const { exchange, stream } of unsent) {
       if (exchange !== undefined) this.shared.log.forget(exchange);
       this.forget(stream);
     }
     this.resetHalves();
+    const open = this.connection === undefined ? [...this.retired] : [...this.retired, this.connection];
+    const taken = all ? open.flatMap((connection) => connection.takeBack()) : [];
     this.abandon();
-    return unsent.length;
+    return unsent.length + taken.length;
   }
 
   tick(time: number): void {

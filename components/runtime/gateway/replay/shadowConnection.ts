@@ -125,6 +125,18 @@ export class ShadowConnection implements WireEvents {
     this.conclude(error);
   }
 
+  /**
+   * When something of what it was given has not been sent, takes back everything that is not answered, and resets the
+   * connection; returns those exchanges.
+   */
+  takeBack(): Exchange[] {
+    if (this.queuedBytes === 0) return [];
+    const open = this.reader.waiting.filter(({ shadow, replayed }) => replayed && !shadow.settled);
+    for (const exchange of open) this.shared.log.forget(exchange);
+    this.conclude("reset");
+    return open;
+  }
+
   /** Takes no more messages and ends when the last answer is there or has timed out. */
   retire(): void {
     this.retired = true;

@@ -39,7 +39,9 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
 
   /** Request bytes that wait here or in the socket. */
   get queuedBytes(): number {
-    return this.queueBytes + (this.connection?.queuedBytes ?? 0);
+    let retired = 0;
+    for (const connection of this.retired) retired += connection.queuedBytes;
+    return this.queueBytes + retired + (this.connection?.queuedBytes ?? 0);
   }
 
   /** Whether nothing waits and no connection is open. */
@@ -87,16 +89,17 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
 
   /** Lets what was sent be answered, then closes. */
   abandon(): void {
-    this.ending = "idle";
+    if (this.ending !== "reset") this.ending = "idle";
     this.pump();
   }
 
-  /** Takes back what was not sent, returns how many messages that were, and closes when the rest is answered. */
-  shed(): number {
+  shed(all: boolean): number {
     const unsent = this.drainQueue();
     for (const exchange of unsent) this.shared.log.forget(exchange);
+    const open = this.connection === undefined ? [...this.retired] : [...this.retired, this.connection];
+    const taken = all ? open.flatMap((connection) => connection.takeBack()) : [];
     this.abandon();
-    return unsent.length;
+    return unsent.length + taken.length;
   }
 
   /** An exchange was not answered in time: its connection is not used for later messages. */

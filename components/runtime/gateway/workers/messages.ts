@@ -15,12 +15,18 @@ export interface WorkerReport {
   lag: Uint32Array;
 }
 
+/** A packet for the recording. */
+export interface RecordedFrame {
+  bytes: Uint8Array;
+  time: number;
+}
+
 /** What such a thread tells; a problem is one that a user can act on. */
 export type FromWorker =
   | { kind: "ready"; intakeAddress: string; batched: boolean }
   | { kind: "steered"; done: boolean }
   | { kind: "report"; report: WorkerReport }
-  | { kind: "frames"; frames: { bytes: Uint8Array; time: number }[] }
+  | { kind: "frames"; frames: RecordedFrame[] }
   | { kind: "stopped"; report: WorkerReport }
   | { kind: "problem"; code: string; message: string; exitCode: number };
 

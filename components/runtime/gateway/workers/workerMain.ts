@@ -4,7 +4,7 @@ import { ShadownetError } from "../../../internal/problems";
 import { Gateway } from "../gateway";
 import type { PacketRecorder } from "../intake/captureFile";
 import { steeringProgram } from "../prefilter/steering";
-import type { FromWorker, ToWorker, WorkerData, WorkerReport } from "./messages";
+import type { FromWorker, RecordedFrame, ToWorker, WorkerData, WorkerReport } from "./messages";
 
 const reportMilliseconds = 100;
 
@@ -14,7 +14,9 @@ function tell(message: FromWorker): void {
 
 /** Hands the packets of carried flows to the main thread, which keeps the recording. */
 class FrameSender implements PacketRecorder {
-  private frames: { bytes: Uint8Array; time: number }[] = [];
+  /** What is too much for the disk is found where the file is written. */
+  readonly dropped = 0;
+  private frames: RecordedFrame[] = [];
 
   write(frame: Buffer, time: number): void {
     this.frames.push({ bytes: new Uint8Array(frame), time });

@@ -12,7 +12,8 @@ import { receiveBufferErrors } from "../intake/kernelDrops";
 import { sumRequests, type GatewayStats } from "../stats";
 import { now } from "../time";
 import { mergeStats } from "./mergeStats";
-import type { FromWorker, ToWorker, WorkerData, WorkerReport } from "./messages";
+import type { FromWorker, RecordedFrame, ToWorker, WorkerData, WorkerReport } from "./messages";
+import { OrderedRecorder } from "./orderedRecorder";
 
 /** Starts a gateway whose flows are spread over threads; throws a `ShadownetError` when it cannot listen so. */
 export async function startWorkers(config: GatewayConfig): Promise<RunningGateway> {
@@ -40,7 +41,7 @@ class Thread {
     reject: (error: Error) => void;
   }[] = [];
 
-  constructor(data: WorkerData, program: string, takeFrames: (frames: { bytes: Uint8Array; time: number }[]) => void) {
+  constructor(data: WorkerData, program: string, takeFrames: (frames: RecordedFrame[]) => void) {
     this.worker = new Worker(program, {
       workerData: data,
       execArgv: [],
@@ -79,7 +80,7 @@ class WorkerGateway implements RunningGateway {
   readonly finished = new Promise<void>(() => undefined);
   private readonly threads: Thread[] = [];
   private readonly startedAt = now();
-  private readonly recorder: CaptureWriter | undefined;
+  private readonly recorder: OrderedRecorder | undefined;
   private readonly noRoomBefore: number;
   private open: boolean;
   private servers: (Server | undefined)[] = [];
@@ -89,7 +90,7 @@ class WorkerGateway implements RunningGateway {
 
   constructor(private readonly config: GatewayConfig) {
     this.open = config.startClosed !== true;
-    this.recorder = config.record === undefined ? undefined : new CaptureWriter(config.record);
+    this.recorder = config.record === undefined ? undefined : new OrderedRecorder(new CaptureWriter(config.record));
     this.noRoomBefore = this.noRoom() ?? 0;
   }
 
@@ -104,16 +105,22 @@ class WorkerGateway implements RunningGateway {
       throw error;
     }
     this.setOpen(this.open);
+    await this.heeded();
     this.servers = await serveBoth(this.config, this);
     await this.writeStats();
-    this.timer = setInterval(() => void this.writeStats(), 1_000);
+    this.timer = setInterval(() => {
+      this.recorder?.releaseOld();
+      void this.writeStats();
+    }, 1_000);
   }
 
   /** Counters of all threads, at most a tenth of a second old. */
   snapshot(): GatewayStats {
     const reports = this.threads.flatMap(({ report }) => (report === undefined ? [] : [report]));
-    const stats = mergeStats(this.startedAt, this.open, reports);
-    const { intake } = stats;
+    const open = this.open && reports.every((report) => report.stats.intake.open);
+    const stats = mergeStats(this.startedAt, open, reports);
+    const { intake, selection } = stats;
+    selection.packetsUnrecorded = this.recorder?.dropped ?? 0;
     if (intake.prefiltered !== undefined && intake.kernelDrops !== null) {
       const all = intake.kernelDrops + intake.prefiltered;
       intake.kernelDrops = Math.min(intake.kernelDrops, (this.noRoom() ?? Infinity) - this.noRoomBefore);
@@ -145,9 +152,8 @@ class WorkerGateway implements RunningGateway {
     const config = { ...partOf(this.config, this.config.workers!), startClosed: true };
     if (this.intakeAddress !== "") config.intake = config.intake!.replace(/\d+$/, /\d+$/.exec(this.intakeAddress)![0]);
     const records = this.recorder !== undefined;
-    const thread = new Thread({ config, records }, workerProgram(), (frames) => {
-      for (const { bytes, time } of frames) this.recorder?.write(Buffer.from(bytes.buffer), time);
-    });
+    const index = this.threads.length;
+    const thread = new Thread({ config, records }, workerProgram(), (frames) => this.recorder?.take(index, frames));
     this.threads.push(thread);
     const { intakeAddress, batched } = await thread.hear("ready");
     if (!batched) throw cannotShare();
@@ -171,6 +177,13 @@ class WorkerGateway implements RunningGateway {
 
   private tellAll(message: ToWorker): void {
     for (const thread of this.threads) thread.tell(message);
+  }
+
+  /** Waits until every thread has opened its intake, so that nothing which comes from then on is refused. */
+  private async heeded(): Promise<void> {
+    for (const thread of this.threads) {
+      while (thread.report?.stats.intake.open !== this.open) await thread.hear("report");
+    }
   }
 
   private noRoom(): number | undefined {

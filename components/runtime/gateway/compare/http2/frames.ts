@@ -44,12 +44,24 @@ export class FrameReader {
   private parts: Buffer[] = [];
   private have = 0;
   private need = headerBytes;
+  private keepsData = true;
   /** Longer frames are not believed. */
   maximumLength = 2 ** 24 - 1;
 
   /** Bytes of an unfinished frame that are held. */
   get heldBytes(): number {
-    return this.have;
+    return this.parts.reduce((sum, part) => sum + part.length, 0);
+  }
+
+  /** From here on frames of data are handed on without their data. */
+  letGoOfData(): void {
+    this.keepsData = false;
+    if (!this.inData) return;
+    this.parts = [Buffer.from(Buffer.concat(this.parts).subarray(0, headerBytes))];
+  }
+
+  private get inData(): boolean {
+    return this.have >= headerBytes && this.parts[0]![3] === FrameType.Data;
   }
 
   /** Hands on every frame that is whole; false when a length is not believable. */
@@ -57,7 +69,7 @@ export class FrameReader {
     let at = from;
     while (at < to) {
       const end = Math.min(to, at + this.need - this.have);
-      this.parts.push(chunk.subarray(at, end));
+      if (this.keepsData || !this.inData) this.parts.push(chunk.subarray(at, end));
       this.have += end - at;
       at = end;
       if (this.have < this.need) break;

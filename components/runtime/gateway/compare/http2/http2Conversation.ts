@@ -69,6 +69,7 @@ export class Http2Conversation implements Conversation {
   }
 
   shed(): void {
+    this.reader.letGoOfData();
     this.flush();
   }
 
