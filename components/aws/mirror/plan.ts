@@ -82,6 +82,7 @@ export function planMirror(topology: Topology, settings: AwsMirrorSettings): Pla
   if (problems.length > 0) return { plan: undefined, problems };
   const chosen = chooseSources(topology, settings);
   problems.push(...chosen.problems, ...selectorProblems(topology, settings), ...accountProblems(topology, settings));
+  if (chosen.encrypted.length > 0) problems.push(...encryptedProblems(settings));
   const { sources } = chosen;
   const zones = zonesOf(topology, settings, sources, problems);
   const targetMode = settings.targetMode ?? AwsMirrorTargetMode.GatewayLoadBalancer;
@@ -140,6 +141,16 @@ function selectorProblems(topology: Topology, { include = [] }: AwsMirrorSetting
     if (sourceCidr === undefined || !machines.some((range) => cidrContains(range, sourceCidr))) return [];
     const reason = `${sourceCidr} are machines of the topology: their clones make this traffic themselves; select clients outside`;
     return [{ path: `include[${index}].sourceCidr`, reason }];
+  });
+}
+
+/** Where TLS is copied to be counted alone, a selector of TLS has nothing to carry. */
+function encryptedProblems({ include = [] }: AwsMirrorSettings): Problem[] {
+  const reason =
+    "the gateways count TLS and carry none of it, as `allowEncrypted` says, so that no flow can match; leave it out";
+  return include.flatMap(({ application, serverName }, index): Problem[] => {
+    if (serverName !== undefined) return [{ path: `include[${index}].serverName`, reason }];
+    return application === "tls" ? [{ path: `include[${index}].application`, reason }] : [];
   });
 }
 

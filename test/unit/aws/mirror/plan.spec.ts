@@ -118,6 +118,26 @@ describe("plan of a mirror on AWS", () => {
     assert.ok(plan.basis.exclude.some(({ application }) => application === "tls"));
   });
 
+  it("refuses to choose TLS by name where it is copied to be counted alone, and leaves the name to the gateways elsewhere", () => {
+    const allowed = { allowEncrypted: true, allowUncovered: true };
+    refused(
+      hostileAws,
+      { ...allowed, include: [{ serverName: "www.shop.example" }, { application: "tls" }] },
+      /include\[0\].serverName: the gateways count TLS and carry none of it/,
+      /include\[1\].application: the gateways count TLS/,
+    );
+    const exclude = [{ serverName: "pay.shop.example" }];
+    const plan = planned(smallAws, {
+      include: [{ serverName: "*.shop.example", destinationPorts: ["8443"] }],
+      exclude,
+    });
+    assert.deepEqual(plan.settings.include, [{ serverName: "*.shop.example", destinationPorts: ["8443"] }]);
+    assert.deepEqual(plan.settings.exclude, exclude);
+    const said = plan.fidelity.map(({ reason }) => reason).join("\n");
+    assert.match(said, /include\[0\] looks inside flows, which the filter cannot/);
+    assert.match(said, /exclude\[0\] is applied by the gateways/);
+  });
+
   it("takes packets before another tool only when told to, and only where a number is left", () => {
     const topology = clone(smallAws);
     const interfaceId = topology.machines[0]!.interfaces[0]!.aws!.id;
