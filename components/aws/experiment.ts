@@ -20,6 +20,7 @@ import { arnOf } from "./iam/document";
 import { experimentPermissions, experimentTrust } from "./iam/experimentRole";
 import { placeOf } from "./iam/place";
 import { alarmArgs, bindingsOf } from "./monitor/alarm";
+import { notedArgs } from "./notedArgs";
 import { type AwsShadowReference, actionTag, experimentTag, faultTag, roleTag, shadowTag } from "./shadow";
 import { type ShadowParts, shadowParts } from "./shadowParts";
 
@@ -71,7 +72,7 @@ export class AwsFaultExperiment extends pulumi.ComponentResource {
   readonly notes: pulumi.Output<string[]>;
 
   constructor(name: string, args: AwsFaultExperimentArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("shadownet:index:AwsFaultExperiment", name, args, opts);
+    super("shadownet:index:AwsFaultExperiment", name, notedArgs(args), opts);
     const own = args.experimentName ?? name;
     const plan = checkedPlan(own, args);
     const shadow = shadowParts(args.shadow);

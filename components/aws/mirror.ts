@@ -14,6 +14,7 @@ import { AwsMirrorTargetMode, type AwsMirrorSettings } from "./mirror/settings";
 import { type MirrorSite, zoneOf } from "./mirror/site";
 import { AwsMirrorSources } from "./mirror/sources";
 import { zonesOf } from "./network/layout";
+import { notedArgs } from "./notedArgs";
 import type { AwsShadowReference } from "./shadow";
 import { shadowParts } from "./shadowParts";
 import { withShortStacks } from "./shortStacks";
@@ -60,7 +61,7 @@ export class AwsTrafficMirror extends pulumi.ComponentResource {
 
   constructor(name: string, args: AwsTrafficMirrorArgs, opts?: AwsTrafficMirrorOptions) {
     const { productionProvider, ...own } = opts ?? {};
-    super("shadownet:index:AwsTrafficMirror", name, args, own);
+    super("shadownet:index:AwsTrafficMirror", name, notedArgs(args), own);
     const { plan, problems } = plannedMirror(args);
     rejectProblems("AwsTrafficMirror", problems);
     const site: MirrorSite = {

@@ -15,6 +15,7 @@ import { alarmArgs, bindingsOf } from "./monitor/alarm";
 import { type AwsFaultBand, allSignals, dashboardBody } from "./monitor/dashboard";
 import { compositeRule, plannedAlarms, ruleProblems } from "./monitor/rules";
 import { makeRunningMetric } from "./monitor/runningMetric";
+import { notedArgs } from "./notedArgs";
 import { type AwsShadowReference, roleTag, shadowTag } from "./shadow";
 import { type ShadowParts, shadowParts } from "./shadowParts";
 
@@ -58,7 +59,7 @@ export class AwsMonitor extends pulumi.ComponentResource {
   readonly dashboardArn: pulumi.Output<string>;
 
   constructor(name: string, args: AwsMonitorArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("shadownet:index:AwsMonitor", name, args, opts);
+    super("shadownet:index:AwsMonitor", name, notedArgs(args), opts);
     const ofTopology = under("topology", validateTopology(args.topology));
     rejectProblems("AwsMonitor", ofTopology.length > 0 ? ofTopology : awsMonitorProblems(args, args.topology));
     const shadow = shadowParts(args.shadow);

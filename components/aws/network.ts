@@ -21,6 +21,7 @@ import { fidelitySummary } from "./network/summary";
 import { planAwsNetwork } from "./network/plan";
 import type { AwsNetworkPlan, AwsNetworkSettings } from "./network/planTypes";
 import { awsNetworkProblems } from "./network/problems";
+import { notedArgs } from "./notedArgs";
 import type { AwsShadowReference } from "./shadow";
 import { withShortStacks } from "./shortStacks";
 
@@ -83,7 +84,7 @@ export class AwsShadowNetwork extends pulumi.ComponentResource {
   readonly reference: pulumi.Output<AwsShadowReference>;
 
   constructor(name: string, args: AwsShadowNetworkArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("shadownet:index:AwsShadowNetwork", name, args, opts);
+    super("shadownet:index:AwsShadowNetwork", name, notedArgs(args), opts);
     rejectProblems("AwsShadowNetwork", networkProblems(args));
     const plan = planShadow(args);
     const site = siteOf(name, args, plan, this);

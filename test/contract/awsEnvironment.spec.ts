@@ -114,6 +114,22 @@ describe("AwsShadowEnvironment with Pulumi's mocks", function () {
     ]);
   });
 
+  it("gives the engine the topology once, and its digest with every part, so that a change of it is seen in each", async () => {
+    const noted = (resources: RecordedResource[]): Map<string, Record<string, unknown>> => {
+      const parts = resources.filter(({ type, inputs }) => type.startsWith("shadownet:") && "topology" in inputs);
+      return new Map(parts.map(({ name, inputs }) => [name, inputs.topology as Record<string, unknown>]));
+    };
+    const before = noted(all);
+    assert.deepEqual(before.get("shop"), JSON.parse(JSON.stringify(smallAws)));
+    const parts = [...before.keys()].filter((name) => name !== "shop");
+    assert.deepEqual(parts.sort(), ["shop-experiment-appSlow", "shop-mirror", "shop-monitor", "shop-network"]);
+    const after = noted(await record({ ...full, topology: { ...smallAws, name: "store" } }));
+    for (const part of parts) {
+      assert.deepEqual(Object.keys(before.get(part)!).sort(), ["name", "sha256"]);
+      assert.notEqual(before.get(part)!.sha256, after.get(part)!.sha256, part);
+    }
+  });
+
   it("has the component as the ancestor of every child", () => {
     const tree = pulumi.runtime.getMonitor() as unknown as { getRegisteredResources: () => Map<string, unknown> };
     const urns = [...tree.getRegisteredResources().keys()].map((urn) => urn.split("::")[2]!);
