@@ -122,6 +122,31 @@ describe("shadownet run on the real lab", function () {
     await asBefore();
   });
 
+  it("keeps in the journal what each direction and the probe packets showed, and counts a fault from when it is on", async () => {
+    const apart: ExperimentAction = {
+      fault: "latency",
+      target: { machine: "web-1" },
+      egress: { delayMilliseconds: 10 },
+      ingress: { delayMilliseconds: 40 },
+      probePackets: true,
+      durationSeconds: 10,
+    };
+    const run = await bed.start("apart", experiment({ apart }), skip);
+    await run.ended;
+    const journal = (await run.journal())!;
+    const [fault] = journal.experiments[0]!.faults;
+    const { directions, probes, why } = fault!.effect!;
+    assert.deepEqual([directions!.egress.asked, directions!.ingress.asked], [10, 40], why);
+    assert.ok(directions!.egress.measured! >= 10 && directions!.ingress.measured! >= 40, why);
+    assert.ok(probes!.before.answered > 0 && probes!.before.roundTripMilliseconds! < 40, why);
+    assert.ok(probes!.during.answered > 0 && probes!.during.roundTripMilliseconds! >= 49.5, why);
+    assert.match(why, /egress: .*; ingress: .*; \d+ of \d+ probe packets were answered in/);
+    const [window] = fault!.windows;
+    const starting = moment(journal, "fault-starting");
+    assert.ok(window!.start - starting > 400, "the probes before the fault are not part of it");
+    await asBefore();
+  });
+
   it("times a command against its objective, and takes a rehearsed change back", async () => {
     const step = (script: string, objectiveSeconds: number): ExperimentAction => ({
       command: ["sh", "-c", script],
