@@ -192,7 +192,7 @@ export class ShadowConnection implements WireEvents {
     this.unsent = [];
     this.unsentBytes = 0;
     for (const exchange of unsent) this.write(exchange);
-    if (this.finishing) this.endWhenIdle();
+    if (this.finishing || this.retired) this.endWhenIdle();
     this.owner.progressed(this);
   }
 

@@ -78,6 +78,18 @@ describe("gateway: a shadow that refuses, hangs, resets or answers nonsense", ()
     assert.deepEqual(shadow.received.map(String), [get("/1"), get("/2")]);
   });
 
+  it("leaves no connection behind when messages that waited for a hanging server time out together", async () => {
+    behaviour = () => undefined;
+    const script = flow(41_008);
+    for (let turn = 0; turn < 4; turn++) {
+      script.say(true, `\x01\x02 turn ${turn}`).acknowledge(false).say(false, "well").acknowledge(true);
+    }
+    await harness.send(script.close().frames);
+    assert.deepEqual(await samples(4), ["timeout", "timeout", "timeout", "timeout"]);
+    await until("every connection is closed", () => harness.gateway.snapshot().replay.openConnections === 0, 3_000);
+    await until("the flow is forgotten", () => harness.gateway.snapshot().flows.open === 0, 3_000);
+  });
+
   it("notices a reset and an early end", async () => {
     behaviour = (socket) => socket.resetAndDestroy();
     const script = flow(41_003);
