@@ -64,6 +64,16 @@ export class FrameReader {
     return this.have >= headerBytes && this.parts[0]![3] === FrameType.Data;
   }
 
+  /** From here on believes no frame longer than this; false when one was under way, of which nothing is held any more. */
+  limit(length: number): boolean {
+    this.maximumLength = length;
+    if (this.need <= headerBytes + length) return true;
+    this.parts = [];
+    this.have = 0;
+    this.need = headerBytes;
+    return false;
+  }
+
   /** Hands on every frame that is whole; false when a length is not believable. */
   push(chunk: Buffer, from: number, to: number, take: (frame: Frame) => void): boolean {
     let at = from;

@@ -30,6 +30,8 @@ interface Request {
   pausedAfter: number;
 }
 
+/** Of a flow that is only counted any more, this much may be held. */
+const longestFrameWhenShed = 65_536;
 /** A client that adds nothing to a request for this long is waiting for an answer to a part of it. */
 const pauseMilliseconds = 200;
 
@@ -65,12 +67,15 @@ export class Http2Conversation implements Conversation {
   }
 
   get heldBytes(): number {
-    return this.pendingBytes + this.reader.heldBytes + this.blocks.heldBytes;
+    const frames = this.reader.heldBytes + this.serverReader.heldBytes;
+    return this.pendingBytes + frames + this.blocks.heldBytes;
   }
 
   shed(): void {
     this.reader.letGoOfData();
     this.flush();
+    if (!this.reader.limit(longestFrameWhenShed)) this.stop("malformed");
+    if (!this.serverReader.limit(longestFrameWhenShed)) this.serverHole();
   }
 
   get liveOutstanding(): boolean {
