@@ -52,12 +52,6 @@ export function documentParts(
   }
   // Machines see what a subnet's router sends as what they get.
   const inside = hit.inside === undefined ? action : fromOtherEnd(action);
-  if (action.fault === "corruption" && inside.direction !== "ingress") {
-    const towards = hit.inside === undefined ? "ingress" : "egress";
-    const reason = `bits can be flipped in what a machine gets, not in what it sends; set direction to ${towards} and aim at the other side for the way back, or use payloadCorruption`;
-    report({ path: `actions.${name}.direction`, reason });
-    return noParts;
-  }
   const groups = groupsOf(hit.machines);
   const base = hit.suffix === "" ? name : `${name}-${hit.suffix}`;
   return together(

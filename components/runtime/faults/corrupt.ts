@@ -1,6 +1,7 @@
 import { type CompileContext, type CompiledKind } from "./context";
 import { claimSteps } from "./claims";
 import { inNamespace, words } from "./commands";
+import { type Detour, sendRound, summingCable } from "./detour";
 import { chosenPackets } from "./drop";
 import { hookOf } from "./match";
 import { type Rules, type Tap, type TapAction, nftParts, tapsOf } from "./nft";
@@ -16,27 +17,53 @@ const payloadWords = 64;
 export function compileCorruption(context: CompileContext): CompiledKind {
   const { fault, seed } = context;
   const places = context.target.links.flatMap((link) => context.ways.map((way) => wirePlace(context, link, way)));
-  const usable = places.filter((place) => place !== undefined);
-  const actions = usable.map(({ tap }, index): TapAction => {
-    const { percent = 100, bitsPerPacket = 1 } = context.on(tap.way);
-    const flips = flipRules(bitMasks(bitsPerPacket, seed + index));
-    return chosenPackets(tap, index, chooseShare(percent, seed + index), (count) => [count("corrupted"), ...flips]);
-  });
+  const flips = places.map((place, index) => flipAt(context, place, index));
+  const cables = flips.flatMap(({ cable }) => (cable === undefined ? [] : [cable]));
+  const actions = flips.map(({ action }) => action);
   const parts = nftParts(fault.id, context.scope, ["corrupted"], actions);
-  const offloads = uniqueOffloads(usable.map(({ offload }) => offload));
+  const offloads = uniqueOffloads(places.flatMap(({ offload }) => (offload === undefined ? [] : [offload])));
+  const before = [...offloads, ...cables];
+  const where = [...offloads.map(({ name }) => name), ...cables.map(({ device }) => `${device}, a cable of its own`)];
   return {
     ...parts,
     mechanism: "nft",
     selfHealing: true,
-    apply: [...offloads.map(({ apply }) => apply), ...parts.apply],
-    undo: [...parts.undo, ...offloads.map(({ undo }) => undo)],
-    undone: [...parts.undone, ...offloads.map(({ undone }) => undone)],
+    apply: [...before.flatMap(({ apply }) => apply), ...parts.apply],
+    undo: [...parts.undo, ...before.flatMap(({ undo }) => undo)],
+    undone: [...parts.undone, ...before.flatMap(({ undone }) => undone)],
     notes: [
-      `checksum offload is switched off at ${offloads.map(({ name }) => name).join(", ")} so that receivers see the damage`,
+      `checksum offload is switched off at ${where.join(", ")} so that receivers see the damage`,
       `bits are flipped in the seventh and eighth byte after the IP header, drawn from seed ${seed}`,
       `which packets are hit repeats after ${patternLength} packets of each link and direction`,
     ],
   };
+}
+
+/** Rules for a place; where nothing makes the sums real before the packets leave, the chosen ones go through a cable. */
+function flipAt(
+  context: CompileContext,
+  { tap, offload }: WirePlace,
+  index: number,
+): { action: TapAction; cable?: Detour } {
+  const { fault, seed } = context;
+  const { percent = 100, bitsPerPacket = 1 } = context.on(tap.way);
+  const chosen = chooseShare(percent, seed + index);
+  const masks = bitMasks(bitsPerPacket, seed + index);
+  if (offload !== undefined) {
+    const flips = flipRules(masks, "accept");
+    return { action: chosenPackets(tap, index, chosen, (count) => [count("corrupted"), ...flips]) };
+  }
+  const cable = summingCable(fault.id, tap, index);
+  const hook = `type filter hook ingress device "${cable.far}" priority -100; policy accept;`;
+  const action = sendRound(
+    cable,
+    chosenPackets(tap, index, chosen, (count) => [count("corrupted")]),
+  );
+  const chains = [
+    { name: `leave${index}`, rules: () => [`fwd to "${tap.device}"`] },
+    { name: `wire${index}`, rules: () => [hook, ...flipRules(masks, `goto leave${index}`)] },
+  ];
+  return { action: { ...action, chains }, cable };
 }
 
 /** Flips bits in what the application reads and repairs the checksum, so that only the application can notice. */
@@ -79,24 +106,30 @@ interface Offload {
   feature: "tx" | "rx";
 }
 
+/** Where bits are flipped, and whose offload is switched off for it. */
+interface WirePlace {
+  tap: Tap;
+  /** Left out where packets leave the last device that is known, so that none sends real checksums past the tap. */
+  offload?: Offload;
+}
+
 /** Where a packet has a real checksum and the receiver has not looked at it yet. */
-function wirePlace(
-  context: CompileContext,
-  link: ResolvedLink,
-  way: Tap["way"],
-): { tap: Tap; offload: Offload } | undefined {
+function wirePlace({ problem }: CompileContext, link: ResolvedLink, way: Tap["way"]): WirePlace {
   const own = { device: link.device, namespace: link.namespace };
-  if (hookOf(link, way) === "ingress") {
-    const tap: Tap = { link, way, ...own, hook: "ingress" };
+  const hook = hookOf(link, way);
+  const tap: Tap = { link, way, ...own, hook };
+  if (hook === "ingress") {
     if (link.side === "machine") return { tap, offload: { ...own, feature: "rx" } };
     if (link.peer !== undefined) return { tap, offload: { ...link.peer, feature: "tx" } };
-  } else if (link.peer !== undefined) {
-    const tap: Tap = { link, way, device: link.peer.device, namespace: link.peer.namespace, hook: "ingress" };
-    return { tap, offload: { ...own, feature: "tx" } };
+    problem({
+      path: "target",
+      reason: `corruption of ${way} at ${link.name} needs to know the other end of its cable`,
+    });
+    return { tap };
   }
-  const reason = `corruption of ${way} at ${link.name} needs netem (install the kernel's extra modules) or both ends of the cable`;
-  context.problem({ path: "target", reason });
-  return undefined;
+  if (link.peer === undefined) return { tap };
+  const { device, namespace } = link.peer;
+  return { tap: { ...tap, device, namespace, hook: "ingress" }, offload: { ...own, feature: "tx" } };
 }
 
 function bitMasks(bits: number, seed: number): number[] {
@@ -113,12 +146,12 @@ function bitMasks(bits: number, seed: number): number[] {
   });
 }
 
-/** Each rule takes its share of what the rules before it left. */
-function flipRules(masks: readonly number[]): string[] {
+/** Each rule takes its share of what the rules before it left, and ends with a verdict. */
+function flipRules(masks: readonly number[], verdict: string): string[] {
   return masks.map((mask, index) => {
     const left = masks.length - index;
     const turn = left === 1 ? "" : `numgen random mod ${left} 0 `;
-    return `${turn}@th,48,16 set @th,48,16 ^ 0x${mask.toString(16).padStart(4, "0")} accept`;
+    return `${turn}@th,48,16 set @th,48,16 ^ 0x${mask.toString(16).padStart(4, "0")} ${verdict}`;
   });
 }
 

@@ -37,20 +37,33 @@ export function sendRound(detour: Pick<Detour, "tap" | "device">, choice: Choice
  * No device of the target gets a queue, so there is none to give back.
  */
 export function cableDetour(id: string, tap: Tap, index: number, qdisc: readonly string[]): Detour {
-  const near = shortName("snn", id, `${index}`);
-  const far = shortName("snf", id, `${index}`);
+  const { near, far } = cableEnds(id, index);
   const queue =
-    qdisc.length === 0
-      ? []
-      : [words(tcIn(tap.namespace, "qdisc", "add", "dev", near, "root", "handle", "1:", ...qdisc))];
-  const text = [
-    words(
-      ipIn(tap.namespace, "link", "add", near, "mtu", "65000", "type", "veth", "peer", "name", far, "mtu", "65000"),
-    ),
-    ...queue,
-    ...returnFrom(far, tap),
-    words(ipIn(tap.namespace, "link", "set", near, "addrgenmode", "none", "arp", "off", "up")),
-  ];
+    qdisc.length === 0 ? [] : [words(tcIn(tap.namespace, "qdisc", "add", "dev", near, ...rootQueue, ...qdisc))];
+  return cable(id, tap, index, [...queue, ...returnFrom(far, tap)]);
+}
+
+/**
+ * A cable of the fault's own that makes checksums real: what is sent into its near end is cut into packets and summed, and
+ * arrives so at its far end, from where rules have to send it on.
+ */
+export function summingCable(id: string, tap: Tap, index: number): Detour & { far: string } {
+  const { near, far } = cableEnds(id, index);
+  const offload = `${words([...inNamespace(tap.namespace), "ethtool", "-K", near, "tx", "off"])} >/dev/null`;
+  return { ...cable(id, tap, index, [offload, setUp(far, tap)]), far };
+}
+
+const rootQueue = ["root", "handle", "1:"];
+
+function cableEnds(id: string, index: number): { near: string; far: string } {
+  return { near: shortName("snn", id, `${index}`), far: shortName("snf", id, `${index}`) };
+}
+
+/** Makes a cable, with what else is to be done before its near end is up. */
+function cable(id: string, tap: Tap, index: number, further: string[]): Detour {
+  const { near, far } = cableEnds(id, index);
+  const ends = [near, "mtu", "65000", "type", "veth", "peer", "name", far, "mtu", "65000"];
+  const text = [words(ipIn(tap.namespace, "link", "add", ...ends)), ...further, setUp(near, tap)];
   return {
     tap,
     device: near,
@@ -61,13 +74,17 @@ export function cableDetour(id: string, tap: Tap, index: number, qdisc: readonly
   };
 }
 
+function setUp(device: string, tap: Tap): string {
+  return words(ipIn(tap.namespace, "link", "set", device, "addrgenmode", "none", "arp", "off", "up"));
+}
+
 /** Commands that put what arrives at a device in again where the tap took it out. */
 export function returnFrom(device: string, tap: Tap): string[] {
   const back = ["match", "u32", "0", "0", "action", "mirred", tap.hook, "redirect", "dev", tap.device];
   return [
     words(tcIn(tap.namespace, "qdisc", "add", "dev", device, "ingress")),
     words(tcIn(tap.namespace, "filter", "add", "dev", device, "parent", "ffff:", "protocol", "all", "u32", ...back)),
-    words(ipIn(tap.namespace, "link", "set", device, "addrgenmode", "none", "arp", "off", "up")),
+    setUp(device, tap),
   ];
 }
 

@@ -155,12 +155,6 @@ describe("the plan of an experiment on AWS", () => {
       [/^actions\.act\.target: web-1 run Windows/],
     ],
     [
-      "bit errors in what a machine sends",
-      one({ fault: "corruption", percent: 1, target: { machine: "web-1" }, durationSeconds: 60 }),
-      {},
-      [/^actions\.act\.direction: bits can be flipped in what a machine gets.* set direction to ingress/],
-    ],
-    [
       "what the compiler refuses",
       one({ fault: "dnsFailure", names: ["*.internal"], target: { machine: "web-1" }, durationSeconds: 60 }),
       {},
