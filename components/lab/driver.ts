@@ -13,15 +13,16 @@ import type { Capabilities, FaultEffect, FaultPlan, ResolvedTarget } from "../ru
 import { renderScript } from "../runtime/faults/script";
 import type { ExchangeSample } from "../runtime/gateway/exchange";
 import type { GatewayStats } from "../runtime/gateway/stats";
-import type {
-  ChangeHandle,
-  ContainmentFinding,
-  DrillResult,
-  Driver,
-  FaultHandle,
-  MirrorState,
-  ShadowDescription,
-  SignalPoint,
+import {
+  type ChangeHandle,
+  type ContainmentFinding,
+  type DrillResult,
+  type Driver,
+  type FaultHandle,
+  type MirrorState,
+  type ShadowDescription,
+  type SignalPoint,
+  shadowGoneCode,
 } from "../runtime/runner/driver";
 import { listChanges, makeChange, revertChange } from "./changes";
 import { LabSampling } from "./sampling";
@@ -81,6 +82,7 @@ class LabDriver implements Driver {
   }
 
   async start(plan: FaultPlan): Promise<FaultHandle> {
+    await this.checkThere();
     const folder = this.faultFolder(plan.id);
     await rm(folder, { recursive: true, force: true });
     await writeAtomically(join(folder, "plan.json"), JSON.stringify(plan, null, 2));
@@ -138,6 +140,7 @@ class LabDriver implements Driver {
 
   /** Returns when the counters say so too: a run that starts right after another reads them, and must not take closed for open. */
   async setIntake(open: boolean): Promise<void> {
+    if (!open && (await this.isGone())) return;
     await controlGateway(this.gatewayFile("gateway.sock"), "/intake", { open });
     const deadline = Date.now() + 5000;
     while (Date.now() < deadline && (await this.mirror()).intakeOpen !== open) await delay(100);
@@ -198,6 +201,16 @@ class LabDriver implements Driver {
     await this.stopSampling();
   }
 
+  private async isGone(): Promise<boolean> {
+    return !(await exists(networkFolder(this.network)));
+  }
+
+  private async checkThere(): Promise<void> {
+    if (!(await this.isGone())) return;
+    const message = `the shadow "${this.network}" is gone: it was destroyed while it was in use`;
+    throw new ShadownetError(shadowGoneCode, message);
+  }
+
   private faultFolder(id: string): string {
     return faultFolder(this.network, id);
   }
@@ -220,6 +233,7 @@ class LabDriver implements Driver {
   private async callScript(id: string, command: string): Promise<string> {
     const { code, stdout, stderr } = await tryRun(["sh", this.script(id), command]);
     if (code === 0) return stdout;
+    await this.checkThere();
     const detail = [stderr.trim(), stdout.trim()].filter((text) => text !== "").join("\n");
     throw new ShadownetError("fault-script-failed", `fault "${id}", ${command}: ${detail || `exit code ${code}`}`);
   }

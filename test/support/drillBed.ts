@@ -155,18 +155,14 @@ export class DrillBed {
     return this.startRun(name, experiment, runs, ["--json", ...options], controller);
   }
 
-  private async startRun(
+  private startRun(
     name: string,
     experiment: Experiment,
     runs: string,
     options: string[],
     controller?: ChildProcess,
   ): Promise<DrillRun> {
-    const file = join(this.folder, `${name}.json`);
-    await writeFile(file, JSON.stringify(experiment));
-    const args = ["run", "--network", this.shadow, "--file", file, ...options];
-    const child = spawn(process.execPath, [launcher, ...args], { detached: true, stdio: ["ignore", "pipe", "pipe"] });
-    return new DrillRun(child, runs, controller);
+    return startRun({ network: this.shadow, name, experiment, folder: this.folder, runs, controller }, options);
   }
 
   /** Runs the command line tool to its end. */
@@ -219,6 +215,29 @@ async function claims(): Promise<string[]> {
   return names.filter((name) => name !== "lock").map((name) => `claim ${name}`);
 }
 
+/** What {@link startRun} starts. */
+export interface RunStart {
+  /** The shadow. */
+  network: string;
+  name: string;
+  experiment: Experiment;
+  /** Where the experiment's file is put. */
+  folder: string;
+  /** Where the run's journal will be. */
+  runs: string;
+  /** The process that carries the run out, where that is not the one that is started. */
+  controller?: ChildProcess;
+}
+
+/** Starts `shadownet run` with an experiment from a file, in a process group of its own. */
+export async function startRun(start: RunStart, options: string[]): Promise<DrillRun> {
+  const file = join(start.folder, `${start.name}.json`);
+  await writeFile(file, JSON.stringify(start.experiment));
+  const args = ["run", "--network", start.network, "--file", file, ...options];
+  const child = spawn(process.execPath, [launcher, ...args], { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  return new DrillRun(child, start.runs, start.controller);
+}
+
 /** A run in a process of its own. */
 export class DrillRun {
   readonly ended: Promise<number | undefined>;
@@ -253,12 +272,13 @@ export class DrillRun {
     return text === "" ? undefined : (JSON.parse(text) as Journal);
   }
 
-  /** Waits until the journal tells of an event of this kind; fails when the run ends before. */
-  async event(kind: string, seconds = 60): Promise<Journal> {
-    const deadline = Date.now() + seconds * 1000;
+  /** Waits until the journal tells of so many events of this kind; fails when the run ends before. */
+  async event(kind: string, count = 1): Promise<Journal> {
+    const deadline = Date.now() + 60_000;
     for (;;) {
       const journal = await this.journal();
-      if (journal?.events.some((event) => event.kind === kind) === true) return journal;
+      if (journal !== undefined && journal.events.filter((event) => event.kind === kind).length >= count)
+        return journal;
       if (this.child.exitCode !== null || Date.now() > deadline) {
         const events = journal?.events.map((event) => `${event.kind}: ${event.message}`).join("\n") ?? "no journal";
         throw new Error(`the run never came to ${kind}: ${this.said}\n${events}`);

@@ -1,7 +1,8 @@
+import { ShadownetError } from "../../internal/problems";
 import { probesIn } from "../faults/probeEffect";
 import type { DirectionEffect, FaultEffect, FaultPlan } from "../faults/plan";
 import { type Clock, within } from "./clock";
-import type { Driver, FaultHandle } from "./driver";
+import { type Driver, type FaultHandle, shadowGoneCode } from "./driver";
 import type { JournalFault } from "./journal";
 import type { JournalWriter } from "./journalWriter";
 
@@ -142,6 +143,10 @@ export class ActiveFaults {
         await within(shortLimit, `the heartbeat of fault "${handle.id}"`, this.driver.heartbeat(handle));
         missed = 0;
       } catch (error) {
+        if (error instanceof ShadownetError && error.code === shadowGoneCode) {
+          this.onLost(error);
+          return;
+        }
         missed += 1;
         this.writer.event("heartbeat-missed", `${fault.action}: ${(error as Error).message}`);
         if (missed < missedHeartbeats) continue;

@@ -84,6 +84,9 @@ export interface ChangeHandle {
   summary: string;
 }
 
+/** Code of the error that a driver's calls end with when the shadow was removed while it was in use. */
+export const shadowGoneCode = "shadow-gone";
+
 /** All that the runner knows of a back end. */
 export interface Driver {
   describe(): Promise<ShadowDescription>;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, rmSync } from "node:fs";
 
 import { ProblemsError, ShadownetError } from "../../../../components/internal/problems";
+import { shadowGoneCode } from "../../../../components/runtime/runner/driver";
 import { halt, release } from "../../../../components/runtime/runner/halt";
 import { readJournal } from "../../../../components/runtime/runner/journalWriter";
 import { loadRun } from "../../../../components/runtime/runner/store";
@@ -307,6 +308,17 @@ describe("a run that must not go on", () => {
     const journal = await make({ before }).run({ slow: slowApp() });
     assert.equal(journal.status, "failed");
     assert.match(journal.statusReason!, /lost its heartbeat: the target is gone/);
+    assert.equal(bench.driver.active.size, 0);
+  });
+
+  it("ends at the first heartbeat that says that the shadow was destroyed, and says so", async () => {
+    const before = (call: string): void => {
+      if (call === "heartbeat") throw new ShadownetError(shadowGoneCode, "the shadow is gone");
+    };
+    const journal = await make({ before }).run({ slow: slowApp() });
+    assert.equal(journal.status, "failed");
+    assert.equal(journal.statusReason, "the shadow is gone");
+    assert.ok(!eventKinds(journal).includes("heartbeat-missed"));
     assert.equal(bench.driver.active.size, 0);
   });
 });
