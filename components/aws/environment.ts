@@ -6,14 +6,16 @@ import type { MonitorSettings } from "../monitor";
 import type { FidelityItem } from "../network";
 import { rejectProblems, under } from "../refusal";
 import { experimentCost, mirrorCost, monitorCost } from "./cost";
-import { AwsFaultExperiment, awsExperiment } from "./experiment";
+import { AwsFaultExperiment } from "./experiment";
 import type { AwsFaultAction } from "./experiment/awsActions";
+import { awsExperiment } from "./experiment/checked";
 import { AwsTrafficMirror, mirrorProblems, plannedMirror } from "./mirror";
 import { groupedSourceProblems } from "./mirror/groupedSources";
 import type { AwsMirrorSettings } from "./mirror/settings";
 import { AwsMonitor, awsMonitorProblems } from "./monitor";
 import { AwsShadowNetwork, type AwsShadowNetworkArgs, defaultShadowName, networkProblems, planShadow } from "./network";
 import { networkCost } from "./network/cost";
+import { withOwnGroups } from "./network/groups";
 import type { AwsNetworkPlan } from "./network/planTypes";
 import { awsShadowTopology } from "./network/shadowTopology";
 import { makeRecord } from "./record";
@@ -177,7 +179,7 @@ export function environmentProblems(args: AwsShadowEnvironmentArgs): Problem[] {
   const ofNetwork = networkProblems(rest);
   // Without a network there are no targets that the other parts could be checked against.
   if (ofNetwork.some(({ path }) => path.startsWith("topology") || path.startsWith("scale"))) return ofNetwork;
-  const { topology } = awsShadowTopology(args.topology, rest);
+  const topology = withOwnGroups(awsShadowTopology(args.topology, rest).topology, args.autoScalingGroups);
   return [
     ...ofNetwork,
     ...(mirror === undefined ? [] : under("mirror", mirrorProblems({ ...mirror, topology: args.topology }))),

@@ -5,7 +5,7 @@ export {
   type AwsExperimentDefinition,
 } from "./environment";
 export { AwsFaultExperiment, type AwsFaultExperimentArgs } from "./experiment";
-export { AwsFaultKind, type AwsFaultAction } from "./experiment/awsActions";
+export { AwsApi, AwsFaultKind, type AwsFaultAction } from "./experiment/awsActions";
 export { AwsMonitor, type AwsMonitorArgs } from "./monitor";
 export type { AwsFaultBand } from "./monitor/dashboard";
 export { AwsTrafficMirror, type AwsTrafficMirrorArgs, type AwsTrafficMirrorOptions } from "./mirror";

@@ -12,7 +12,7 @@ import { makeDatabases } from "./network/make/databases";
 import { makeInterfaceEndpoints, makeS3Endpoint } from "./network/make/endpoints";
 import { makeGroups, makeRules } from "./network/make/filters";
 import { makeScalingGroups } from "./network/make/groups";
-import { makeImages, makeInstances, makeInterfaces, makeProfile } from "./network/make/machines";
+import { makeImages, makeInstances, makeInterfaces, makeMachineRole, makeProfile } from "./network/make/machines";
 import { type MadeParts, referenceTo } from "./network/make/reference";
 import { type Site, idsOf, linkNames, shortened } from "./network/make/site";
 import { makeAcls, makeRoutes, makeStandingInterfaces, makeVpc } from "./network/make/vpc";
@@ -122,13 +122,14 @@ function makeNetwork(site: Site, args: AwsShadowNetworkArgs): MadeParts {
   const endpoints = makeInterfaceEndpoints(site, network, groups.endpoints);
   makeRules(site, groups, s3);
   const containment = makeContainment(site, network.vpc, foundation);
-  const profile = makeProfile(site, foundation);
+  const machineRole = makeMachineRole(site, foundation);
+  const profile = makeProfile(site, machineRole);
   const parts = { images: makeImages(site, foundation), interfaces, profile, foundation, containment };
   const instances = makeInstances(site, parts);
   const shared = { vpc: network.vpc, subnets: network.subnets, groups: groups.groups, interfaces, foundation };
   const certificate = args.certificateArn === undefined ? {} : { certificateArn: args.certificateArn };
   const balanced = makeBalancers(site, { ...shared, ...certificate, instances });
-  makeScalingGroups(site, { ...parts, ...shared, targetGroups: balanced.targetGroups });
+  const scalingGroups = makeScalingGroups(site, { ...parts, ...shared, targetGroups: balanced.targetGroups });
   const databases = makeDatabases(site, shared);
   makeZones(site, network.vpc, balanced.balancers, databases);
   return {
@@ -138,6 +139,8 @@ function makeNetwork(site: Site, args: AwsShadowNetworkArgs): MadeParts {
     interfaces,
     endpoints: new Map([...endpoints, ["s3", s3]]),
     balancers: balanced.balancers,
+    scalingGroups,
+    machineRole,
     gatewayGroup: groups.gateways,
     foundation,
     containment,

@@ -25,6 +25,8 @@ export interface AwsShadowReference {
   volumeIds: Record<string, string>;
   /** Ids of the VPC endpoints by service, for example `s3`. */
   endpointIds: Record<string, string>;
+  /** ARNs of the Auto Scaling groups by their names in the topology; only those that are groups here too. */
+  autoScalingGroupArns: Record<string, string>;
   /** Names of the load balancers in metrics, `app/NAME/ID`, by their names in the topology. */
   loadBalancerSuffixes: Record<string, string>;
   /** Where the project's own appliances stand, one entry a zone that has machines. */
@@ -35,6 +37,8 @@ export interface AwsShadowReference {
   flowLogGroupName: string;
   /** Managed policy that bounds every role of the shadow. */
   permissionsBoundaryArn: string;
+  /** Role of the machines. */
+  machineRoleArn: string;
   /** Path of every role of the shadow, `/shadownet/NAME/`; the VPC endpoints let nobody else through. */
   rolePath: string;
   /** Name for the shadow's one private bucket; the S3 endpoint lets through to it and to AWS's own buckets only. */

@@ -9,6 +9,10 @@ const defaultActions = [
   "aws:network:disrupt-connectivity",
   "aws:network:disrupt-vpc-endpoint",
   "aws:ec2:asg-insufficient-instance-capacity-error",
+  "aws:ec2:api-insufficient-instance-capacity-error",
+  "aws:fis:inject-api-internal-error",
+  "aws:fis:inject-api-throttle-error",
+  "aws:fis:inject-api-unavailable-error",
   "aws:ssm:send-command",
   "aws:fis:wait",
   "aws:cloudwatch:assert-alarm-state",
@@ -16,7 +20,7 @@ const defaultActions = [
 
 export const rule: Rule = {
   description:
-    "Experiments use actions that can be kept inside a shadow; those that hit an account, a role or a region are refused.",
+    "Experiments use actions that can be kept inside a shadow; those that hit an account or a region are refused.",
   types: ["aws:fis/experimentTemplate:ExperimentTemplate"],
   config: {
     properties: {

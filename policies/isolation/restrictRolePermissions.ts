@@ -17,7 +17,7 @@ const managed = ["AmazonSSMManagedInstanceCore", "CloudWatchAgentServerPolicy"];
 const cure = "name the actions and the resources of the shadow, or bind them by a tag or a VPC condition";
 /** Conditions that bind a statement to parts of the shadow. */
 const binding =
-  /^(aws:resourcetag\/|ec2:resourcetag\/|ssm:resourcetag\/|ec2:vpc$|aws:requesttag\/|cloudwatch:namespace$|iam:passedtoservice$|kms:viaservice$)/;
+  /^(aws:resourcetag\/|ec2:resourcetag\/|ssm:resourcetag\/|ec2:vpc$|aws:requesttag\/|cloudwatch:namespace$|iam:passedtoservice$|kms:viaservice$|ec2:fistargetarns$|fis:targets$)/;
 
 function statementProblems(property: string, statement: Statement): Finding[] {
   if (statement.effect !== "Allow") return [];

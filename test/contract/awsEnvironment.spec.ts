@@ -176,6 +176,32 @@ describe("AwsShadowEnvironment with Pulumi's mocks", function () {
     }
   });
 
+  it("aims faults of AWS's API and capacity at its own role and its own groups", async () => {
+    const made = await record({
+      topology: threeZoneAws,
+      autoScalingGroups: ["web"],
+      experiments: {
+        refused: {
+          actions: {},
+          blastRadius: { percent: 100 },
+          awsActions: {
+            throttled: { fault: "apiThrottling", operations: ["DescribeInstances"], durationSeconds: 60 },
+            noRefill: { fault: "groupNoCapacity", autoScalingGroup: "*", durationSeconds: 60 },
+          },
+        },
+      },
+    });
+    const [{ inputs }] = made.filter(({ type }) => type.endsWith(":ExperimentTemplate")) as [RecordedResource];
+    const targets = inputs.targets as { resourceType: string; resourceArns: string[] }[];
+    assert.deepEqual(
+      targets.map(({ resourceType, resourceArns }) => [resourceType, resourceArns]),
+      [
+        ["aws:iam:role", ["arn:aws:iam::222233334444:role/shadownet/shop-dev/shop-network-machines-role"]],
+        ["aws:ec2:autoscaling-group", ["arn:aws:autoscaling:eu-central-1:222233334444:group/shop-network-scaling-web"]],
+      ],
+    );
+  });
+
   it("holds no secret", () => {
     const text = JSON.stringify(all.filter(({ type }) => type.startsWith("aws:")).map(({ inputs }) => inputs));
     assert.ok(!/"(password|masterPassword|secretString|keyName|privateKey)"/i.test(text));
@@ -233,6 +259,24 @@ describe("what an environment on AWS refuses", () => {
     );
     assert.deepEqual(problems(undefined), []);
     assert.deepEqual(problems({ sources: ["app-*"] }), []);
+  });
+
+  it("is a fault on a group that production has and the shadow has not, since its machines are single ones", () => {
+    const args: AwsShadowEnvironmentArgs = {
+      topology: threeZoneAws,
+      experiments: {
+        x: {
+          actions: {},
+          blastRadius: { percent: 100 },
+          awsActions: { noRefill: { fault: "groupNoCapacity", autoScalingGroup: "web", durationSeconds: 60 } },
+        },
+      },
+    };
+    const [problem, ...others] = environmentProblems(args);
+    assert.deepEqual(others, []);
+    assert.equal(problem!.path, "experiments.x.awsActions.noRefill.autoScalingGroup");
+    assert.match(problem!.reason, /autoScalingGroups of the network/);
+    assert.deepEqual(environmentProblems({ ...args, autoScalingGroups: ["web"] }), []);
   });
 
   it("is a target that the shadow does not have although production has it", () => {

@@ -4,9 +4,10 @@ import { join } from "node:path";
 
 import * as pulumi from "@pulumi/pulumi";
 
+import type { IamDocument } from "../../components/aws/iam/document";
 import { AwsFaultExperiment, type AwsFaultExperimentArgs } from "../../components/aws/experiment";
-import { shadowOf } from "../support/awsShadow";
-import { smallAws } from "../support/awsTopologies";
+import { scalingGroupArn, shadowOf } from "../support/awsShadow";
+import { smallAws, threeZoneAws } from "../support/awsTopologies";
 import { iamProblems } from "../support/iamParser";
 import { type RecordedResource, recordResources } from "../support/awsMocks";
 import { statesProblems } from "../support/statesLanguage";
@@ -54,6 +55,22 @@ const examples: Record<string, Partial<AwsFaultExperimentArgs>> = {
     },
     awsActions: { noStore: { fault: "endpointDown", endpoint: "s3", durationSeconds: 60, startAfter: ["crash"] } },
     blastRadius: { percent: 100, durationSeconds: 3600 },
+  },
+  awsRefuses: {
+    shadow: shadowOf(threeZoneAws),
+    topology: threeZoneAws,
+    actions: {},
+    awsActions: {
+      discovery: { fault: "apiThrottling", operations: ["DescribeInstances"], percent: 80, durationSeconds: 300 },
+      worker: {
+        fault: "apiInternalError",
+        roles: ["worker"],
+        operations: ["DescribeTags", "DescribeInstances"],
+        durationSeconds: 120,
+      },
+      noRefill: { fault: "groupNoCapacity", autoScalingGroup: "web", zones: ["euc1-az1"], durationSeconds: 300 },
+      noStart: { fault: "apiNoCapacity", roles: ["worker"], durationSeconds: 60, startAfter: ["noRefill"] },
+    },
   },
 };
 
@@ -175,6 +192,24 @@ describe("AwsFaultExperiment, registered with the recording stand-in of the engi
     for (const { inputs } of ofType(resources, "aws:iam/rolePolicy:RolePolicy")) {
       assert.deepEqual(iamProblems(JSON.parse(inputs.policy as string)), []);
     }
+  });
+
+  it("lets its role make AWS refuse what its actions name, to roles and groups of the shadow alone", async () => {
+    const { policy } = only(await register(examples.awsRefuses!), "aws:iam/rolePolicy:RolePolicy");
+    const { Statement } = JSON.parse(policy as string) as IamDocument;
+    assert.deepEqual(iamProblems({ Version: "2012-10-17", Statement }), []);
+    const worker = "arn:aws:iam::222233334444:role/shadownet/shop-shadow/worker";
+    const conditions = Statement.flatMap(({ Action, Condition = {} }) => {
+      const { "fis:Targets": roles, "fis:Operations": calls } = Condition["ForAllValues:StringEquals"] ?? {};
+      const { "ec2:FisTargetArns": refused } = Condition["ForAllValues:ArnEquals"] ?? {};
+      return roles === undefined && refused === undefined ? [] : [[Action[0], roles ?? refused, calls ?? []]];
+    });
+    assert.deepEqual(conditions, [
+      ["ec2:InjectApiError", [worker], []],
+      ["ec2:InjectApiError", [scalingGroupArn("shop-shadow", "web")], []],
+      ["fis:InjectApiInternalError", [worker], ["DescribeInstances", "DescribeTags"]],
+      ["fis:InjectApiThrottleError", [shadow.machineRoleArn], ["DescribeInstances"]],
+    ]);
   });
 
   it("starts the template itself by the clock, or the state machine that repeats it", async () => {

@@ -42,7 +42,11 @@ function everything(): Promise<RecordedResource[]> {
         crash: { fault: "machineCrash", target: { machine: "web-1" }, durationSeconds: 60, startAfter: ["down"] },
         hang: { fault: "machineHang", target: { machine: "web-2" }, durationSeconds: 60, startAfter: ["crash"] },
       },
-      awsActions: { noStore: { fault: "endpointDown", endpoint: "s3", durationSeconds: 60, startAfter: ["hang"] } },
+      awsActions: {
+        noStore: { fault: "endpointDown", endpoint: "s3", durationSeconds: 60, startAfter: ["hang"] },
+        throttled: { fault: "apiThrottling", operations: ["DescribeInstances"], durationSeconds: 60 },
+        noStart: { fault: "apiNoCapacity", roles: ["worker"], durationSeconds: 60, startAfter: ["throttled"] },
+      },
       blastRadius: { percent: 100 },
       stopConditions: [{ signal: "app.errors", above: 0.2 }],
       hypothesis: {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import type { Experiment } from "../../components/experiment";
+import type { AwsExperimentDefinition } from "../../components/aws/environment";
 import type { MonitorSettings } from "../../components/monitor";
 import type { ScaleRule } from "../../components/network";
 import { makeAwsProject, policyPack } from "../support/awsEngine";
@@ -22,7 +22,7 @@ module.exports = { networkId: shadow.networkId, sessionIds: shadow.sessionIds, e
 
 interface Settings {
   mirror: { percent: number; seed: number };
-  experiments: Record<string, Experiment>;
+  experiments: Record<string, AwsExperimentDefinition>;
   monitor: MonitorSettings;
   scale?: ScaleRule[];
   openTheDoor?: boolean;
@@ -44,6 +44,14 @@ const settings: Settings = {
       stopConditions: [{ signal: "app.errors", above: 0.5, forSeconds: 60 }],
       blastRadius: { machines: 1, durationSeconds: 300 },
       analysis: { baselineSeconds: 300, recoverySeconds: 120, stepSeconds: 10 },
+    },
+    calls: {
+      actions: {},
+      awsActions: {
+        throttled: { fault: "apiThrottling", operations: ["DescribeInstances"], percent: 50, durationSeconds: 120 },
+        noStart: { fault: "apiNoCapacity", roles: ["worker"], durationSeconds: 60, startAfter: ["throttled"] },
+      },
+      blastRadius: { machines: 4 },
     },
   },
   monitor: {
@@ -89,7 +97,7 @@ describe("AwsShadowEnvironment under the real engine, with a stand-in for the aw
     assert.ok(up.counts.create > 100, `${up.counts.create} resources`);
     const outputs = await project.outputs();
     assert.ok((outputs.sessionIds as string[]).length > 0);
-    assert.deepEqual(Object.keys(outputs.experimentIds as object).length, 1);
+    assert.deepEqual(outputs.experimentIds, ["shop-dev/webSlow", "shop-dev/calls"]);
   });
 
   it("has every resource below its component, and no secret in its state", async () => {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 
 import { AwsFaultExperiment } from "../../components/aws/experiment";
 import { AwsMonitor } from "../../components/aws/monitor";
+import type { Topology } from "../../components/topology";
 import { loadRules } from "../../policies/pack";
 import { shadowOf } from "../support/awsShadow";
 import { smallAws } from "../support/awsTopologies";
@@ -15,8 +16,14 @@ const rules = ["isolation", "faults"].flatMap((pack) => loadRules(join(folder, p
 const config = {
   "isolation-restrict-monitoring-links": { allowedSinks: ["arn:aws:oam:eu-central-1:111122223333:sink/a"] },
   "faults-restrict-accounts": { shadowAccounts: ["210987654321"] },
+  "faults-restrict-blast-radius": { maximumPercent: 100, maximumDurationSeconds: 3600 },
 };
 const shadow = shadowOf(smallAws, "shop");
+/** The small topology with a group of its web servers. */
+const grouped: Topology = {
+  ...smallAws,
+  aws: { ...smallAws.aws!, autoScalingGroups: [{ name: "web", machines: ["web-1", "web-2"] }] },
+};
 
 /** What the components register, in a stack that has the rest of a shadow; inputs made of the shadow come from its subnet. */
 async function stackOf(program: () => unknown): Promise<StackResource[]> {
@@ -42,8 +49,8 @@ describe("the policy packs, over what experiments and monitor of AWS register", 
     const stack = await stackOf(
       () =>
         new AwsFaultExperiment("drill", {
-          shadow,
-          topology: smallAws,
+          shadow: shadowOf(grouped, "shop"),
+          topology: grouped,
           actions: {
             slow: { fault: "latency", delayMilliseconds: 200, target: { machine: "web-1" }, durationSeconds: 120 },
             down: { fault: "linkDown", target: { link: "private-b" }, durationSeconds: 60, startAfter: ["slow"] },
@@ -53,9 +60,12 @@ describe("the policy packs, over what experiments and monitor of AWS register", 
           awsActions: {
             noStore: { fault: "endpointDown", endpoint: "s3", durationSeconds: 60, startAfter: ["hang"] },
             again: { fault: "machineReboot", machine: "web-1", startAfter: ["noStore"] },
+            throttled: { fault: "apiThrottling", operations: ["DescribeInstances"], durationSeconds: 60 },
+            noStart: { fault: "apiNoCapacity", roles: ["worker"], durationSeconds: 60, startAfter: ["throttled"] },
+            noRefill: { fault: "groupNoCapacity", autoScalingGroup: "web", durationSeconds: 60 },
             slowDisk: { fault: "diskLatency", machine: "web-1", delayMilliseconds: 20, durationSeconds: 60 },
           },
-          blastRadius: { percent: 50 },
+          blastRadius: { percent: 100 },
           stopConditions: [{ signal: "app.errors", above: 0.2 }],
           schedule: { cron: "0 3 * * *" },
           repetitions: 2,

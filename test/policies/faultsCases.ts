@@ -9,6 +9,8 @@ const target = (changes: object) => ({
   ...changes,
 });
 
+const roles = (resourceArns: string[]) => ({ name: "calls", resourceType: "aws:iam:role", resourceArns });
+
 /** Changes that break the rules of the faults pack. */
 export const faultsCases: readonly PolicyCase[] = [
   {
@@ -36,6 +38,48 @@ export const faultsCases: readonly PolicyCase[] = [
     expect: { resource: "template", property: "targets[0].resourceTags" },
   },
   {
+    rule: faults("restrict-targets"),
+    title: "an experiment makes the calls of a role of production fail",
+    set: {
+      name: "template",
+      props: {
+        targets: [
+          roles(["arn:aws:iam::210987654321:role/shadownet/shop/machines", "arn:aws:iam::210987654321:role/orders"]),
+        ],
+      },
+    },
+    expect: { resource: "template", property: "targets[0].resourceArns[1]" },
+  },
+  {
+    rule: faults("restrict-targets"),
+    title: "an experiment makes the calls of another shadow's role fail",
+    set: {
+      name: "template",
+      props: { targets: [roles(["arn:aws:iam::210987654321:role/shadownet/shop-2/machines"])] },
+    },
+    expect: { resource: "template", property: "targets[0].resourceArns[0]" },
+  },
+  {
+    rule: faults("restrict-targets"),
+    title: "an experiment makes the calls of all roles with a tag fail",
+    set: { name: "template", props: { targets: [target({ resourceType: "aws:iam:role" })] } },
+    expect: { resource: "template", property: "targets[0].resourceArns" },
+  },
+  {
+    rule: faults("restrict-targets"),
+    title: "an experiment keeps an Auto Scaling group of production small",
+    set: {
+      name: "template",
+      props: {
+        targets: [
+          { name: "web", resourceType: "aws:ec2:autoscaling-group", resourceArns: ["arn:aws:autoscaling:::web"] },
+        ],
+      },
+      from: { roleArn: ["role"], actions: ["document"] },
+    },
+    expect: { resource: "template", property: "targets[0].resourceTags" },
+  },
+  {
     rule: faults("require-stop-condition"),
     title: "nothing stops an experiment",
     set: { name: "template", props: { stopConditions: [{ source: "none" }] } },
@@ -43,8 +87,8 @@ export const faultsCases: readonly PolicyCase[] = [
   },
   {
     rule: faults("restrict-actions"),
-    title: "an experiment makes an account's API fail",
-    set: { name: "template", props: { actions: [{ actionId: "aws:fis:inject-api-throttle-error" }] } },
+    title: "an experiment takes the traffic of a whole zone away",
+    set: { name: "template", props: { actions: [{ actionId: "aws:arc:start-zonal-autoshift" }] } },
     expect: { resource: "template", property: "actions[0].actionId" },
   },
   {

@@ -25,7 +25,7 @@ export async function recordResources(program: () => unknown, account = shadowAc
       newResource: ({ type, name, inputs, provider }: MockResourceArgs) => {
         const given = inputs as Record<string, unknown>;
         recorded.push({ type, name, inputs: given, provider: provider ?? "" });
-        return { id: `${name}-id`, state: { name, ...given, ...computed(type, name) } };
+        return { id: `${name}-id`, state: { name, ...given, ...computed(type, name, given) } };
       },
       call: (args: MockCallArgs) => answer(args, account),
     },
@@ -38,9 +38,9 @@ export async function recordResources(program: () => unknown, account = shadowAc
 }
 
 /** What AWS would say of anything that was made. */
-function computed(type: string, name: string): Record<string, unknown> {
+function computed(type: string, name: string, { path }: Record<string, unknown>): Record<string, unknown> {
   return {
-    arn: arnOf(type, name),
+    arn: typeof path === "string" ? arnOf(type, `${path}${name}`.replace(/^\//, "")) : arnOf(type, name),
     arnSuffix: `app/${name}/0`,
     dnsName: `${name}.mock.amazonaws.com`,
     zoneId: "ZMOCK",
@@ -80,7 +80,7 @@ function answer({ token, inputs }: MockCallArgs, accountId: string): Record<stri
 export function asStack(recorded: readonly RecordedResource[], component: string): StackResource[] {
   const owners = new Map<string, string>();
   for (const { type, name, inputs } of recorded) {
-    for (const value of [`${name}-id`, inputs.name ?? name, ...Object.values(computed(type, name))]) {
+    for (const value of [`${name}-id`, inputs.name ?? name, ...Object.values(computed(type, name, inputs))]) {
       if (typeof value === "string" && !shared.includes(value)) owners.set(value, name);
     }
   }

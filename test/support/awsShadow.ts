@@ -28,6 +28,9 @@ export function shadowOf(topology: Topology, shadowName = "shop-shadow"): AwsSha
     interfaceIds: numbered(links, (name) => name, "eni"),
     volumeIds: numbered(volumes, (name) => name, "vol"),
     endpointIds: { s3: awsId("vpce", 0x501), ssm: awsId("vpce", 0x502), logs: awsId("vpce", 0x503) },
+    autoScalingGroupArns: Object.fromEntries(
+      (topology.aws?.autoScalingGroups ?? []).map(({ name }) => [name, scalingGroupArn(shadowName, name)]),
+    ),
     loadBalancerSuffixes: {},
     zones: (topology.aws?.zones ?? []).map(({ id, name }, index) => ({
       zoneId: id,
@@ -41,8 +44,15 @@ export function shadowOf(topology: Topology, shadowName = "shop-shadow"): AwsSha
     gatewaySecurityGroupId: awsId("sg", 0x500),
     flowLogGroupName: `/shadownet/${shadowName}/flow`,
     permissionsBoundaryArn: `arn:aws:iam::${shadowAccount}:policy/shadownet/${shadowName}/boundary`,
+    machineRoleArn: `arn:aws:iam::${shadowAccount}:role/shadownet/${shadowName}/${shadowName}-machines-role`,
     rolePath: `/shadownet/${shadowName}/`,
     bucketName: `shadownet-${shadowAccount}-0123456789abcdef`,
     kmsKeyArn: `arn:aws:kms:eu-central-1:${shadowAccount}:key/00000000-0000-4000-8000-000000000001`,
   };
+}
+
+/** ARN of an Auto Scaling group of such a shadow. */
+export function scalingGroupArn(shadowName: string, group: string): string {
+  const uuid = "00000000-0000-4000-8000-000000000002";
+  return `arn:aws:autoscaling:eu-central-1:${shadowAccount}:autoScalingGroup:${uuid}:autoScalingGroupName/${shadowName}-${group}`;
 }

@@ -9,6 +9,9 @@ const withoutResources: [RegExp, string][] = [
   [/^cloudwatch:GetMetricWidgetImage$/, "draws a picture of metrics; AWS knows no resource for it"],
 ];
 
+/** Actions that know no resource, and the condition keys that must say whom they hit, so that none at all is refused too. */
+const byCondition: Partial<Record<string, string>> = { "ec2:InjectApiError": "ec2:FisTargetArns" };
+
 /** Resources whose last part is a wildcard, and why that is no more than the role is there for. */
 const openResources: [RegExp, string][] = [
   [/:ec2:[^:]+:\d+:(instance|volume)\/\*$/, "narrowed by the shadow's tag in the condition"],
@@ -56,9 +59,9 @@ function statementProblems(statement: IamStatement): string[] {
 
 function resourceProblems(resource: string, { Action, Condition }: IamStatement): string[] {
   if (resource === "*") {
-    return Action.filter((action) => !withoutResources.some(([pattern]) => pattern.test(action))).map(
-      (action) => `${action} on every resource`,
-    );
+    return Action.filter((action) => !withoutResources.some(([pattern]) => pattern.test(action)))
+      .filter((action) => !isNarrowed(byCondition[action], Condition))
+      .map((action) => `${action} on every resource`);
   }
   if (!/^arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:\d{0,12}:.+$/.test(resource)) return [`${resource} is no ARN`];
   if (!resource.includes("*")) return [];
@@ -66,6 +69,14 @@ function resourceProblems(resource: string, { Action, Condition }: IamStatement)
   const narrow = Condition !== undefined || Action.every((action) => harmless.test(action));
   const byItself = /:(fis|s3):/.test(resource);
   return narrow || byItself ? [] : [`${resource} without a condition`];
+}
+
+/** A condition on all values holds when there is none, so that it needs one more that there are some. */
+function isNarrowed(key: string | undefined, condition: IamStatement["Condition"] = {}): boolean {
+  if (key === undefined) return false;
+  const isSome = condition.Null?.[key] === "false";
+  const values = Object.entries(condition).filter(([operator, keys]) => operator !== "Null" && key in keys);
+  return values.length > 0 && (isSome || values.every(([operator]) => !operator.startsWith("ForAllValues:")));
 }
 
 function trustProblems({ Principal, Action, Condition = {} }: IamStatement): string[] {

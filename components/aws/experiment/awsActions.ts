@@ -1,10 +1,9 @@
-import type { Problem } from "../../internal/problems";
-import { didYouMean } from "../../internal/problems";
 import { matchesPattern } from "../../internal/patterns";
-import type { Topology } from "../../topology";
+import type { Machine, Topology } from "../../topology";
+import { apiErrorParts, capacityParts } from "./controlPlaneFaults";
 import { fisLimits } from "./model";
 import { instancesTarget, volumesTarget } from "./nativeFaults";
-import { type ActionParts, isoDuration, lengthProblems, noParts, together } from "./parts";
+import { type ActionParts, isoDuration, noParts, together } from "./parts";
 
 /** What only AWS can break. */
 export const AwsFaultKind = {
@@ -14,8 +13,22 @@ export const AwsFaultKind = {
   DiskLatency: "diskLatency",
   /** A machine starts anew. */
   MachineReboot: "machineReboot",
+  /** AWS's API answers calls by roles of the shadow with an internal error. */
+  ApiInternalError: "apiInternalError",
+  /** AWS's API answers calls by roles of the shadow that they are too many. */
+  ApiThrottling: "apiThrottling",
+  /** AWS's API answers calls by roles of the shadow that it is unavailable. */
+  ApiUnavailable: "apiUnavailable",
+  /** EC2 has no instance left when roles of the shadow ask for one. */
+  ApiNoCapacity: "apiNoCapacity",
+  /** EC2 has no instance left when Auto Scaling groups of the shadow ask for one. */
+  GroupNoCapacity: "groupNoCapacity",
 } as const;
 export type AwsFaultKind = (typeof AwsFaultKind)[keyof typeof AwsFaultKind];
+
+/** APIs of AWS that can be made to fail. */
+export const AwsApi = { Ec2: "ec2", Kinesis: "kinesis" } as const;
+export type AwsApi = (typeof AwsApi)[keyof typeof AwsApi];
 
 /** A fault that only AWS has; it is not known to other back ends. */
 export interface AwsFaultAction {
@@ -24,9 +37,22 @@ export interface AwsFaultAction {
   machine?: string;
   /** Service of the endpoint, for example `s3`, for endpointDown. */
   endpoint?: string;
+  /**
+   * Names of roles below the shadow's own path, `/shadownet/NAME/`, whose calls fail, at most 5, for apiInternalError,
+   * apiThrottling, apiUnavailable and apiNoCapacity. Defaults to the role of all machines.
+   */
+  roles?: string[];
+  /** API whose calls fail, for apiInternalError, apiThrottling and apiUnavailable. Defaults to `ec2`. */
+  api?: AwsApi;
+  /** Calls that fail, for example `DescribeInstances`, for apiInternalError, apiThrottling and apiUnavailable. */
+  operations?: string[];
+  /** Auto Scaling group of the shadow by name or pattern, at most 5, for groupNoCapacity. */
+  autoScalingGroup?: string;
+  /** Ids of the zones without capacity, for example `euc1-az2`, for apiNoCapacity and groupNoCapacity. Defaults to all. */
+  zones?: string[];
   /** Added to each request of the disks, for diskLatency. */
   delayMilliseconds?: number;
-  /** Share of the requests that are hit, 0–100, for diskLatency. Defaults to all. */
+  /** Share of the requests or calls that are hit, 0–100, whole percents for APIs and capacity. Defaults to all. */
   percent?: number;
   /** How long it lasts; a reboot takes none. */
   durationSeconds?: number;
@@ -34,65 +60,16 @@ export interface AwsFaultAction {
   startAfter?: string[];
 }
 
-/** Services that a fault on an endpoint may be aimed at: without them the experiment itself could not be ended. */
-const kept = ["ssm", "ssmmessages", "ec2messages"];
-
-const fields: Record<AwsFaultKind, { needs: (keyof AwsFaultAction)[]; takes: (keyof AwsFaultAction)[] }> = {
-  endpointDown: { needs: ["endpoint", "durationSeconds"], takes: [] },
-  diskLatency: { needs: ["machine", "delayMilliseconds", "durationSeconds"], takes: ["percent"] },
-  machineReboot: { needs: ["machine"], takes: [] },
-};
-
-/** What is wrong with a fault that only AWS has. */
-export function awsActionProblems(path: string, action: AwsFaultAction, topology: Topology): Problem[] {
-  const rules = (fields as Partial<Record<string, (typeof fields)[AwsFaultKind]>>)[action.fault];
-  if (rules === undefined) {
-    const known = Object.values(AwsFaultKind);
-    const reason = `unknown fault "${action.fault}"; there are ${known.join(", ")}${didYouMean(action.fault, known)}`;
-    return [{ path: `${path}.fault`, reason }];
+/** Machines that a fault hits: those behind its roles and groups are hit as well as those that it names. */
+export function machinesHitBy(action: AwsFaultAction, { machines, aws }: Topology): string[] {
+  const names = machines.map(({ name }) => name);
+  const { fault, machine, roles, autoScalingGroup } = action;
+  if (machine !== undefined) return names.filter((name) => matchesPattern(name, machine));
+  if (autoScalingGroup !== undefined) {
+    const groups = (aws?.autoScalingGroups ?? []).filter(({ name }) => matchesPattern(name, autoScalingGroup));
+    return names.filter((name) => groups.some(({ machines: members }) => members.includes(name)));
   }
-  const given = (Object.keys(action) as (keyof AwsFaultAction)[]).filter((key) => action[key] !== undefined);
-  const allowed = ["fault", "startAfter", ...rules.needs, ...rules.takes];
-  return [
-    ...rules.needs
-      .filter((key) => action[key] === undefined)
-      .map((key) => ({ path: `${path}.${key}`, reason: `missing; ${action.fault} needs it` })),
-    ...given
-      .filter((key) => !allowed.includes(key))
-      .map((key) => ({
-        path: `${path}.${key}`,
-        reason: `${action.fault} takes no ${key}; it takes ${allowed.slice(1).join(", ")}`,
-      })),
-    ...valueProblems(path, action, topology),
-  ];
-}
-
-function valueProblems(path: string, action: AwsFaultAction, topology: Topology): Problem[] {
-  const { machine, endpoint, delayMilliseconds, percent, durationSeconds } = action;
-  const problems: Problem[] = [];
-  const names = topology.machines.map(({ name }) => name);
-  if (machine !== undefined && !names.some((name) => matchesPattern(name, machine))) {
-    const reason = `no machine of the shadow matches "${machine}"${didYouMean(machine, names)}`;
-    problems.push({ path: `${path}.machine`, reason });
-  }
-  if (endpoint !== undefined && kept.includes(endpoint)) {
-    problems.push({
-      path: `${path}.endpoint`,
-      reason: `${endpoint} carries the experiments themselves; name another service`,
-    });
-  }
-  if (delayMilliseconds !== undefined && !(delayMilliseconds >= 1 && delayMilliseconds <= 60_000)) {
-    problems.push({
-      path: `${path}.delayMilliseconds`,
-      reason: `${delayMilliseconds} is not allowed; allowed is 1 to 60000 ms`,
-    });
-  }
-  if (percent !== undefined && !(percent >= 0.1 && percent <= 100)) {
-    problems.push({ path: `${path}.percent`, reason: `${percent} is not allowed; allowed is 0.1 to 100 %` });
-  }
-  if (durationSeconds === undefined) return problems;
-  const shortest = action.fault === "diskLatency" ? 1 : fisLimits.shortestSeconds;
-  return [...problems, ...lengthProblems(`${path}.durationSeconds`, action.fault, durationSeconds, shortest)];
+  return fault.startsWith("api") && roles === undefined ? names : [];
 }
 
 /** What FIS does for a fault that only AWS has. */
@@ -145,13 +122,20 @@ export function awsActionParts(name: string, action: AwsFaultAction, topology: T
         ],
         targets: [{ name, ...instancesTarget(machines) }],
       };
+    case "apiInternalError":
+    case "apiThrottling":
+    case "apiUnavailable":
+      return apiErrorParts(name, action);
+    case "apiNoCapacity":
+    case "groupNoCapacity":
+      return capacityParts(name, action, topology);
   }
 }
 
 function diskLatency(
   name: string,
   { delayMilliseconds = 0, percent = 100, durationSeconds = 0 }: AwsFaultAction,
-  machine: Topology["machines"][number],
+  machine: Machine,
 ): ActionParts {
   return {
     ...noParts,

@@ -7,14 +7,18 @@ export const fisLimits = {
   activeExperiments: 5,
   stopConditions: 5,
   arnsPerTarget: 5,
+  parameterCharacters: 1024,
   alarmsPerAssertion: 5,
   shortestSeconds: 60,
   longestSeconds: 43_200,
 } as const;
 
-/** Ids that only AWS knows, by what they are of; they are put in when a template is rendered. */
+/**
+ * What only AWS knows, by what it is of; it is put in when a template is rendered. A `role` is named below the shadow's
+ * own path, so that no other one can be meant; `machineRole` is that of the machines and needs no name.
+ */
 export interface ResourceReference {
-  kind: "subnet" | "endpoint";
+  kind: "subnet" | "endpoint" | "machineRole" | "role" | "autoScalingGroup";
   name: string;
 }
 

@@ -1,4 +1,5 @@
 import { shadowTag } from "../shadow";
+import { type RefusedCalls, refusalStatements } from "./controlPlaneFaults";
 import { type ArnPlace, type IamDocument, type IamStatement, arnOf, iamDocument, serviceTrust } from "./document";
 
 /** What the role of an experiment is made for. */
@@ -9,12 +10,14 @@ export interface ExperimentRoleSettings extends ArnPlace {
   actionIds: string[];
   /** ARNs of the SSM documents that may be sent. */
   documentArns: string[];
-  /** Ids of the subnets that may be cut off. */
-  subnetIds: string[];
-  /** Ids of the VPC endpoints that may be cut off. */
-  endpointIds: string[];
-  /** Name of the bucket for reports. Defaults to no report. */
-  reportBucket?: string;
+  /** ARNs of the subnets that may be cut off. */
+  subnetArns: string[];
+  /** ARNs of the VPC endpoints that may be cut off. */
+  endpointArns: string[];
+  /** What AWS may be made to refuse, and to whom. */
+  calls: RefusedCalls[];
+  /** What the report shows and the bucket that it goes to. Defaults to no report. */
+  report?: { dashboardArn: string; bucketName: string };
 }
 
 /** Lets FIS take the role, for experiments of this account and region. */
@@ -24,11 +27,12 @@ export function experimentTrust(place: ArnPlace): IamDocument {
 
 /** What FIS may do in an experiment: the actions in use, on resources that carry the shadow's tag or lie in its VPC. */
 export function experimentPermissions(settings: ExperimentRoleSettings): IamDocument {
-  const { actionIds, reportBucket } = settings;
+  const { actionIds, calls } = settings;
   const parts = actionIds.flatMap((id) => (permissions[id] ?? (() => []))(settings));
   const unique = [...new Map(parts.map((statement) => [statement.Sid, statement])).values()];
   return iamDocument([
     ...unique,
+    ...refusalStatements(settings, calls),
     {
       Sid: "DeliverTheLog",
       Effect: "Allow",
@@ -40,7 +44,7 @@ export function experimentPermissions(settings: ExperimentRoleSettings): IamDocu
       ],
       Resource: ["*"],
     },
-    ...(reportBucket === undefined ? [] : report(settings, reportBucket)),
+    ...(settings.report === undefined ? [] : report(settings, settings.report)),
   ]);
 }
 
@@ -139,7 +143,7 @@ function cutSubnets(s: ExperimentRoleSettings): IamStatement[] {
       Sid: "GiveTheSubnetAnotherAcl",
       Effect: "Allow",
       Action: ["ec2:ReplaceNetworkAclAssociation"],
-      Resource: [...s.subnetIds.map((id) => arnOf(s, "ec2", `subnet/${id}`)), ...acls],
+      Resource: [...s.subnetArns, ...acls],
       Condition: { ArnEquals: { "ec2:Vpc": arnOf(s, "ec2", `vpc/${s.vpcId}`) } },
     },
     reading("LookAtTheNetwork", [
@@ -188,23 +192,21 @@ function cutEndpoints(s: ExperimentRoleSettings): IamStatement[] {
       Sid: "ChangeTheEndpoint",
       Effect: "Allow",
       Action: ["ec2:ModifyVpcEndpoint"],
-      Resource: [...s.endpointIds.map((id) => arnOf(s, "ec2", `vpc-endpoint/${id}`)), ...groups],
+      Resource: [...s.endpointArns, ...groups],
       Condition: { StringEqualsIfExists: { [`aws:ResourceTag/${shadowTag}`]: s.shadowName } },
     },
     reading("LookAtEndpoints", ["ec2:DescribeSecurityGroups", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcs"]),
   ];
 }
 
-function report(s: ExperimentRoleSettings, bucket: string): IamStatement[] {
-  const objects = `arn:${s.partition}:s3:::${bucket}/experiments/*`;
+function report(
+  { partition }: ExperimentRoleSettings,
+  { bucketName, dashboardArn }: NonNullable<ExperimentRoleSettings["report"]>,
+): IamStatement[] {
+  const objects = `arn:${partition}:s3:::${bucketName}/experiments/*`;
   return [
     { Sid: "WriteTheReport", Effect: "Allow", Action: ["s3:PutObject", "s3:GetObject"], Resource: [objects] },
-    {
-      Sid: "DrawTheDashboard",
-      Effect: "Allow",
-      Action: ["cloudwatch:GetDashboard"],
-      Resource: [`arn:${s.partition}:cloudwatch::${s.accountId}:dashboard/*`],
-    },
+    { Sid: "DrawTheDashboard", Effect: "Allow", Action: ["cloudwatch:GetDashboard"], Resource: [dashboardArn] },
     reading("DrawItsWidgets", ["cloudwatch:GetMetricWidgetImage"]),
   ];
 }

@@ -266,7 +266,6 @@ const withResources = [
   "ec2:DeleteSecurityGroup",
   "ec2:DetachNetworkInterface",
   "ec2:GetManagedPrefixListEntries",
-  "ec2:InjectApiError",
   "ec2:InjectVolumeIOLatency",
   "ec2:ModifyNetworkInterfaceAttribute",
   "ec2:ModifyVpcEndpoint",
@@ -296,14 +295,22 @@ const withResources = [
   "states:StartExecution",
 ];
 
+/** What makes AWS refuse calls: it is bound to whose calls they are, as it has no resource of its own. */
+const refusals = {
+  answers: ["fis:InjectApiInternalError", "fis:InjectApiThrottleError", "fis:InjectApiUnavailableError"],
+  capacity: ["ec2:InjectApiError"],
+};
+
 /** Whether the boundary lets a role of the shadow have an action. */
 export function isWithinBoundary(action: string): boolean {
-  return withoutResources.includes(action) || withResources.includes(action);
+  const all = [withoutResources, withResources, refusals.answers, refusals.capacity];
+  return all.some((actions) => actions.includes(action));
 }
 
 /** The most that any role of the shadow can do, whatever policy it is given: these actions, in this account and region. */
 export function permissionsBoundary(place: ShadowPlace): IamDocument {
   const { partition, region, accountId, shadowName } = place;
+  const rolesHere = `arn:${partition}:iam::${accountId}:role${shadowRolePath(shadowName)}*`;
   const services = ["autoscaling", "cloudwatch", "ec2", "events", "fis", "kms", "logs", "rds", "sns", "ssm", "states"];
   return iamDocument([
     { Sid: "WithoutResources", Effect: "Allow", Action: withoutResources, Resource: ["*"] },
@@ -315,9 +322,29 @@ export function permissionsBoundary(place: ShadowPlace): IamDocument {
         ...services.map((service) => arnOf(place, service, "*")),
         `arn:${partition}:ssm:${region}::document/*`,
         `arn:${partition}:cloudwatch::${accountId}:dashboard/*`,
-        `arn:${partition}:iam::${accountId}:role${shadowRolePath(shadowName)}*`,
+        rolesHere,
         `arn:${partition}:s3:::*`,
       ],
+    },
+    {
+      Sid: "AnswersToOwnRoles",
+      Effect: "Allow",
+      Action: refusals.answers,
+      Resource: [arnOf(place, "fis", "experiment/*")],
+      Condition: {
+        "ForAllValues:StringLike": { "fis:Targets": [rolesHere] },
+        Null: { "fis:Targets": "false" },
+      },
+    },
+    {
+      Sid: "CapacityOfOwnRolesAndGroups",
+      Effect: "Allow",
+      Action: refusals.capacity,
+      Resource: ["*"],
+      Condition: {
+        "ForAllValues:ArnLike": { "ec2:FisTargetArns": [rolesHere, arnOf(place, "autoscaling", "autoScalingGroup:*")] },
+        Null: { "ec2:FisTargetArns": "false" },
+      },
     },
     {
       Sid: "NoOtherAccountsBuckets",

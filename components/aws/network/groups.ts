@@ -54,6 +54,16 @@ export function planGroups(
   };
 }
 
+/** A topology with those Auto Scaling groups alone that are groups in the shadow too. */
+export function withOwnGroups(topology: Topology, asked: readonly string[] = []): Topology {
+  const { aws } = topology;
+  if (aws?.autoScalingGroups === undefined) return topology;
+  return {
+    ...topology,
+    aws: { ...aws, autoScalingGroups: aws.autoScalingGroups.filter(({ name }) => asked.includes(name)) },
+  };
+}
+
 /** Keys of the target groups in which a group's machines are registered as instances. */
 function targetGroupsOf(topology: Topology, machines: readonly string[]): string[] {
   return (topology.loadBalancers ?? []).flatMap(({ name, aws }) =>

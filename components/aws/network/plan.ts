@@ -6,7 +6,7 @@ import { planBalancers } from "./balancers";
 import { planDatabases } from "./databases";
 import { endpointItems, planEndpoints, resolvableNames } from "./endpoints";
 import { planAcls, planSecurityGroups } from "./filters";
-import { planGroups } from "./groups";
+import { planGroups, withOwnGroups } from "./groups";
 import { applianceLayout, defaultApplianceCidr, zonesOf } from "./layout";
 import { planMachines } from "./machines";
 import type { AwsNetworkPlan, AwsNetworkSettings, PlannedDhcp } from "./planTypes";
@@ -44,7 +44,7 @@ export function planAwsNetwork(production: Topology, settings: AwsNetworkSetting
   const parts = [routes, groups, acls, machines, grouped, balancers, databases, names];
   return {
     region,
-    topology,
+    topology: withOwnGroups(topology, settings.autoScalingGroups),
     cidrs,
     ranges,
     dhcp: planDhcp(topology),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 
+import type { RefusedCalls } from "../../../components/aws/iam/controlPlaneFaults";
 import { experimentPermissions, experimentTrust } from "../../../components/aws/iam/experimentRole";
 import {
   repeaterPermissions,
@@ -20,7 +21,23 @@ const actionIds = [
   "aws:network:disrupt-vpc-endpoint",
   "aws:ssm:send-command",
   "aws:cloudwatch:assert-alarm-state",
+  "aws:fis:inject-api-throttle-error",
+  "aws:ec2:api-insufficient-instance-capacity-error",
+  "aws:ec2:asg-insufficient-instance-capacity-error",
   "aws:fis:wait",
+];
+const roleArn = "arn:aws:iam::222233334444:role/shadownet/shop-shadow/machines";
+const groupArn = "arn:aws:autoscaling:eu-central-1:222233334444:autoScalingGroup:1:autoScalingGroupName/web";
+const calls: RefusedCalls[] = [
+  {
+    actionId: "aws:fis:inject-api-throttle-error",
+    service: "ec2",
+    operations: ["DescribeInstances", "DescribeTags"],
+    targetArns: [roleArn],
+  },
+  { actionId: "aws:ec2:api-insufficient-instance-capacity-error", targetArns: [roleArn] },
+  { actionId: "aws:ec2:asg-insufficient-instance-capacity-error", targetArns: [groupArn] },
+  { actionId: "aws:fis:wait", targetArns: [] },
 ];
 const settings = {
   ...place,
@@ -28,12 +45,16 @@ const settings = {
   vpcId: "vpc-0123456789abcdef0",
   actionIds,
   documentArns: ["arn:aws:ssm:eu-central-1:222233334444:document/shop-slow"],
-  subnetIds: ["subnet-01"],
-  endpointIds: ["vpce-01"],
-  reportBucket: "shadownet-222233334444-abc",
+  subnetArns: ["arn:aws:ec2:eu-central-1:222233334444:subnet/subnet-01"],
+  endpointArns: ["arn:aws:ec2:eu-central-1:222233334444:vpc-endpoint/vpce-01"],
+  calls,
+  report: {
+    bucketName: "shadownet-222233334444-abc",
+    dashboardArn: "arn:aws:cloudwatch::222233334444:dashboard/shop",
+  },
 };
-const actionsOf = (ids: string[]): string[] =>
-  experimentPermissions({ ...settings, actionIds: ids }).Statement.flatMap(({ Action }) => Action);
+const actionsOf = (ids: string[], refused: RefusedCalls[] = []): string[] =>
+  experimentPermissions({ ...settings, actionIds: ids, calls: refused }).Statement.flatMap(({ Action }) => Action);
 
 describe("IAM documents of experiments", () => {
   const documents = {
@@ -75,6 +96,39 @@ describe("IAM documents of experiments", () => {
     assert.deepEqual(terminating, []);
   });
 
+  it("AWS is made to refuse the calls of the shadow's own roles and groups, and the asked ones alone", () => {
+    const { Statement } = experimentPermissions(settings);
+    const named = (sid: string) => Statement.find(({ Sid }) => Sid === sid);
+    assert.deepEqual(named("InjectApiThrottleError"), {
+      Sid: "InjectApiThrottleError",
+      Effect: "Allow",
+      Action: ["fis:InjectApiThrottleError"],
+      Resource: ["arn:aws:fis:eu-central-1:222233334444:experiment/*"],
+      Condition: {
+        StringEquals: { "fis:Service": ["ec2"] },
+        "ForAllValues:StringEquals": {
+          "fis:Operations": ["DescribeInstances", "DescribeTags"],
+          "fis:Targets": [roleArn],
+        },
+        Null: { "fis:Targets": "false" },
+      },
+    });
+    const capacity = (sid: string, kind: string, arn: string) =>
+      assert.deepEqual(named(sid)?.Condition, {
+        "ForAnyValue:StringEquals": { "ec2:FisActionId": [`aws:ec2:${kind}-insufficient-instance-capacity-error`] },
+        "ForAllValues:ArnEquals": { "ec2:FisTargetArns": [arn] },
+        Null: { "ec2:FisTargetArns": "false" },
+      });
+    capacity("RefuseInstancesToRoles", "api", roleArn);
+    capacity("RefuseInstancesToGroups", "asg", groupArn);
+    assert.deepEqual(
+      actionsOf([], [calls[1]!]).filter((action) => action.startsWith("autoscaling:")),
+      [],
+    );
+    const unlike = actionsOf(actionIds).filter((action) => /Inject(Api|VolumeIO)/.test(action));
+    assert.deepEqual(unlike, ["ec2:InjectVolumeIOLatency"], "nothing without calls that are to be refused");
+  });
+
   it("every change of machines is tied to the shadow's tag", () => {
     const changing = experimentPermissions(settings).Statement.filter(({ Action }) =>
       Action.some((action) =>
@@ -99,6 +153,14 @@ describe("IAM documents of experiments", () => {
       [statement({}), /ec2:StopInstances on every resource/],
       [statement({ Action: ["ec2:*"] }), /malformed or a wildcard/],
       [statement({ Resource: [instances] }), /without a condition/],
+      [statement({ Action: ["ec2:InjectApiError"] }), /ec2:InjectApiError on every resource/],
+      [
+        statement({
+          Action: ["ec2:InjectApiError"],
+          Condition: { "ForAllValues:ArnEquals": { "ec2:FisTargetArns": ["arn:x"] } },
+        }),
+        /ec2:InjectApiError on every resource/,
+      ],
       [statement({ Resource: ["arn:aws:s3:::prod/*"] }), /no reason is on record/],
       [statement({ NotAction: ["iam:*"] }), /unknown element NotAction/],
       [statement({ Resource: undefined, Principal: { AWS: "*" }, Action: ["sts:AssumeRole"] }), /trusts AWS/],

@@ -43,6 +43,8 @@ const onEverything: Record<string, string> = {
   "machinePolicy/PublishMetrics": "metrics have no ARN; the namespace is a condition",
   "flowLogPolicy/FindGroup": "looking for groups knows no resources",
   "permissionsBoundary/WithoutResources": "the actions of this list know no resources",
+  "permissionsBoundary/CapacityOfOwnRolesAndGroups":
+    "whose instances are refused is a condition; AWS knows no resource",
   "permissionsBoundary/NoOtherAccountsBuckets": "it denies",
   "keyPolicy/AccountRules": "in a key's policy, * is the key itself",
   "keyPolicy/DisksAndDatabases": "in a key's policy, * is the key itself",

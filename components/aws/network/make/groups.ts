@@ -15,11 +15,11 @@ export interface GroupParts extends MachineParts {
 }
 
 /** Makes the Auto Scaling groups that were asked for, after the interfaces whose addresses they must not take. */
-export function makeScalingGroups(site: Site, parts: GroupParts): void {
-  for (const group of site.plan.groups) makeScalingGroup(site, group, parts);
+export function makeScalingGroups(site: Site, parts: GroupParts): Map<string, autoscaling.Group> {
+  return new Map(site.plan.groups.map((group) => [group.name, makeScalingGroup(site, group, parts)]));
 }
 
-function makeScalingGroup(site: Site, group: PlannedGroup, parts: GroupParts): void {
+function makeScalingGroup(site: Site, group: PlannedGroup, parts: GroupParts): autoscaling.Group {
   const { name, template: machine, subnets, minimum, maximum, desired, targetGroups } = group;
   const tags = tagsOf(site, name, "machine", name);
   const [card] = machine.interfaces;
@@ -41,7 +41,7 @@ function makeScalingGroup(site: Site, group: PlannedGroup, parts: GroupParts): v
     },
     child(site),
   );
-  new autoscaling.Group(
+  return new autoscaling.Group(
     `${site.name}-scaling-${name}`,
     {
       minSize: minimum,

@@ -12,10 +12,14 @@ import { type Site, child, made, physicalName, tagsOf } from "./site";
 /** Instances keep their credentials to themselves: a session is needed, and a packet from elsewhere dies on the way. */
 export const metadataOptions = { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1 };
 
-/** Makes the profile of the clones: to be steered and to report, nothing of production's. */
-export function makeProfile(site: Site, foundation: Foundation): iam.InstanceProfile {
+/** Makes the role of the clones: to be steered and to report, nothing of production's. */
+export function makeMachineRole(site: Site, foundation: Foundation): iam.Role {
   const policy = site.place.apply((own) => JSON.stringify(machinePolicy(own)));
-  const role = makeRole(site, "machines", foundation, JSON.stringify(machineTrust()), policy);
+  return makeRole(site, "machines", foundation, JSON.stringify(machineTrust()), policy);
+}
+
+/** Makes the profile by which machines have their role. */
+export function makeProfile(site: Site, role: iam.Role): iam.InstanceProfile {
   return new iam.InstanceProfile(
     `${site.name}-profile`,
     {

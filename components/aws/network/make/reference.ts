@@ -1,4 +1,6 @@
+import type * as autoscaling from "@pulumi/aws/autoscaling";
 import type * as ec2 from "@pulumi/aws/ec2";
+import type * as iam from "@pulumi/aws/iam";
 import type * as lb from "@pulumi/aws/lb";
 import type * as pulumi from "@pulumi/pulumi";
 
@@ -18,6 +20,8 @@ export interface MadeParts {
   interfaces: ReadonlyMap<string, ec2.NetworkInterface>;
   endpoints: ReadonlyMap<string, ec2.VpcEndpoint>;
   balancers: ReadonlyMap<string, lb.LoadBalancer>;
+  scalingGroups: ReadonlyMap<string, autoscaling.Group>;
+  machineRole: iam.Role;
   gatewayGroup: ec2.SecurityGroup;
   foundation: Foundation;
   containment: Containment;
@@ -39,6 +43,7 @@ export function referenceTo(site: Site, parts: MadeParts): pulumi.Output<AwsShad
     interfaceIds: identities(parts.interfaces),
     volumeIds: volumeIdsOf(site, parts.instances),
     endpointIds: identities(parts.endpoints),
+    autoScalingGroupArns: Object.fromEntries([...parts.scalingGroups].map(([name, { arn }]) => [name, arn])),
     loadBalancerSuffixes: Object.fromEntries([...parts.balancers].map(([name, { arnSuffix }]) => [name, arnSuffix])),
     zones: plan.appliances.zones.map(({ zoneId, loadBalancerCidr, gatewayAddress }) => {
       const gatewaySubnet = made(network.gatewaySubnets, zoneId);
@@ -55,6 +60,7 @@ export function referenceTo(site: Site, parts: MadeParts): pulumi.Output<AwsShad
     gatewaySecurityGroupId: parts.gatewayGroup.id,
     flowLogGroupName: containment.logGroup.name,
     permissionsBoundaryArn: foundation.boundary.arn,
+    machineRoleArn: parts.machineRole.arn,
     rolePath: shadowRolePath(shadowName),
     bucketName: place.bucketName,
     kmsKeyArn: foundation.key.arn,

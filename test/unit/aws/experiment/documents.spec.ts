@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import Ajv from "ajv";
 
-import { awsExperiment } from "../../../../components/aws/experiment";
+import { awsExperiment } from "../../../../components/aws/experiment/checked";
 import type { CommandDocument } from "../../../../components/aws/experiment/model";
 import type { ExperimentAction } from "../../../../components/experiment";
 import { tryRun } from "../../../../components/internal/exec";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 
-import { type AwsFaultExperimentArgs, awsExperiment } from "../../../../components/aws/experiment";
+import type { AwsFaultExperimentArgs } from "../../../../components/aws/experiment";
+import { awsExperiment } from "../../../../components/aws/experiment/checked";
 import type { Experiment, ExperimentAction } from "../../../../components/experiment";
 import { smallAws } from "../../../support/awsTopologies";
 
