@@ -1,5 +1,6 @@
 import type { MonitorSettings } from "../monitor";
 import type { ExperimentPlan } from "./experiment/model";
+import { guardedMachines } from "./mirror/guard";
 import type { MirrorPlan } from "./mirror/plan";
 import type { AwsMirrorSettings } from "./mirror/settings";
 import { tally } from "./network/cost";
@@ -15,16 +16,21 @@ export function mirrorCost(plan: MirrorPlan, settings: AwsMirrorSettings): strin
   return [
     `mirror: ${sources.length} sessions by the hour${byBalancer ? `; ${zones.length} endpoints in production by the hour and by GB copied; 1 Gateway Load Balancer by the hour and by capacity units` : ""}`,
     `gateways: ${gateways} × ${settings.gatewayInstanceType ?? defaultGatewayType} by the hour, their metrics by the month`,
+    `guards: alarms by the month: ${guardedMachines(plan).length} and one over all`,
     `production pays no bill for it, but copies take bandwidth and packets a second of ${sources.length} interfaces: as much again as what they carry of the copied traffic`,
   ];
 }
 
 /** What an experiment costs, by the run and by the month. */
-export function experimentCost(name: string, plan: ExperimentPlan, repetitions: number): string {
+export function experimentCost(
+  name: string,
+  plan: ExperimentPlan,
+  { repetitions, reported }: { repetitions: number; reported: boolean },
+): string {
   const actions = plan.templates.flatMap((template) => template.actions);
   const minutes = actions.reduce((sum, { seconds }) => sum + Math.ceil(seconds / 60), 0);
   const times = repetitions === 1 ? "" : `${repetitions} × `;
-  return `experiment ${name}: at most ${times}${minutes} action-minutes a run; alarms by the month: ${plan.alarms.length}`;
+  return `experiment ${name}: at most ${times}${minutes} action-minutes a run; alarms by the month: ${plan.alarms.length}${reported ? "; a report of each template's run" : ""}`;
 }
 
 /** What the monitor costs. */

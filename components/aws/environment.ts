@@ -6,11 +6,14 @@ import type { MonitorSettings } from "../monitor";
 import type { FidelityItem } from "../network";
 import { rejectProblems, under } from "../refusal";
 import { experimentCost, mirrorCost, monitorCost } from "./cost";
-import { AwsFaultExperiment } from "./experiment";
+import { AwsFaultExperiment, type AwsFaultExperimentArgs } from "./experiment";
 import type { AwsFaultAction } from "./experiment/awsActions";
 import { awsExperiment } from "./experiment/checked";
+import { fisLimits } from "./experiment/model";
 import { AwsTrafficMirror, mirrorProblems, plannedMirror } from "./mirror";
+import { guardedMachines } from "./mirror/guard";
 import { groupedSourceProblems } from "./mirror/groupedSources";
+import type { MirrorPlan } from "./mirror/plan";
 import type { AwsMirrorSettings } from "./mirror/settings";
 import { AwsMonitor, awsMonitorProblems } from "./monitor";
 import { AwsShadowNetwork, type AwsShadowNetworkArgs, defaultShadowName, networkProblems, planShadow } from "./network";
@@ -85,6 +88,7 @@ export class AwsShadowEnvironment extends pulumi.ComponentResource {
     const network = new AwsShadowNetwork(`${name}-network`, { ...rest, shadowName }, child);
     const afterNetwork = { ...child, dependsOn: [network] };
     const plan = planShadow(args);
+    const mirrored = traffic === undefined ? undefined : plannedMirror({ ...traffic, topology: args.topology }).plan;
     const tags = args.tags === undefined ? {} : { tags: args.tags };
     const common = { shadow: network.reference, topology: plan.topology, ...tags };
     const production = productionProvider === undefined ? {} : { productionProvider };
@@ -98,22 +102,29 @@ export class AwsShadowEnvironment extends pulumi.ComponentResource {
             { ...traffic, ...common, topology: args.topology, guardActions },
             { ...afterNetwork, ...production },
           );
+    // The report of an experiment shows the monitor's dashboard, and the dashboard when experiments run.
+    const [experimentTemplateIds, know] = pulumi.deferredOutput<string[]>();
+    // A rule for the events of no experiment at all would be refused.
+    const drawn = Object.keys(experiments).length === 0 ? {} : { experimentTemplateIds };
+    const monitor =
+      watched === undefined
+        ? undefined
+        : new AwsMonitor(`${name}-monitor`, { ...watched, ...common, ...live, ...drawn }, afterNetwork);
     const defined = Object.entries(experiments).map(
       ([key, experiment]) =>
         new AwsFaultExperiment(
           `${name}-experiment-${key}`,
-          { ...experiment, ...common, ...live, experimentName: key },
-          afterNetwork,
+          {
+            ...experiment,
+            ...common,
+            ...live,
+            experimentName: key,
+            ...mirrorParts(experiment, mirrored, mirror, monitor),
+          },
+          mirror === undefined ? afterNetwork : { ...child, dependsOn: [network, mirror] },
         ),
     );
-    if (watched !== undefined) {
-      const experimentTemplateIds = pulumi
-        .all(defined.map(({ templateIds }) => templateIds))
-        .apply((ids) => ids.flat());
-      // A rule for the events of no experiment at all would be refused.
-      const drawn = defined.length === 0 ? {} : { experimentTemplateIds };
-      new AwsMonitor(`${name}-monitor`, { ...watched, ...common, ...live, ...drawn }, afterNetwork);
-    }
+    know(pulumi.all(defined.map(({ templateIds }) => templateIds)).apply((ids) => ids.flat()));
     const cost = costOf(args, plan);
     void pulumi.log.info(["cost, by AWS's prices:", ...cost].join("\n  "), this);
     this.networkId = network.networkId;
@@ -148,6 +159,22 @@ export class AwsShadowEnvironment extends pulumi.ComponentResource {
   }
 }
 
+/** What an experiment has of the mirror: the alarms that end it, and the bucket for a report with the monitor's dashboard. */
+function mirrorParts(
+  experiment: Experiment,
+  mirrored: MirrorPlan | undefined,
+  mirror: AwsTrafficMirror | undefined,
+  monitor: AwsMonitor | undefined,
+): Pick<AwsFaultExperimentArgs, "guardAlarmArns" | "reportDashboardArn"> {
+  if (mirrored === undefined || mirror === undefined) return {};
+  const count = guardsOf(experiment, mirrored);
+  const each = Array.from({ length: count }, (_, index) => mirror.guardAlarmArns.apply((arns) => arns[index]!));
+  return {
+    guardAlarmArns: count < guardedMachines(mirrored).length ? [mirror.guardAlarmArn] : each,
+    ...(monitor === undefined ? {} : { reportDashboardArn: monitor.dashboardArn }),
+  };
+}
+
 /** Account whose metrics are the live side, where it is another one than the shadow's. */
 function productionAccountOf({ mirror, topology }: AwsShadowEnvironmentArgs): string {
   return mirror?.productionAccountId ?? topology.source?.account ?? "";
@@ -179,26 +206,36 @@ export function environmentProblems(args: AwsShadowEnvironmentArgs): Problem[] {
   const ofNetwork = networkProblems(rest);
   // Without a network there are no targets that the other parts could be checked against.
   if (ofNetwork.some(({ path }) => path.startsWith("topology") || path.startsWith("scale"))) return ofNetwork;
+  const mirrored = mirror === undefined ? undefined : plannedMirror({ ...mirror, topology: args.topology }).plan;
   const topology = withOwnGroups(awsShadowTopology(args.topology, rest).topology, args.autoScalingGroups);
   return [
     ...ofNetwork,
     ...(mirror === undefined ? [] : under("mirror", mirrorProblems({ ...mirror, topology: args.topology }))),
     ...(mirror === undefined ? [] : groupedSourceProblems(args.topology, mirror, args.autoScalingGroups ?? [])),
     ...Object.entries(experiments).flatMap(([name, experiment]) =>
-      under(`experiments.${name}`, planOf(name, experiment, topology).problems),
+      under(`experiments.${name}`, planOf(name, experiment, topology, guardsOf(experiment, mirrored)).problems),
     ),
     ...(monitor === undefined ? [] : under("monitor", awsMonitorProblems(monitor, topology))),
   ];
+}
+
+/** Number of alarms of the mirror by which an experiment stops: one a machine where FIS takes as many, else one for all. */
+function guardsOf({ stopConditions = [] }: Experiment, mirrored: MirrorPlan | undefined): number {
+  const machines = mirrored === undefined ? 0 : guardedMachines(mirrored).length;
+  const free = fisLimits.stopConditions - 1 - stopConditions.length;
+  return machines <= free ? machines : Math.min(1, machines);
 }
 
 function planOf(
   name: string,
   definition: AwsExperimentDefinition,
   topology: AwsNetworkPlan["topology"],
+  guards: number,
 ): ReturnType<typeof awsExperiment> {
   const { awsActions, repetitions, workloadGroup, ...experiment } = definition;
   return awsExperiment(name, experiment, {
     topology,
+    guards,
     ...(awsActions === undefined ? {} : { awsActions }),
     ...(repetitions === undefined ? {} : { repetitions }),
     ...(workloadGroup === undefined ? {} : { workloadGroup }),
@@ -212,7 +249,10 @@ function costOf(args: AwsShadowEnvironmentArgs, plan: AwsNetworkPlan): string[] 
     ...networkCost(plan),
     ...(mirror === undefined || mirrored === undefined ? [] : mirrorCost(mirrored, mirror)),
     ...Object.entries(experiments).map(([name, definition]) =>
-      experimentCost(name, planOf(name, definition, plan.topology).plan, definition.repetitions ?? 1),
+      experimentCost(name, planOf(name, definition, plan.topology, guardsOf(definition, mirrored)).plan, {
+        repetitions: definition.repetitions ?? 1,
+        reported: mirrored !== undefined && monitor !== undefined,
+      }),
     ),
     ...(monitor === undefined ? [] : [monitorCost(monitor)]),
   ];

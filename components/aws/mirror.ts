@@ -8,7 +8,7 @@ import type { Topology } from "../topology";
 import { validateTopology } from "../topologySchema";
 import { type MadeParameters, makeGateways, makeParameters } from "./gateway/instances";
 import { makeBalancer, makeDiode, makeIntakeRules } from "./mirror/balancer";
-import { makeGuards } from "./mirror/guard";
+import { type MirrorGuards, makeGuards } from "./mirror/guard";
 import { planMirror, type PlannedMirror } from "./mirror/plan";
 import { AwsMirrorTargetMode, type AwsMirrorSettings } from "./mirror/settings";
 import { type MirrorSite, zoneOf } from "./mirror/site";
@@ -56,6 +56,10 @@ export class AwsTrafficMirror extends pulumi.ComponentResource {
   readonly gatewayUrl: pulumi.Output<string>;
   /** Name of the parameter that opens and closes the gateways' intake. */
   readonly intakeParameter: pulumi.Output<string>;
+  /** ARNs of the alarms that fire when copies are dropped, one a machine. */
+  readonly guardAlarmArns: pulumi.Output<string[]>;
+  /** ARN of the one alarm that fires when any of them does; empty where AWS counts for no machine. */
+  readonly guardAlarmArn: pulumi.Output<string>;
   /** Every way in which what the shadow gets differs from what production gets. */
   readonly fidelity: pulumi.Output<FidelityItem[]>;
 
@@ -75,18 +79,22 @@ export class AwsTrafficMirror extends pulumi.ComponentResource {
       parent: this,
     };
     const production = productionProvider === undefined ? {} : { providers: [productionProvider] };
-    const { sources, parameters } = withShortStacks(() => makeMirror(site, args, production));
+    const { sources, parameters, guards } = withShortStacks(() => makeMirror(site, args, production));
     for (const { subject, reason } of plan!.fidelity) void pulumi.log.info(`${subject}: ${reason}`, this);
     this.sessionIds = sources.sessionIds;
     this.intakeParameter = parameters.intake.name;
     this.gatewayUrl = pulumi
       .all([site.shadow.region, parameters.intake.name])
       .apply(([region, parameter]) => `ssm://${region}${parameter.slice(0, parameter.lastIndexOf("/"))}`);
+    this.guardAlarmArns = pulumi.all(guards.alarms.map(({ arn }) => arn));
+    this.guardAlarmArn = guards.whole?.arn ?? pulumi.output("");
     this.fidelity = pulumi.output(plan!.fidelity);
     this.registerOutputs({
       sessionIds: this.sessionIds,
       gatewayUrl: this.gatewayUrl,
       intakeParameter: this.intakeParameter,
+      guardAlarmArns: this.guardAlarmArns,
+      guardAlarmArn: this.guardAlarmArn,
       fidelity: this.fidelity,
     });
   }
@@ -97,7 +105,7 @@ function makeMirror(
   site: MirrorSite,
   { imageId, guardActions = [] }: AwsTrafficMirrorArgs,
   production: pulumi.ComponentResourceOptions,
-): { sources: AwsMirrorSources; parameters: MadeParameters } {
+): { sources: AwsMirrorSources; parameters: MadeParameters; guards: MirrorGuards } {
   const { name, plan, parent } = site;
   const parameters = makeParameters(site);
   const diode = makeDiode(site);
@@ -120,8 +128,7 @@ function makeMirror(
     },
     { parent, ...production },
   );
-  makeGuards(site, guardActions);
-  return { sources, parameters };
+  return { sources, parameters, guards: makeGuards(site, guardActions) };
 }
 
 /** Everything that is wrong with the arguments of an {@link AwsTrafficMirror}. */

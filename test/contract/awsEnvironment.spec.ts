@@ -11,6 +11,7 @@ import {
   environmentProblems,
 } from "../../components/aws/environment";
 import { productionRole, roleTag } from "../../components/aws/shadow";
+import type { IamDocument } from "../../components/aws/iam/document";
 import { isWithinBoundary } from "../../components/aws/iam/network";
 import { loadRules } from "../../policies/pack";
 import { smallAws, threeZoneAws } from "../support/awsTopologies";
@@ -48,6 +49,12 @@ async function record(
 ): Promise<RecordedResource[]> {
   return recordResources(() => new AwsShadowEnvironment("shop", args, opts()), productionAccountOf(args.topology));
 }
+
+/** A stop condition by an alarm of the stand-in. */
+const stop = (alarm: string) => ({
+  source: "aws:cloudwatch:alarm",
+  value: `arn:aws:cloudwatch:eu-central-1:222233334444:alarm:${alarm}`,
+});
 
 describe("AwsShadowEnvironment with Pulumi's mocks", function () {
   this.timeout(180_000);
@@ -173,6 +180,58 @@ describe("AwsShadowEnvironment with Pulumi's mocks", function () {
     for (const { name, inputs } of roles) {
       assert.equal(inputs.permissionsBoundary, arnOf("aws:iam/policy:Policy", "shop-network-boundary"), name);
       assert.equal(inputs.path, "/shadownet/shop-dev/", name);
+    }
+  });
+
+  it("ends experiments by the alarms of the mirror's sources, and reports what the dashboard shows", () => {
+    const [{ inputs }] = all.filter(({ name }) => name === "shop-experiment-appSlow-template") as [RecordedResource];
+    assert.deepEqual(inputs.stopConditions, [
+      stop("shop-experiment-appSlow-alarm-halt"),
+      stop("shop-mirror-guard-web-1"),
+      stop("shop-mirror-guard-web-2"),
+    ]);
+    const dashboardArn = "arn:aws:cloudwatch::222233334444:dashboard/shop-monitor-dashboard";
+    const bucketName = all.find(({ name }) => name === "shop-mirror-bucket")!.inputs.bucket;
+    assert.deepEqual(inputs.experimentReportConfiguration, {
+      dataSources: { cloudwatchDashboards: [{ dashboardArn }] },
+      outputs: { s3Configuration: { bucketName, prefix: "experiments/appSlow" } },
+      preExperimentDuration: "PT20M",
+      postExperimentDuration: "PT20M",
+    });
+    const { policy } = all.find(({ name }) => name === "shop-experiment-appSlow-role-permissions")!.inputs;
+    const { Statement } = JSON.parse(policy as string) as IamDocument;
+    const allowed = (action: string) => Statement.find(({ Action }) => Action.includes(action))?.Resource;
+    assert.deepEqual(allowed("cloudwatch:GetDashboard"), [dashboardArn]);
+    assert.deepEqual(allowed("s3:PutObject"), [`arn:aws:s3:::${String(bucketName)}/experiments/*`]);
+  });
+
+  it("ends them by one alarm over all where FIS takes no alarm for each source, and refuses where it takes none", async () => {
+    const errors = { signal: "app.errors", above: 0.1 };
+    const args = (conditions: number): AwsShadowEnvironmentArgs => {
+      const appSlow = { ...full.experiments!.appSlow!, stopConditions: Array<typeof errors>(conditions).fill(errors) };
+      return { ...full, experiments: { appSlow } };
+    };
+    const made = await record(args(3));
+    const templates = made.filter(({ type }) => type.endsWith(":ExperimentTemplate"));
+    assert.equal(templates.length, 2, "the whole, and the fault alone");
+    for (const { inputs } of templates) {
+      assert.deepEqual((inputs.stopConditions as object[]).slice(4), [stop("shop-mirror-guard")]);
+    }
+    const [problem, ...others] = environmentProblems(args(4));
+    assert.deepEqual(others, []);
+    assert.equal(problem!.path, "experiments.appSlow.stopConditions");
+    assert.match(problem!.reason, /^4 conditions and 1 guard alarms; FIS takes 5 alarms/);
+  });
+
+  it("has no report without a mirror, in whose bucket it would lie, nor without a dashboard that it would show", async () => {
+    for (const part of ["mirror", "monitor"] as const) {
+      const { mirror, monitor, ...rest } = full;
+      const made = await record({ ...rest, ...(part === "mirror" ? { monitor } : { mirror }) });
+      const { inputs } = made.find(({ name }) => name === "shop-experiment-appSlow-template")!;
+      assert.equal(inputs.experimentReportConfiguration, undefined, part);
+      assert.equal((inputs.stopConditions as object[]).length, part === "mirror" ? 1 : 3);
+      const { policy } = made.find(({ name }) => name === "shop-experiment-appSlow-role-permissions")!.inputs;
+      assert.ok(!(policy as string).includes("s3:PutObject"), part);
     }
   });
 

@@ -257,6 +257,23 @@ describe("AwsTrafficMirror with Pulumi's mocks", function () {
     assert.equal(account(await record(smallAws, {}, undefined, productionAccount)), undefined);
   });
 
+  it("has one alarm over those of all sources, by way of others where they are too many for one rule", async () => {
+    const rule = (all: readonly RecordedResource[], name: string): unknown => inputsOf(all, name).alarmRule;
+    assert.equal(rule(small, "mirror-guard"), 'ALARM("mirror-guard-web-1") OR ALARM("mirror-guard-web-2")');
+    assert.equal(inputsOf(small, "mirror-guard").alarmName, "shop-dev-mirror-guard");
+    const many = await record(threeZoneAws, { sources: ["*"] });
+    const names = many.flatMap(({ type, name }) => (type.endsWith(":MetricAlarm") ? [name] : []));
+    assert.ok(names.length > 35, `${names.length} alarms`);
+    const parts = ["mirror-guard-part-1", "mirror-guard-part-2"].map((part) => String(rule(many, part)).split(" OR "));
+    assert.deepEqual(
+      parts.flat(),
+      names.map((name) => `ALARM("${name}")`),
+    );
+    assert.equal(parts[0]!.length, 35);
+    const whole = 'ALARM("shop-dev-mirror-guard-part-1") OR ALARM("shop-dev-mirror-guard-part-2")';
+    assert.equal(rule(many, "mirror-guard"), whole);
+  });
+
   it("uses the gateways' own addresses where several share a zone", async () => {
     const several = await record(smallAws, { gatewaysPerZone: 3, gatewayInstanceType: "c6i.xlarge" });
     const group = inputsOf(several, "mirror-gateways-euc1-az3");

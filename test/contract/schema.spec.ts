@@ -49,7 +49,14 @@ describe("the package's schema for other languages", function () {
     assert.deepEqual(outputs("LabShadowNetwork"), network);
     assert.deepEqual(outputs("AwsShadowNetwork"), [...network, "reference"].sort());
     assert.deepEqual(outputs("LabTrafficMirror"), ["gatewayUrl", "sessionIds"]);
-    assert.deepEqual(outputs("AwsTrafficMirror"), ["fidelity", "gatewayUrl", "intakeParameter", "sessionIds"]);
+    assert.deepEqual(outputs("AwsTrafficMirror"), [
+      "fidelity",
+      "gatewayUrl",
+      "guardAlarmArn",
+      "guardAlarmArns",
+      "intakeParameter",
+      "sessionIds",
+    ]);
     const environment = ["experimentIds", "gatewayUrl", "sessionIds", ...network];
     assert.deepEqual(outputs("LabShadowEnvironment"), [...environment].sort());
     assert.deepEqual(outputs("AwsShadowEnvironment"), ["cost", ...environment].sort());

@@ -128,6 +128,25 @@ describe("AwsShadowEnvironment under the real engine, with a stand-in for the aw
     assert.deepEqual(dependencies("shop-mirror-session-web-1/eth0"), session);
   });
 
+  it("makes experiments after the mirror's alarms and the dashboard that they refer to, and the rule on them last", async () => {
+    const { deployment } = await project.exportState();
+    const resources = deployment.resources ?? [];
+    const named = (name: string) => {
+      const found = resources.find(({ urn }) => urn.endsWith(`::${name}`));
+      assert.ok(found !== undefined, name);
+      return found;
+    };
+    const comesAfter = (later: string, property: string, earlier: string): void => {
+      const sources = named(later).propertyDependencies?.[property] ?? [];
+      assert.ok(sources.includes(named(earlier).urn), `${property} of ${later} comes of ${earlier}`);
+    };
+    const template = "shop-experiment-webSlow-template";
+    comesAfter(template, "stopConditions", "shop-mirror-guard-web-1");
+    comesAfter(template, "experimentReportConfiguration", "shop-monitor-dashboard");
+    comesAfter("shop-experiment-webSlow-role-permissions", "policy", "shop-monitor-dashboard");
+    comesAfter("shop-monitor-events-rule", "eventPattern", template);
+  });
+
   it("finds nothing to do when nothing has changed, also after a refresh", async () => {
     assert.deepEqual(changes(done(await project.up(...packs))), []);
     done(await project.refresh());

@@ -37,11 +37,13 @@ export async function recordResources(program: () => unknown, account = shadowAc
   return recorded;
 }
 
-/** What AWS would say of anything that was made. */
-function computed(type: string, name: string, { path }: Record<string, unknown>): Record<string, unknown> {
+/** What AWS would say of anything that was made; policies look at the path in the ARN of a role. */
+function computed(type: string, name: string, { path = "/" }: Record<string, unknown>): Record<string, unknown> {
+  const named = type === "aws:iam/role:Role" ? `${String(path).slice(1)}${name}` : name;
   return {
-    arn: typeof path === "string" ? arnOf(type, `${path}${name}`.replace(/^\//, "")) : arnOf(type, name),
+    arn: arnOf(type, named),
     arnSuffix: `app/${name}/0`,
+    dashboardArn: `arn:aws:cloudwatch::${shadowAccount}:dashboard/${name}`,
     dnsName: `${name}.mock.amazonaws.com`,
     zoneId: "ZMOCK",
     prefixListId: `pl-${name}`,
@@ -52,6 +54,7 @@ function computed(type: string, name: string, { path }: Record<string, unknown>)
 
 /** ARNs in the form that AWS gives them, where something looks at it. */
 const arnParts: Record<string, string> = {
+  "aws:cloudwatch/compositeAlarm:CompositeAlarm": `cloudwatch:eu-central-1:${shadowAccount}:alarm:`,
   "aws:cloudwatch/metricAlarm:MetricAlarm": `cloudwatch:eu-central-1:${shadowAccount}:alarm:`,
   "aws:cloudwatch/logGroup:LogGroup": `logs:eu-central-1:${shadowAccount}:log-group:`,
   "aws:iam/role:Role": `iam::${shadowAccount}:role/`,

@@ -99,6 +99,7 @@ export interface StackState {
       outputs?: Record<string, unknown>;
       parent?: string;
       dependencies?: string[];
+      propertyDependencies?: Record<string, string[]>;
     }[];
   };
 }

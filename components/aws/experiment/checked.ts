@@ -33,21 +33,30 @@ function definitionOf(args: AwsFaultExperimentArgs): Experiment {
 export function checkedPlan(own: string, args: AwsFaultExperimentArgs): ExperimentPlan {
   const ofTopology = under("topology", validateTopology(args.topology));
   rejectProblems("AwsFaultExperiment", ofTopology);
-  const { plan, problems } = awsExperiment(own, definitionOf(args), args);
+  const { plan, problems } = awsExperiment(own, definitionOf(args), {
+    ...args,
+    guards: args.guardAlarmArns?.length ?? 0,
+  });
   rejectProblems("AwsFaultExperiment", problems);
   return plan;
 }
+
+/** What an experiment is planned with beside itself. */
+export type ExperimentSettings = Pick<
+  AwsFaultExperimentArgs,
+  "topology" | "awsActions" | "repetitions" | "workloadGroup" | "logRetentionDays"
+> & {
+  /** Number of alarms of others that end a run. Defaults to none. */
+  guards?: number;
+};
 
 /** The plan of an experiment and everything that is wrong with it; the topology has been checked. */
 export function awsExperiment(
   name: string,
   experiment: Experiment,
-  args: Pick<
-    AwsFaultExperimentArgs,
-    "topology" | "awsActions" | "repetitions" | "guardAlarmArns" | "workloadGroup" | "logRetentionDays"
-  >,
+  args: ExperimentSettings,
 ): { plan: ExperimentPlan; problems: Problem[] } {
-  const { topology, awsActions = {}, repetitions = 1, guardAlarmArns = [], workloadGroup } = args;
+  const { topology, awsActions = {}, repetitions = 1, guards = 0, workloadGroup } = args;
   // An experiment may consist of what only AWS has; the form of the others is checked as everywhere.
   const onlyAws = Object.keys(experiment.actions).length === 0 && Object.keys(awsActions).length > 0;
   const counted = { ...experiment, actions: { ...standIns(awsActions, topology), ...experiment.actions } };
@@ -67,7 +76,7 @@ export function awsExperiment(
     notes: [],
   };
   if (common.length > 0) return { plan: empty, problems: [...common, ...ofArgs] };
-  const settings = { experimentName: name, topology, workloadGroup, repetitions, guards: guardAlarmArns.length };
+  const settings = { experimentName: name, topology, workloadGroup, repetitions, guards };
   const { plan, problems } = planExperiment(experiment, awsActions, settings);
   return { plan, problems: [...problems, ...ofArgs] };
 }

@@ -93,7 +93,7 @@ describe("the plan of an experiment on AWS", () => {
     [
       "more than five stop conditions, the halt's among them",
       { ...one(crash(60)), stopConditions: [errors, errors, errors] },
-      { guardAlarmArns: ["arn:a", "arn:b"] },
+      { guards: 2 },
       [/^stopConditions: 3 conditions and 2 guard alarms; FIS takes 5 alarms/],
     ],
     [

@@ -1,16 +1,10 @@
 import assert from "node:assert/strict";
 
-import type { AwsFaultExperimentArgs } from "../../../../components/aws/experiment";
-import { awsExperiment } from "../../../../components/aws/experiment/checked";
+import { type ExperimentSettings, awsExperiment } from "../../../../components/aws/experiment/checked";
 import type { Experiment, ExperimentAction } from "../../../../components/experiment";
 import { smallAws } from "../../../support/awsTopologies";
 
-export type Rest = Partial<
-  Pick<
-    AwsFaultExperimentArgs,
-    "topology" | "awsActions" | "repetitions" | "guardAlarmArns" | "workloadGroup" | "logRetentionDays"
-  >
->;
+export type Rest = Partial<ExperimentSettings>;
 
 /** The plan of an experiment on the small topology, with its problems. */
 export function planned(experiment: Partial<Experiment>, rest: Rest = {}) {
