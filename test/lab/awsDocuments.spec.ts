@@ -84,6 +84,40 @@ describe("SSM documents of AWS experiments, run in a namespace as the agent woul
     assert.equal((await bed.datagrams("a", 4, 7020, 1000)).received, 1000);
   });
 
+  it("lose another share each way, and send probe packets of their own", async () => {
+    const command = await start({
+      fault: "packetLoss",
+      egress: { percent: 5 },
+      ingress: { percent: 30 },
+      probePackets: true,
+      probeAddresses: [bed.addresses.a[4], bed.addresses.a[6]],
+      target: { machine: "b" },
+      durationSeconds: 15,
+    });
+    await verified(command);
+    for (const [from, least, most] of [
+      ["a", 1280, 1520],
+      ["b", 1850, 1950],
+    ] as const) {
+      const { received } = await bed.datagrams(from, 4, 7040, 2000);
+      assert.ok(received > least && received < most, `${received} of 2000 from ${from}`);
+    }
+    await endsClean(command);
+    const counters = command.counters();
+    for (const [way, share] of [
+      ["Egress", 0.05],
+      ["Ingress", 0.3],
+    ] as const) {
+      const measured = counters[`dropped${way}`]! / counters[`matched${way}`]!;
+      assert.ok(Math.abs(measured - share) < 0.05, JSON.stringify(counters));
+    }
+    assert.equal(counters.probesAnsweredBefore, 10, JSON.stringify(counters));
+    assert.ok(
+      counters.probesSent! > counters.probesAnswered! && counters.probesAnswered! > 0,
+      JSON.stringify(counters),
+    );
+  });
+
   it("swallow one flow and leave the others alone", async () => {
     const flow = { protocol: "udp", destinationPorts: "7031" } as const;
     const command = await start({ fault: "blackhole", target: { link: "b/card", flow }, durationSeconds: 10 });
