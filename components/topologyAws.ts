@@ -106,6 +106,8 @@ export interface AwsMachineExtras {
   imageId?: string;
   /** False when the image is gone or not usable any more. Defaults to true. */
   imageAvailable?: boolean;
+  /** Account that the image belongs to. */
+  imageOwner?: string;
   /** Newest image made of this very instance. Defaults to none. */
   newestImageId?: string;
   /** Device of the root volume, for example `/dev/xvda`. */
@@ -274,6 +276,8 @@ export interface AwsBoundaryExtras {
   snapshotId?: string;
   snapshotAt?: string;
   encrypted?: boolean;
+  /** ARN of the key that encrypts it. */
+  kmsKeyId?: string;
   /** Names of the subnets that it lies in. Defaults to none. */
   subnets?: string[];
   /** Names of its security groups. Defaults to none. */

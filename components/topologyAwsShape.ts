@@ -90,6 +90,7 @@ export const awsMachineShape: z.ZodType<AwsMachineExtras> = z.strictObject({
   platform: text,
   imageId: text,
   imageAvailable: flag,
+  imageOwner: text,
   newestImageId: text,
   rootDevice: text,
   volumes: z
@@ -199,6 +200,7 @@ export const awsBoundaryShape: z.ZodType<AwsBoundaryExtras> = z.strictObject({
   snapshotId: text,
   snapshotAt: text,
   encrypted: flag,
+  kmsKeyId: text,
   subnets: texts,
   securityGroups: texts,
   members: count,

@@ -6,17 +6,26 @@ import type { BoundaryOverride, FidelityItem, ScaleRule, StateRule } from "../ne
 import { rejectProblems } from "../refusal";
 import type { Topology } from "../topology";
 import { gatewayBucketName } from "./gateway/names";
+import { partitionOf } from "./iam/document";
 import { makeBalancers } from "./network/make/balancers";
 import { makeContainment, makeFoundation } from "./network/make/containment";
 import { makeDatabases } from "./network/make/databases";
 import { makeInterfaceEndpoints, makeS3Endpoint } from "./network/make/endpoints";
 import { makeGroups, makeRules } from "./network/make/filters";
 import { makeScalingGroups } from "./network/make/groups";
-import { makeImages, makeInstances, makeInterfaces, makeMachineRole, makeProfile } from "./network/make/machines";
+import {
+  copySnapshots,
+  makeImages,
+  makeInstances,
+  makeInterfaces,
+  makeMachineRole,
+  makeProfile,
+} from "./network/make/machines";
 import { type MadeParts, referenceTo } from "./network/make/reference";
 import { type Site, idsOf, linkNames, shortened } from "./network/make/site";
 import { makeAcls, makeRoutes, makeStandingInterfaces, makeVpc } from "./network/make/vpc";
 import { makeZones } from "./network/make/zones";
+import { saySharing } from "./network/make/sharing";
 import { fidelitySummary } from "./network/summary";
 import { planAwsNetwork } from "./network/plan";
 import type { AwsNetworkPlan, AwsNetworkSettings } from "./network/planTypes";
@@ -49,8 +58,9 @@ export interface AwsShadowNetworkArgs {
   /** Certificate in the shadow's account for listeners that end TLS. Defaults to none: they are plain. */
   certificateArn?: pulumi.Input<string>;
   /**
-   * Copy the snapshots of root volumes into the shadow's account first, which another account than production's needs;
-   * production must have shared them. Defaults to false.
+   * Copy the snapshots of volumes and of restored clusters under the shadow's key first, which another account than
+   * production's needs; production must have shared them (`shadownet share aws`). Defaults to false: volumes start from
+   * production's own.
    */
   copySnapshots?: boolean;
   /** Buckets that machines may read beside those of AWS. Defaults to none. */
@@ -90,6 +100,7 @@ export class AwsShadowNetwork extends pulumi.ComponentResource {
     const site = siteOf(name, args, plan, this);
     const made = withShortStacks(() => makeNetwork(site, args));
     void pulumi.log.info(fidelitySummary(plan.fidelity), this);
+    saySharing(site, args.topology);
     this.networkId = made.network.vpc.id;
     this.subnetIds = pulumi.all(idsOf(made.network.subnets));
     this.machineIds = pulumi.all(idsOf(made.instances));
@@ -124,7 +135,8 @@ function makeNetwork(site: Site, args: AwsShadowNetworkArgs): MadeParts {
   const containment = makeContainment(site, network.vpc, foundation);
   const machineRole = makeMachineRole(site, foundation);
   const profile = makeProfile(site, machineRole);
-  const parts = { images: makeImages(site, foundation), interfaces, profile, foundation, containment };
+  const snapshots = copySnapshots(site, foundation);
+  const parts = { images: makeImages(site, snapshots), snapshots, interfaces, profile, foundation, containment };
   const instances = makeInstances(site, parts);
   const shared = { vpc: network.vpc, subnets: network.subnets, groups: groups.groups, interfaces, foundation };
   const certificate = args.certificateArn === undefined ? {} : { certificateArn: args.certificateArn };
@@ -196,9 +208,4 @@ function siteOf(name: string, args: AwsShadowNetworkArgs, plan: AwsNetworkPlan, 
 export function defaultShadowName(name: string): string {
   const wanted = `${name}-${pulumi.getStack()}`.replaceAll(/[^\w-]+/g, "-").replace(/^[^a-zA-Z0-9]+/, "");
   return shortened(wanted, 40);
-}
-
-function partitionOf(region: string): string {
-  if (region.startsWith("cn-")) return "aws-cn";
-  return region.startsWith("us-gov-") ? "aws-us-gov" : "aws";
 }

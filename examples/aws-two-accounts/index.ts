@@ -14,6 +14,7 @@ const shadow = new AwsShadowEnvironment(
   "shop",
   {
     topology,
+    copySnapshots: true, // AWS registers images from snapshots of the own account only
     mirror: { percent: config.requireNumber("percent"), seed: 7 },
     experiments: {
       zoneLost: {

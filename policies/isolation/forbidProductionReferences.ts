@@ -6,6 +6,8 @@ const exempt = [
   "aws:ec2/vpcEndpointService:VpcEndpointService",
   "aws:ec2/vpcEndpointServiceAllowedPrinciple:VpcEndpointServiceAllowedPrinciple",
 ];
+/** What is copied from there, which is the end of the tie. */
+const copied = ["sourceDbSnapshotIdentifier", "sourceDbClusterSnapshotIdentifier"];
 const cure = "refer to the shadow's own copy, or leave it out";
 
 /** Every text in the inputs with its path; branches that a preview does not know yet are passed over. */
@@ -47,7 +49,7 @@ export const rule: Rule = {
       const accounts = config.productionAccounts as string[];
       const names = config.productionNames as string[];
       return textsIn(props, "").flatMap(([property, text]): Finding[] => {
-        if (/^tags(All)?\./.test(property)) return [];
+        if (/^tags(All)?\./.test(property) || copied.includes(property)) return [];
         const account = accounts.find((one) => text.includes(`:${one}:`));
         if (account !== undefined) {
           return [{ property, value: text, reason: `it names account ${account}, which is production's`, cure }];

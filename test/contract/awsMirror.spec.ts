@@ -27,7 +27,7 @@ async function recordAll(
   account?: string,
 ): Promise<RecordedResource[]> {
   return recordResources(() => {
-    const network = new AwsShadowNetwork("shop", { topology });
+    const network = new AwsShadowNetwork("shop", { topology, copySnapshots: true });
     new AwsTrafficMirror("mirror", { shadow: network.reference, topology, ...settings }, options());
   }, account);
 }
@@ -219,7 +219,11 @@ describe("AwsTrafficMirror with Pulumi's mocks", function () {
     const all = await recordResources(() => {
       const shadow = new TestProvider("shadow");
       const productionProvider = new TestProvider("production");
-      const network = new AwsShadowNetwork("shop", { topology: smallAws }, { providers: [shadow] });
+      const network = new AwsShadowNetwork(
+        "shop",
+        { topology: smallAws, copySnapshots: true },
+        { providers: [shadow] },
+      );
       new AwsTrafficMirror(
         "mirror",
         { shadow: network.reference, topology: smallAws },

@@ -4,11 +4,14 @@ import { join } from "node:path";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import { AwsShadowNetwork, type AwsShadowNetworkArgs } from "../../components/aws/network";
-import { ofSameAccount } from "../../components/aws/network/make/machines";
+import { AwsShadowNetwork, type AwsShadowNetworkArgs, planShadow } from "../../components/aws/network";
+import { sharedSnapshot } from "../../components/aws/network/make/databases";
+import { ofOwnSnapshots, ofSameAccount } from "../../components/aws/network/make/machines";
 import type { AwsShadowReference } from "../../components/aws/shadow";
 import { shadowAccount } from "../support/awsShadow";
 import { hostileAws, smallAws, threeZoneAws } from "../support/awsTopologies";
+import type { Topology } from "../../components/topology";
+import { awsId, productionAccount } from "../support/awsTopologyParts";
 import { loadRules } from "../../policies/pack";
 import { violations } from "../support/policyStack";
 import { type RecordedResource, arnOf, asStack, productionAccountOf, recordResources } from "../support/awsMocks";
@@ -16,7 +19,11 @@ import { type RecordedResource, arnOf, asStack, productionAccountOf, recordResou
 const golden = (name: string): string[] =>
   JSON.parse(readFileSync(join(__dirname, "golden", `${name}.json`), "utf8")) as string[];
 
-async function record(args: AwsShadowNetworkArgs, account?: string): Promise<RecordedResource[]> {
+/** What a network registers in production's own account, or in another one. */
+async function record(
+  args: AwsShadowNetworkArgs,
+  account = productionAccountOf(args.topology),
+): Promise<RecordedResource[]> {
   return recordResources(() => new AwsShadowNetwork("shop", args), account);
 }
 
@@ -133,21 +140,82 @@ describe("AwsShadowNetwork with Pulumi's mocks", function () {
     );
   });
 
-  it("copies the snapshots first where they are another account's", async () => {
-    const all = await record({ topology: smallAws, copySnapshots: true });
+  it("copies the snapshots first where it is told to: of roots, of data volumes once, and of a cluster", async () => {
+    const topology = withData(smallAws);
+    const scale = [{ machines: "app-1", replicas: 2 }];
+    const all = await record({ topology, scale, copySnapshots: true }, shadowAccount);
     const copies = only(all, "aws:ebs/snapshotCopy:SnapshotCopy");
-    assert.deepEqual(
-      copies.map(({ inputs }) => [inputs.sourceSnapshotId, inputs.encrypted]).sort(),
-      [1, 2, 3].map((number) => [`snap-0000000000000000${number}`, true]),
-    );
+    assert.deepEqual(copies.map(({ name, inputs }) => [name, inputs.sourceSnapshotId, inputs.encrypted]).sort(), [
+      ["shop-snapshot-app-1", "snap-00000000000000003", true],
+      ["shop-snapshot-app-1//dev/sdf", "snap-000000000000000da", true],
+      ["shop-snapshot-web-1", "snap-00000000000000001", true],
+      ["shop-snapshot-web-2", "snap-00000000000000002", true],
+    ]);
     const [device] = named(all, "shop-image-app-1").ebsBlockDevices as { snapshotId: string }[];
     assert.equal(device!.snapshotId, "shop-snapshot-app-1-id");
+    const disks = only(all, "aws:ec2/instance:Instance").flatMap(
+      ({ inputs }) => inputs.ebsBlockDevices as { snapshotId: string }[],
+    );
+    const twice = Array.from({ length: 2 }, () => "shop-snapshot-app-1//dev/sdf-id");
+    assert.deepEqual(
+      disks.map(({ snapshotId }) => snapshotId),
+      twice,
+    );
+    const large = { topology: threeZoneAws, boundaries: [{ name: "store-db", restore: true }], copySnapshots: true };
+    const copied = await record(large);
+    const [copy] = only(copied, "aws:rds/clusterSnapshotCopy:ClusterSnapshotCopy");
+    assert.equal(copy!.inputs.sourceDbClusterSnapshotIdentifier, "rds:store-db-2026-01-15-02-00");
+    const [cluster] = only(copied, "aws:rds/cluster:Cluster");
+    assert.equal(cluster!.inputs.snapshotIdentifier, copy!.inputs.targetDbClusterSnapshotIdentifier);
+  });
+
+  it("passes the isolation policies in an account of its own, where it names production's in the source of a copy alone", async () => {
+    const topology = withData(smallAws);
+    const database = topology.boundaries!.find(({ name }) => name === "shop-db")!;
+    database.aws!.snapshotId = "shop-db-by-hand";
+    const boundaries = [{ name: "shop-db", restore: true }];
+    const all = await record({ topology, boundaries, copySnapshots: true }, shadowAccount);
+    const source = `arn:aws:rds:eu-central-1:${productionAccount}:snapshot:shop-db-by-hand`;
+    assert.equal(named(all, "shop-database-copy-shop-db").sourceDbSnapshotIdentifier, source);
+    const rules = loadRules(join(__dirname, "..", "..", "policies", "isolation"));
+    const config = { "isolation-forbid-production-references": { productionAccounts: [productionAccount] } };
+    const component = "shadownet:index:AwsShadowNetwork";
+    assert.deepEqual(await violations(rules, asStack(all, component), config), []);
+    const made = all.filter(({ type }) => type.startsWith("aws:"));
+    const texts = made.flatMap(
+      ({ inputs }) => JSON.stringify(inputs).match(new RegExp(`[^"]*${productionAccount}[^"]*`, "g")) ?? [],
+    );
+    assert.deepEqual(texts, [source]);
+  });
+
+  it("refuses in another account what AWS would not take there", () => {
+    assert.throws(
+      () => ofOwnSnapshots("snap-1", shadowAccount, productionAccount),
+      /account only, and snap-1 is of production's 111122223333.*`copySnapshots: true`.*share aws --with 222233334444/,
+    );
+    assert.equal(ofOwnSnapshots("snap-1", productionAccount, productionAccount), "snap-1");
+    const place = { partition: "aws", region: "eu-central-1", accountId: shadowAccount };
+    const [cluster] = planShadow({
+      topology: threeZoneAws,
+      boundaries: [{ name: "store-db", restore: true }],
+    }).databases;
+    assert.throws(() => sharedSnapshot(cluster!, place, productionAccount), /no automatic snapshot.*rds:store-db/);
+    const byHand = { ...cluster!, snapshotId: "by-hand" };
+    assert.throws(
+      () => sharedSnapshot(byHand, place, productionAccount),
+      /is a cluster of account.*copySnapshots: true/,
+    );
+    assert.equal(
+      sharedSnapshot({ ...byHand, isCopied: true }, place, productionAccount),
+      `arn:aws:rds:eu-central-1:${productionAccount}:cluster-snapshot:by-hand`,
+    );
+    assert.equal(sharedSnapshot(byHand, { ...place, accountId: productionAccount }, productionAccount), "by-hand");
   });
 
   it("takes no image of a machine in another account", async () => {
     const state = [{ machines: "app-1", disk: "snapshot" as const }];
     assert.throws(() => ofSameAccount("i-1", shadowAccount, "111122223333"), /account 111122223333, and it stands in/);
-    const same = await record({ topology: smallAws, state }, productionAccountOf(smallAws));
+    const same = await record({ topology: smallAws, state });
     assert.equal(named(same, "shop-image-app-1").snapshotWithoutReboot, true);
   });
 
@@ -157,7 +225,7 @@ describe("AwsShadowNetwork with Pulumi's mocks", function () {
     topology.dnsZones!.pop();
     const state = ["old", "windows"].map((machines) => ({ machines, disk: "snapshot" as const }));
     const settings = { applianceCidr: "100.65.0.0/20", rangeQuota: 6, state };
-    const all = await record({ topology, ...settings }, productionAccountOf(topology));
+    const all = await record({ topology, ...settings });
     assert.deepEqual(named(all, "shop-interface-router/eth1").privateIpLists, ["10.40.2.10", "10.40.2.11"]);
     assert.equal(named(all, "shop-interface-router/eth1").sourceDestCheck, false);
     assert.equal(named(all, "shop-interface-use-router/eth1").deviceIndex, 1);
@@ -189,7 +257,7 @@ describe("AwsShadowNetwork with Pulumi's mocks", function () {
   });
 
   it("lets nobody but roles of the shadow through its endpoints", () => {
-    const roles = `arn:aws:iam::${shadowAccount}:role/shadownet/shop-dev/*`;
+    const roles = `arn:aws:iam::${productionAccount}:role/shadownet/shop-dev/*`;
     for (const { name, inputs } of only(small, "aws:ec2/vpcEndpoint:VpcEndpoint")) {
       const { Statement } = JSON.parse(inputs.policy as string) as {
         Statement: { Sid: string; Resource: string[]; Condition?: Record<string, Record<string, string>> }[];
@@ -203,7 +271,7 @@ describe("AwsShadowNetwork with Pulumi's mocks", function () {
           continue;
         }
         assert.deepEqual(Condition!.ArnLike, { "aws:PrincipalArn": roles }, name);
-        assert.deepEqual(Condition!.StringEquals, { "aws:PrincipalAccount": shadowAccount }, name);
+        assert.deepEqual(Condition!.StringEquals, { "aws:PrincipalAccount": productionAccount }, name);
       }
     }
     for (const { inputs } of only(small, "aws:iam/role:Role")) {
@@ -258,7 +326,7 @@ describe("AwsShadowNetwork with Pulumi's mocks", function () {
     const all = await recordResources(() => {
       const provider = new TestProvider("mine");
       new AwsShadowNetwork("shop", full, { providers: [provider] });
-    });
+    }, productionAccount);
     const children = all.filter(({ type }) => type.startsWith("aws:"));
     assert.equal(children.length, golden("awsNetwork").length - 1);
     for (const { name, provider } of children) assert.match(provider, /pulumi:providers:aws::mine::mine-id$/, name);
@@ -274,7 +342,7 @@ describe("AwsShadowNetwork with Pulumi's mocks", function () {
     let reference: AwsShadowReference | undefined;
     await recordResources(() => {
       new AwsShadowNetwork("shop", full).reference.apply((value) => (reference = value));
-    });
+    }, productionAccount);
     assert.deepEqual(Object.keys(reference!.machineIds), ["web-1", "web-2", "app-1"]);
     assert.deepEqual(Object.keys(reference!.interfaceIds), ["web-1/eth0", "web-2/eth0", "app-1/eth0"]);
     assert.deepEqual(Object.keys(reference!.endpointIds).sort(), [
@@ -293,33 +361,30 @@ describe("AwsShadowNetwork with Pulumi's mocks", function () {
         ["euc1-az3", "100.64.3.4"],
       ],
     );
-    assert.equal(reference!.accountId, shadowAccount);
+    assert.equal(reference!.accountId, productionAccount);
     assert.equal(reference!.rolePath, "/shadownet/shop-dev/");
     assert.deepEqual(reference!.cidrs, ["10.20.0.0/16", "100.64.0.0/20"]);
   });
 
-  it("holds no secret and nothing of production's identity in what it makes", () => {
+  it("holds no secret in what it makes", () => {
     const made = small.filter(({ type }) => type.startsWith("aws:"));
-    const text = JSON.stringify(made.map(({ inputs }) => inputs));
-    assert.ok(!/password|secretString|userData"|keyName/i.test(text));
-    assert.ok(!text.includes("111122223333"), "no ARN of production's account");
+    assert.ok(!/password|secretString|userData"|keyName/i.test(JSON.stringify(made.map(({ inputs }) => inputs))));
   });
 
   it("passes the isolation policies, with groups and a restored cluster too", async () => {
     const rules = loadRules(join(__dirname, "..", "..", "policies", "isolation"));
     const component = "shadownet:index:AwsShadowNetwork";
-    const config = { "isolation-forbid-production-references": { productionAccounts: ["111122223333"] } };
-    assert.deepEqual(await violations(rules, asStack(small, component), config), []);
+    assert.deepEqual(await violations(rules, asStack(small, component)), []);
     const large = await record({
       topology: threeZoneAws,
       boundaries: [{ name: "store-db", restore: true }],
       autoScalingGroups: ["web"],
     });
-    assert.deepEqual(await violations(rules, asStack(large, component), config), []);
+    assert.deepEqual(await violations(rules, asStack(large, component)), []);
     const open = asStack(small, component).map((one) =>
       one.name === "shop-machine-web-1" ? { ...one, props: { ...one.props, metadataOptions: {} } } : one,
     );
-    assert.notDeepEqual(await violations(rules, open, config), [], "the policies look at these resources");
+    assert.notDeepEqual(await violations(rules, open), [], "the policies look at these resources");
   });
 
   it("refuses everything that is wrong in one error, before it makes anything", async () => {
@@ -335,6 +400,19 @@ describe("AwsShadowNetwork with Pulumi's mocks", function () {
     assert.deepEqual(all, []);
   });
 });
+
+/** The topology with a data volume of app-1 that has a snapshot. */
+function withData(topology: Topology): Topology {
+  const copy = structuredClone(topology);
+  const { aws } = copy.machines.find(({ name }) => name === "app-1")!;
+  aws!.volumes!.push({
+    id: awsId("vol", 0xda),
+    device: "/dev/sdf",
+    sizeGigabytes: 50,
+    snapshotId: awsId("snap", 0xda),
+  });
+  return copy;
+}
 
 /** A provider of the name of the real one, which is not started under mocks. */
 class TestProvider extends pulumi.ProviderResource {

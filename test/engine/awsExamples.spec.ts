@@ -11,6 +11,8 @@ interface Example {
   folder: string;
   stack: string;
   config: Record<string, string>;
+  /** Account that the shadow stands in. Defaults to production's. */
+  account?: string;
 }
 
 const examples: Example[] = [
@@ -25,6 +27,7 @@ const examples: Example[] = [
       productionProfile: "production",
       shadowProfile: "shadows",
     },
+    account: "210987654321",
   },
   {
     folder: "aws-stack-per-environment",
@@ -41,7 +44,7 @@ describe("the examples on AWS, on the real engine with a stand-in for the aws pr
     assert.deepEqual(folders.sort(), examples.map(({ folder }) => folder).sort());
   });
 
-  for (const { folder, stack, config } of examples) {
+  for (const { folder, stack, config, account } of examples) {
     it(`${folder} passes a preview with the isolation policies`, async () => {
       const source = await readFile(join(repository, "examples", folder, "index.ts"), "utf8");
       const topology: Topology = smallAws;
@@ -52,6 +55,7 @@ describe("the examples on AWS, on the real engine with a stand-in for the aws pr
         runtimeOptions: { typescript: false },
         main: "index.ts",
         files: { "index.ts": source, "topology.json": JSON.stringify(topology) },
+        ...(account === undefined ? {} : { environment: { STANDIN_ACCOUNT: account } }),
       });
       try {
         for (const [key, value] of Object.entries(config)) await project.setConfig(key, value);

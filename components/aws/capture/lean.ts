@@ -1,8 +1,8 @@
 import type { Image, Instance, NetworkInterface, Volume } from "@aws-sdk/client-ec2";
 
 /** What is kept of an image; a list of them is long, and most of it is not looked at. */
-export function leanImage({ ImageId, State, CreationDate, SourceInstanceId }: Image): Image {
-  return { ImageId, State, CreationDate, SourceInstanceId };
+export function leanImage({ ImageId, State, OwnerId, CreationDate, SourceInstanceId }: Image): Image {
+  return { ImageId, State, OwnerId, CreationDate, SourceInstanceId };
 }
 
 /** What is kept of a volume. */

@@ -1,4 +1,4 @@
-import type { Instance, InstanceBlockDeviceMapping, InstanceNetworkInterface } from "@aws-sdk/client-ec2";
+import type { Image, Instance, InstanceBlockDeviceMapping, InstanceNetworkInterface } from "@aws-sdk/client-ec2";
 
 import { cidrContains, parseAddress } from "../../internal/cidr";
 import type { Machine, MachineInterface, TopologySubnet } from "../../topology";
@@ -45,7 +45,7 @@ export function mapMachines(
 ): Machine[] {
   const volumes = new Map(reading.volumes.map((volume) => [volume.VolumeId, volume]));
   const types = new Map(reading.instanceTypes.map((type) => [type.InstanceType, type]));
-  const images = new Set(reading.images.flatMap(({ ImageId, State }) => (State === "available" ? [ImageId] : [])));
+  const images = new Map(reading.images.map((image) => [image.ImageId, image]));
   return chosen.map((instance) => {
     const { InstanceId = "", InstanceType, CpuOptions, ImageId, Tags, RootDeviceName } = instance;
     const cards = mapCards(instance, names, notes);
@@ -73,7 +73,7 @@ export function mapMachines(
       interfaces: cards,
       ...(isRouter ? { forwarding: true } : {}),
       sourceId: InstanceId,
-      aws: extras(instance, reading, attached, ImageId !== undefined && images.has(ImageId)),
+      aws: extras(instance, reading, attached, images.get(ImageId)),
     };
   });
 }
@@ -165,7 +165,7 @@ function extras(
   instance: Instance,
   reading: AwsReading,
   volumes: AwsVolume[],
-  isImageThere: boolean,
+  image: Image | undefined,
 ): AwsMachineExtras {
   const { InstanceId = "", Architecture, Platform, ImageId, RootDeviceName, IamInstanceProfile, Tags = [] } = instance;
   const own = reading.ownImages.filter(
@@ -187,7 +187,8 @@ function extras(
       managedBy: managedBy(instance),
     }),
     platform: Platform?.toLowerCase() === "windows" ? "windows" : "linux",
-    ...(ImageId === undefined ? {} : { imageAvailable: isImageThere }),
+    ...(ImageId === undefined ? {} : { imageAvailable: image?.State === "available" }),
+    ...definedOnly({ imageOwner: image?.OwnerId }),
     ...filled({ volumes }),
     ...(reading.includeTags && tags.length > 0 ? { tags: Object.fromEntries(tags) as Record<string, string> } : {}),
   };

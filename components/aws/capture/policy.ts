@@ -1,4 +1,4 @@
-import { type IamDocument, iamDocument } from "../iam/document";
+import { type IamDocument, iamDocument, partitionOf } from "../iam/document";
 
 /** Every call that capture makes and that a policy can allow, in the order of the services. */
 export const captureActions = [
@@ -76,10 +76,4 @@ export function awsCapturePolicy(region?: string): IamDocument {
       Resource: [`arn:${partition}:route53:::hostedzone/*`],
     },
   ]);
-}
-
-/** The part of AWS that a region lies in, as ARNs have it. */
-function partitionOf(region = ""): string {
-  if (region.startsWith("cn-")) return "aws-cn";
-  return region.startsWith("us-gov-") ? "aws-us-gov" : "aws";
 }

@@ -27,6 +27,12 @@ export interface ArnPlace {
   accountId: string;
 }
 
+/** Partition of ARNs in a region. */
+export function partitionOf(region = ""): string {
+  if (region.startsWith("cn-")) return "aws-cn";
+  return region.startsWith("us-gov-") ? "aws-us-gov" : "aws";
+}
+
 /** An ARN of the account in the region. */
 export function arnOf({ partition, region, accountId }: ArnPlace, service: string, resource: string): string {
   return `arn:${partition}:${service}:${region}:${accountId}:${resource}`;

@@ -5,7 +5,7 @@ import type { AwsNetworkPlan, PlannedVolume } from "./planTypes";
  * bills. Prices are AWS's own and are not repeated here.
  */
 export function networkCost(plan: AwsNetworkPlan): string[] {
-  const { databases, endpoints, zones, balancers, images } = plan;
+  const { databases, endpoints, zones, balancers, copies, images } = plan;
   const instances = instanceTypes(plan);
   const running = instances.length;
   const interfaceEndpoints = endpoints.filter(({ type }) => type === "Interface").length;
@@ -14,6 +14,7 @@ export function networkCost(plan: AwsNetworkPlan): string[] {
     `instances: ${tally(instances)}, each by the hour`,
     `volumes: ${volumeSizes(plan)}, by the month`,
     ...(taken === 0 ? [] : [`images: ${taken} taken of running machines, the snapshots' GB by the month`]),
+    ...(copies.length === 0 ? [] : [`snapshots: ${copies.length} copies, what they hold by GB and month`]),
     ...(balancers.length === 0
       ? []
       : [`load balancers: ${tally(balancers.map(({ type }) => type))}, each by the hour and by capacity units`]),

@@ -57,12 +57,16 @@ function databaseSubnets(topology: Topology, names: readonly string[]): ReturnTy
 }
 
 /** Plans the databases to restore; every other boundary is a sink. */
-export function planDatabases(topology: Topology, overrides: readonly BoundaryOverride[]): PlannedDatabases {
+export function planDatabases(
+  topology: Topology,
+  overrides: readonly BoundaryOverride[],
+  copiesSnapshots: boolean,
+): PlannedDatabases {
   const asked = new Set(overrides.flatMap(({ name, restore }) => (restore === true ? [name] : [])));
   const all = topology.boundaries ?? [];
   const restored = all.filter(({ name }) => asked.has(name));
   return {
-    databases: restored.map((boundary) => planDatabase(topology, boundary)),
+    databases: restored.map((boundary) => planDatabase(topology, boundary, copiesSnapshots)),
     fidelity: [
       ...all.map((boundary) =>
         boundaryItem(boundary.name, asked.has(boundary.name) ? restoredReason(boundary) : undefined),
@@ -81,12 +85,13 @@ export function planDatabases(topology: Topology, overrides: readonly BoundaryOv
   };
 }
 
-function planDatabase(topology: Topology, { name, aws }: Boundary): PlannedDatabase {
+function planDatabase(topology: Topology, { name, aws }: Boundary, isCopied: boolean): PlannedDatabase {
   const { kind, snapshotId = "", instanceClass = "", engine = "", engineVersion, port, subnets, securityGroups } = aws!;
   return {
     name,
     isCluster: kind === "rdsCluster",
     snapshotId,
+    isCopied,
     instanceClass,
     engine,
     ...(engineVersion === undefined ? {} : { engineVersion }),

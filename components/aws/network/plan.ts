@@ -3,6 +3,7 @@ import { type FidelityItem, FidelityOutcome } from "../../network";
 import { droppedItem, subnetsOf } from "../../shadowScaling";
 import type { Topology } from "../../topology";
 import { planBalancers } from "./balancers";
+import { planCopies } from "./copies";
 import { planDatabases } from "./databases";
 import { endpointItems, planEndpoints, resolvableNames } from "./endpoints";
 import { planAcls, planSecurityGroups } from "./filters";
@@ -30,7 +31,7 @@ export function planAwsNetwork(production: Topology, settings: AwsNetworkSetting
   const machines = planMachines(topology, production, settings);
   const grouped = planGroups(topology, machines.machines, settings.autoScalingGroups ?? []);
   const balancers = planBalancers(topology, settings.hasCertificate === true, grouped.members);
-  const databases = planDatabases(topology, settings.boundaries ?? []);
+  const databases = planDatabases(topology, settings.boundaries ?? [], settings.copySnapshots === true);
   const names = planZones(
     topology,
     balancers.balancers.map(({ name }) => name),
@@ -41,6 +42,7 @@ export function planAwsNetwork(production: Topology, settings: AwsNetworkSetting
     ...machines.machines.filter(({ name }) => !grouped.members.has(name)),
     ...grouped.groups.map(({ template }) => template),
   ];
+  const images = machines.images.filter(({ machine }) => started.some(({ imageOf }) => imageOf === machine));
   const parts = [routes, groups, acls, machines, grouped, balancers, databases, names];
   return {
     region,
@@ -53,11 +55,8 @@ export function planAwsNetwork(production: Topology, settings: AwsNetworkSetting
     routeTables: routes.routeTables,
     acls: acls.acls,
     securityGroups: groups.securityGroups,
-    images: machines.images
-      .filter(({ machine }) => started.some(({ imageOf }) => imageOf === machine))
-      .map((image) =>
-        image.snapshotId !== undefined && settings.copySnapshots === true ? { ...image, isCopied: true } : image,
-      ),
+    copies: settings.copySnapshots === true ? planCopies(production, images, started) : [],
+    images,
     machines: machines.machines.filter(({ name }) => !grouped.members.has(name)),
     groups: grouped.groups,
     balancers: balancers.balancers,

@@ -11,7 +11,7 @@ export interface AwsNetworkSettings extends ShadowSettings {
   autoScalingGroups?: string[];
   /** Whether a certificate is given for listeners that end TLS. */
   hasCertificate?: boolean;
-  /** Whether snapshots of production are copied into the shadow's account first. */
+  /** Whether snapshots of production are copied under the shadow's key first. */
   copySnapshots?: boolean;
 }
 
@@ -30,6 +30,8 @@ export interface AwsNetworkPlan {
   routeTables: PlannedRouteTable[];
   acls: PlannedAcl[];
   securityGroups: PlannedSecurityGroup[];
+  /** Snapshots of volumes that are copied before they are used. */
+  copies: PlannedCopy[];
   images: PlannedImage[];
   machines: PlannedMachine[];
   groups: PlannedGroup[];
@@ -115,6 +117,15 @@ export interface PlannedRule {
   endpoint?: string;
 }
 
+/** A snapshot of production that is copied under the shadow's key. */
+export interface PlannedCopy {
+  snapshotId: string;
+  /** `MACHINE` for its root volume, else `MACHINE/DEVICE`. */
+  key: string;
+  /** Name of the machine in production. */
+  machine: string;
+}
+
 /** An image made for the shadow. */
 export interface PlannedImage {
   /** Name of the machine that it is of. */
@@ -122,8 +133,6 @@ export interface PlannedImage {
   /** Instance that it is taken of, without a reboot; else it is registered from the snapshot. */
   instanceId?: string;
   snapshotId?: string;
-  /** True when the snapshot is another account's and is copied first. */
-  isCopied?: boolean;
   rootDevice: string;
   architecture: string;
   bootMode?: string;
@@ -245,6 +254,8 @@ export interface PlannedDatabase {
   name: string;
   isCluster: boolean;
   snapshotId: string;
+  /** Whether a cluster's snapshot is copied first, as an instance's always is. */
+  isCopied: boolean;
   instanceClass: string;
   engine: string;
   engineVersion?: string;

@@ -10,6 +10,7 @@ const commands: Record<string, () => Promise<{ register: (program: Command) => v
   doctor: () => import("./doctor.js"),
   production: () => import("./production.js"),
   capture: () => import("./capture.js"),
+  share: () => import("./share.js"),
   stack: () => import("./stack.js"),
   run: () => import("./run.js"),
   abort: () => import("./abort.js"),

@@ -1,6 +1,7 @@
 // A stand-in for the aws provider under the real engine, for tests only. It keeps what it is given, adds the outputs that
 // programs depend on, and calls no cloud. It validates nothing: what passes here may still be refused by AWS.
-// STANDIN_LOG names a file that gets one JSON line for each call.
+// STANDIN_LOG names a file that gets one JSON line for each call, STANDIN_ACCOUNT the account that all is in; else it is
+// the one that the tests' topologies were captured in.
 "use strict";
 const { createHash } = require("node:crypto");
 const { appendFileSync } = require("node:fs");
@@ -13,7 +14,7 @@ const { ResourceProviderService } = require("@pulumi/pulumi/proto/provider_grpc_
 const rpc = require("@pulumi/pulumi/proto/provider_pb");
 
 const version = "7.48.0";
-const account = "210987654321";
+const account = process.env.STANDIN_ACCOUNT ?? "111122223333";
 const region = "eu-central-1";
 const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 const limit = { "grpc.max_receive_message_length": -1, "grpc.max_send_message_length": -1 };

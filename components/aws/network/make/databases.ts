@@ -2,6 +2,7 @@ import * as ec2 from "@pulumi/aws/ec2";
 import * as rds from "@pulumi/aws/rds";
 import * as pulumi from "@pulumi/pulumi";
 
+import type { ShadowPlace } from "../../iam/network";
 import type { PlannedDatabase } from "../planTypes";
 import type { Foundation } from "./containment";
 import { type Site, child, made, physicalName, tagsOf } from "./site";
@@ -71,7 +72,7 @@ function restoreInstance(site: Site, planned: PlannedDatabase, common: Common, p
   const copy = new rds.SnapshotCopy(
     `${site.name}-database-copy-${name}`,
     {
-      sourceDbSnapshotIdentifier: snapshotId,
+      sourceDbSnapshotIdentifier: sourceOf(site, planned),
       targetDbSnapshotIdentifier: physicalName(site, `copy-${name}-${snapshotId}`, 63),
       kmsKeyId: parts.foundation.key.arn,
       tags: tagsOf(site, `copy for ${name}`),
@@ -100,13 +101,13 @@ function restoreCluster(
   common: Common,
   parts: DatabaseParts,
 ): rds.ClusterInstance {
-  const { name, snapshotId, instanceClass, engine, engineVersion } = planned;
+  const { name, instanceClass, engine, engineVersion } = planned;
   const cluster = new rds.Cluster(
     `${site.name}-database-${name}`,
     {
       ...common,
       clusterIdentifier: physicalName(site, `database-${name}`, 63),
-      snapshotIdentifier: snapshotId,
+      snapshotIdentifier: clusterSnapshot(site, planned, parts),
       engine,
       ...(engineVersion === undefined ? {} : { engineVersion }),
       storageEncrypted: true,
@@ -130,6 +131,55 @@ function restoreCluster(
     },
     child(site),
   );
+}
+
+/** A cluster is restored under another key at once, but not from an encrypted snapshot of another account. */
+function clusterSnapshot(site: Site, planned: PlannedDatabase, parts: DatabaseParts): pulumi.Output<string> {
+  const { name, snapshotId, isCopied } = planned;
+  const source = sourceOf(site, planned);
+  if (!isCopied) return source;
+  const copy = new rds.ClusterSnapshotCopy(
+    `${site.name}-database-copy-${name}`,
+    {
+      sourceDbClusterSnapshotIdentifier: source,
+      targetDbClusterSnapshotIdentifier: physicalName(site, `copy-${name}-${snapshotId}`, 63),
+      kmsKeyId: parts.foundation.key.arn,
+      tags: tagsOf(site, `copy for ${name}`),
+    },
+    child(site),
+  );
+  return copy.targetDbClusterSnapshotIdentifier;
+}
+
+function sourceOf({ place, productionAccount }: Site, planned: PlannedDatabase): pulumi.Output<string> {
+  return place.apply((own) => sharedSnapshot(planned, own, productionAccount));
+}
+
+/** A snapshot as the account that the shadow stands in knows it: by name its own, by ARN one that is shared with it. */
+export function sharedSnapshot(
+  { name, snapshotId, isCluster, isCopied }: PlannedDatabase,
+  { partition, region, accountId }: Pick<ShadowPlace, "partition" | "region" | "accountId">,
+  productionAccount: string | undefined,
+): string {
+  if (productionAccount === undefined || productionAccount === accountId) return snapshotId;
+  const refused = (propertyPath: string, reason: string): never => {
+    throw new pulumi.InputPropertyError({ propertyPath, reason });
+  };
+  if (snapshotId.startsWith("rds:")) {
+    const cure =
+      "copy it under a name and a key of production's own, capture again and share the copy, or leave `restore` out";
+    refused(
+      "boundaries",
+      `AWS shares no automatic snapshot with another account, and ${snapshotId} of "${name}" is one; ${cure}`,
+    );
+  }
+  if (isCluster && !isCopied) {
+    refused(
+      "copySnapshots",
+      `"${name}" is a cluster of account ${productionAccount}; set \`copySnapshots: true\`, so that its snapshot is copied first`,
+    );
+  }
+  return `arn:${partition}:rds:${region}:${productionAccount}:${isCluster ? "cluster-snapshot" : "snapshot"}:${snapshotId}`;
 }
 
 /** AWS tells a database's name and not its address; only its own interface is in the marker group. */

@@ -33,7 +33,7 @@ function makeScalingGroup(site: Site, group: PlannedGroup, parts: GroupParts): a
       monitoring: { enabled: true },
       vpcSecurityGroupIds: card!.securityGroups.map((own) => made(parts.groups, own).id),
       blockDeviceMappings: [...(machine.root === undefined ? [] : [machine.root]), ...machine.volumes].map((volume) =>
-        mappingOf(volume, parts.foundation.key.arn),
+        mappingOf(volume, parts),
       ),
       tagSpecifications: ["instance", "volume", "network-interface"].map((resourceType) => ({ resourceType, tags })),
       updateDefaultVersion: true,
@@ -64,20 +64,20 @@ interface TemplateDisk {
     encrypted: string;
     kmsKeyId: pulumi.Output<string>;
     deleteOnTermination: string;
-    snapshotId?: string;
+    snapshotId?: pulumi.Input<string>;
   };
 }
 
-function mappingOf(volume: PlannedVolume, kmsKeyId: pulumi.Output<string>): TemplateDisk {
+function mappingOf(volume: PlannedVolume, { foundation, snapshots }: MachineParts): TemplateDisk {
   const { device, snapshotId } = volume;
   return {
     deviceName: device,
     ebs: {
       encrypted: "true",
-      kmsKeyId,
+      kmsKeyId: foundation.key.arn,
       deleteOnTermination: "true",
       ...sizeOf(volume),
-      ...(snapshotId === undefined ? {} : { snapshotId }),
+      ...(snapshotId === undefined ? {} : { snapshotId: snapshots(snapshotId) }),
     },
   };
 }

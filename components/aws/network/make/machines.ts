@@ -61,11 +61,11 @@ export function makeInterfaces(
 }
 
 /** Makes the images that do not exist yet, by the machine that they are of. */
-export function makeImages(site: Site, foundation: Foundation): Map<string, Output<string>> {
-  return new Map(site.plan.images.map((image) => [image.machine, makeImage(site, image, foundation)]));
+export function makeImages(site: Site, snapshots: SnapshotIds): Map<string, Output<string>> {
+  return new Map(site.plan.images.map((image) => [image.machine, makeImage(site, image, snapshots)]));
 }
 
-function makeImage(site: Site, image: PlannedImage, foundation: Foundation): Output<string> {
+function makeImage(site: Site, image: PlannedImage, snapshots: SnapshotIds): Output<string> {
   const { machine, instanceId, snapshotId, rootDevice, architecture, bootMode, volume } = image;
   const name = physicalName(site, `image-${machine}-${snapshotId ?? instanceId ?? ""}`, 128);
   const tags = tagsOf(site, `image of ${machine}`, "machine", machine);
@@ -77,8 +77,11 @@ function makeImage(site: Site, image: PlannedImage, foundation: Foundation): Out
     const args = { name, sourceInstanceId, snapshotWithoutReboot: true, tags };
     return new ec2.AmiFromInstance(`${site.name}-image-${machine}`, args, child(site)).id;
   }
-  const own = image.isCopied === true ? copyOf(site, image, foundation) : (snapshotId ?? "");
-  const device = { deviceName: rootDevice, snapshotId: own, deleteOnTermination: true };
+  const device = {
+    deviceName: rootDevice,
+    snapshotId: registrable(site, snapshotId ?? "", snapshots),
+    deleteOnTermination: true,
+  };
   const args: ec2.AmiArgs = {
     name,
     architecture,
@@ -93,16 +96,43 @@ function makeImage(site: Site, image: PlannedImage, foundation: Foundation): Out
   return new ec2.Ami(`${site.name}-image-${machine}`, args, child(site)).id;
 }
 
+/** The snapshot that stands for one of production's: its copy, or itself. */
+export type SnapshotIds = (snapshotId: string) => Input<string>;
+
+/** Copies the snapshots that are to be the shadow's own. */
+export function copySnapshots(site: Site, { key }: Foundation): SnapshotIds {
+  const copies = new Map(
+    site.plan.copies.map(({ snapshotId, key: which, machine }) => {
+      const args = {
+        sourceSnapshotId: snapshotId,
+        sourceRegion: site.plan.region,
+        encrypted: true,
+        kmsKeyId: key.arn,
+        tags: tagsOf(site, `snapshot of ${which}`, "machine", machine),
+      };
+      return [snapshotId, new ebs.SnapshotCopy(`${site.name}-snapshot-${which}`, args, child(site)).id];
+    }),
+  );
+  return (snapshotId) => copies.get(snapshotId) ?? snapshotId;
+}
+
 /** AWS registers images from snapshots of the own account only. */
-function copyOf(site: Site, { machine, snapshotId = "" }: PlannedImage, { key }: Foundation): Output<string> {
-  const args = {
-    sourceSnapshotId: snapshotId,
-    sourceRegion: site.plan.region,
-    encrypted: true,
-    kmsKeyId: key.arn,
-    tags: tagsOf(site, `snapshot of ${machine}`, "machine", machine),
-  };
-  return new ebs.SnapshotCopy(`${site.name}-snapshot-${machine}`, args, child(site)).id;
+function registrable(site: Site, snapshotId: string, snapshots: SnapshotIds): Input<string> {
+  const own = snapshots(snapshotId);
+  if (own !== snapshotId) return own;
+  return site.place.apply(({ accountId }) => ofOwnSnapshots(snapshotId, accountId, site.productionAccount));
+}
+
+/** The snapshot, where it is of the account that the shadow stands in. */
+export function ofOwnSnapshots(snapshotId: string, accountId: string, productionAccount: string | undefined): string {
+  if (productionAccount === undefined || productionAccount === accountId) return snapshotId;
+  throw new pulumi.InputPropertyError({
+    propertyPath: "copySnapshots",
+    reason:
+      `AWS registers images from snapshots of the own account only, and ${snapshotId} is of production's ${productionAccount}, ` +
+      `while the shadow stands in ${accountId}; set \`copySnapshots: true\`, and share what ` +
+      `\`shadownet share aws --with ${accountId}\` names`,
+  });
 }
 
 /** An image of a running instance can be taken in its own account only. */
@@ -143,6 +173,7 @@ export function imageOf(
 /** What instances are made of beside their own interfaces. */
 export interface MachineParts {
   images: ReadonlyMap<string, Output<string>>;
+  snapshots: SnapshotIds;
   interfaces: ReadonlyMap<string, ec2.NetworkInterface>;
   profile: iam.InstanceProfile;
   foundation: Foundation;
@@ -155,7 +186,7 @@ export function makeInstances(site: Site, parts: MachineParts): Map<string, ec2.
 }
 
 function makeInstance(site: Site, machine: PlannedMachine, parts: MachineParts): ec2.Instance {
-  const { images, interfaces, profile, foundation, containment } = parts;
+  const { images, snapshots, interfaces, profile, foundation, containment } = parts;
   const encryption = { encrypted: true, kmsKeyId: foundation.key.arn, deleteOnTermination: true };
   const tags = tagsOf(site, machine.name, "machine", machine.name);
   const [primary, ...others] = [...machine.interfaces].sort((a, b) => a.deviceIndex - b.deviceIndex);
@@ -174,7 +205,7 @@ function makeInstance(site: Site, machine: PlannedMachine, parts: MachineParts):
         deviceName: volume.device,
         ...encryption,
         ...sizeOf(volume),
-        ...(volume.snapshotId === undefined ? {} : { snapshotId: volume.snapshotId }),
+        ...(volume.snapshotId === undefined ? {} : { snapshotId: snapshots(volume.snapshotId) }),
       })),
       ...(machine.cpuCredits === undefined ? {} : { creditSpecification: { cpuCredits: machine.cpuCredits } }),
       ...(machine.ebsOptimized === undefined ? {} : { ebsOptimized: machine.ebsOptimized }),
