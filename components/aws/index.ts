@@ -11,6 +11,7 @@ export type { AwsFaultBand } from "./monitor/dashboard";
 export { AwsTrafficMirror, type AwsTrafficMirrorArgs, type AwsTrafficMirrorOptions } from "./mirror";
 export { AwsMirrorTargetMode, type AwsMirrorSettings } from "./mirror/settings";
 export { AwsShadowNetwork, type AwsShadowNetworkArgs } from "./network";
+export type { FirstBootRule } from "./network/firstBoot";
 export { applianceCidr, experimentTag, machineTag, productionRole, roleTag, shadowTag } from "./shadow";
 export type { AwsShadowReference, AwsShadowZone } from "./shadow";
 export { awsShadowTopology } from "./network/shadowTopology";

@@ -26,6 +26,7 @@ import { type Site, idsOf, linkNames, shortened } from "./network/make/site";
 import { makeAcls, makeRoutes, makeStandingInterfaces, makeVpc } from "./network/make/vpc";
 import { makeZones } from "./network/make/zones";
 import { saySharing } from "./network/make/sharing";
+import type { FirstBootRule } from "./network/firstBoot";
 import { fidelitySummary } from "./network/summary";
 import { planAwsNetwork } from "./network/plan";
 import type { AwsNetworkPlan, AwsNetworkSettings } from "./network/planTypes";
@@ -47,6 +48,11 @@ export interface AwsShadowNetworkArgs {
   scale?: ScaleRule[];
   /** Machines whose disks start in another state than the newest that exists. Memory is refused. Defaults to none. */
   state?: StateRule[];
+  /**
+   * What clones do before they believe that they are production: units that must not run (cron, mail, consumers of queues),
+   * scripts. Linux with cloud-init only; a change reboots the machines that it is about. Defaults to nothing.
+   */
+  firstBoot?: FirstBootRule[];
   /** Databases to restore from their newest snapshot. Everything else behind a boundary is a sink. Defaults to none. */
   boundaries?: BoundaryOverride[];
   /** Range of the project's own appliances, /16 to /23 out of 100.64.0.0/10. Defaults to 100.64.0.0/20. */
@@ -170,10 +176,11 @@ export function planShadow(args: AwsShadowNetworkArgs): AwsNetworkPlan {
 }
 
 function settingsOf(args: AwsShadowNetworkArgs): AwsNetworkSettings {
-  const { scale, state, boundaries, applianceCidr, autoScalingGroups, certificateArn, copySnapshots } = args;
+  const { scale, state, firstBoot, boundaries, applianceCidr, autoScalingGroups, certificateArn, copySnapshots } = args;
   return {
     ...(scale === undefined ? {} : { scale }),
     ...(state === undefined ? {} : { state }),
+    ...(firstBoot === undefined ? {} : { firstBoot }),
     ...(boundaries === undefined ? {} : { boundaries }),
     ...(applianceCidr === undefined ? {} : { applianceCidr }),
     ...(autoScalingGroups === undefined ? {} : { autoScalingGroups }),

@@ -1,12 +1,13 @@
 import type { Problem } from "../../internal/problems";
 import { matchesPattern } from "../../internal/patterns";
 import { type FidelityItem, FidelityOutcome, type ScaleRule } from "../../network";
-import { type ShadowSettings, droppedItem } from "../../shadowScaling";
+import { droppedItem } from "../../shadowScaling";
 import type { Machine, MachineInterface, Topology } from "../../topology";
 import type { AwsInstanceType } from "../../topologyAws";
 import { openGroup } from "./filters";
+import { firstBootItems, firstBootOf, firstBootScript } from "./firstBoot";
 import { chooseImage, diskStateOf } from "./images";
-import type { PlannedImage, PlannedInterface, PlannedMachine } from "./planTypes";
+import type { AwsNetworkSettings, PlannedImage, PlannedInterface, PlannedMachine } from "./planTypes";
 
 /** Instances of a shadow, the images made for them, what differs, and what cannot be made. */
 export interface PlannedMachines {
@@ -17,7 +18,7 @@ export interface PlannedMachines {
 }
 
 /** Plans the instances of a shadow's topology; `production` is the topology that it was made from. */
-export function planMachines(shadow: Topology, production: Topology, settings: ShadowSettings): PlannedMachines {
+export function planMachines(shadow: Topology, production: Topology, settings: AwsNetworkSettings): PlannedMachines {
   const planned = shadow.machines.map((machine) => planMachine(machine, production, settings));
   const images = new Map(
     planned.flatMap(({ image }) => (image === undefined ? [] : [[image.machine, image] as const])),
@@ -40,7 +41,7 @@ interface PlannedOne {
   problems: Problem[];
 }
 
-function planMachine(machine: Machine, production: Topology, settings: ShadowSettings): PlannedOne {
+function planMachine(machine: Machine, production: Topology, settings: AwsNetworkSettings): PlannedOne {
   const aws = machine.aws!;
   const index = production.machines.findIndex((other) => other.aws?.id === aws.id);
   const original = production.machines[index]!;
@@ -52,6 +53,8 @@ function planMachine(machine: Machine, production: Topology, settings: ShadowSet
     path,
   );
   const type = machine.size?.type ?? "";
+  const boot = firstBootOf(original.name, settings.firstBoot ?? []);
+  const userData = firstBootScript(boot);
   return {
     machine: {
       name: machine.name,
@@ -60,12 +63,13 @@ function planMachine(machine: Machine, production: Topology, settings: ShadowSet
       ...(image === undefined ? {} : { imageOf: image.machine }),
       ...(root === undefined ? {} : { root }),
       volumes,
+      ...(userData === undefined ? {} : { userData }),
       interfaces: machine.interfaces.map((card, place) => planInterface(machine, card, place)),
       ...(aws.cpuCredits === undefined || !isBurstable(type) ? {} : { cpuCredits: aws.cpuCredits }),
       ...(aws.ebsOptimized === undefined ? {} : { ebsOptimized: aws.ebsOptimized }),
     },
     ...(image === undefined ? {} : { image }),
-    fidelity: [...chosen.fidelity, ...differences(machine)],
+    fidelity: [...chosen.fidelity, ...differences(machine), ...firstBootItems(machine.name, boot)],
     problems: [
       ...chosen.problems,
       ...typeProblems(

@@ -2,6 +2,7 @@ import type { FidelityItem } from "../../network";
 import type { Problem } from "../../internal/problems";
 import type { ShadowSettings } from "../../shadowScaling";
 import type { Topology } from "../../topology";
+import type { FirstBootRule } from "./firstBoot";
 import type { ApplianceLayout } from "./layout";
 
 /** How a shadow on AWS is to differ from production. */
@@ -11,6 +12,8 @@ export interface AwsNetworkSettings extends ShadowSettings {
   autoScalingGroups?: string[];
   /** Whether a certificate is given for listeners that end TLS. */
   hasCertificate?: boolean;
+  /** What clones do before their services start. */
+  firstBoot?: FirstBootRule[];
   /** Whether snapshots of production are copied under the shadow's key first. */
   copySnapshots?: boolean;
 }
@@ -160,6 +163,8 @@ export interface PlannedMachine {
   imageOf?: string;
   root?: PlannedVolume;
   volumes: PlannedVolume[];
+  /** What it does at boot, as user data. */
+  userData?: string;
   interfaces: PlannedInterface[];
   cpuCredits?: string;
   ebsOptimized?: boolean;

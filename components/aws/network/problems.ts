@@ -7,6 +7,7 @@ import { boundaryProblems, replacementProblems, selectorProblems } from "../../s
 import { BoundaryReplacement, type Topology, type TopologySubnet } from "../../topology";
 import { validateTopology } from "../../topologySchema";
 import { restoreProblems } from "./databases";
+import { firstBootProblems } from "./firstBoot";
 import { applianceProblems, defaultApplianceCidr } from "./layout";
 import { planAwsNetwork } from "./plan";
 import type { AwsNetworkPlan, AwsNetworkSettings } from "./planTypes";
@@ -111,6 +112,7 @@ function settingProblems(topology: Topology, settings: AwsCheckedSettings): Prob
           ]
         : [],
     ),
+    ...firstBootProblems(topology, settings.firstBoot ?? []),
     ...boundaryProblems(topology, boundaries),
     ...restoreProblems(topology, boundaries),
     ...replacementProblems(topology, boundaries, (replacement) =>

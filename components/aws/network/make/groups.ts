@@ -37,6 +37,7 @@ function makeScalingGroup(site: Site, group: PlannedGroup, parts: GroupParts): a
       ),
       tagSpecifications: ["instance", "volume", "network-interface"].map((resourceType) => ({ resourceType, tags })),
       updateDefaultVersion: true,
+      ...(machine.userData === undefined ? {} : { userData: Buffer.from(machine.userData).toString("base64") }),
       tags,
     },
     child(site),

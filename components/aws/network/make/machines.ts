@@ -209,6 +209,7 @@ function makeInstance(site: Site, machine: PlannedMachine, parts: MachineParts):
       })),
       ...(machine.cpuCredits === undefined ? {} : { creditSpecification: { cpuCredits: machine.cpuCredits } }),
       ...(machine.ebsOptimized === undefined ? {} : { ebsOptimized: machine.ebsOptimized }),
+      ...(machine.userData === undefined ? {} : { userData: machine.userData }),
       tags,
       volumeTags: tags,
     },
