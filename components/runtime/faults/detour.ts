@@ -3,8 +3,17 @@ import type { Rules, Tap, TapAction } from "./nft";
 import type { EffectCounter, PlanCommand } from "./plan";
 import { relayMark } from "./relay/model";
 
-/** Rule that lets packets pass which come back from a detour. */
-export const passReturned = `meta mark 0x${relayMark.toString(16)} accept`;
+const returned = `meta mark 0x${relayMark.toString(16)}`;
+
+/**
+ * Rules that let packets pass which come back from a detour. On a machine's own device they look as if they were for
+ * another machine, because the detour's end has another address; what really is for another one is not the target's.
+ */
+export function passReturned({ link, hook }: Tap): string[] {
+  if (link.side !== "machine" || hook !== "ingress") return [`${returned} accept`];
+  const mend = `${returned} meta pkttype other meta pkttype set host accept`;
+  return [mend, `${returned} accept`, "meta pkttype other accept"];
+}
 
 /** A way round for chosen packets: sent to `device`, they come back where they were taken out. */
 export interface Detour {
@@ -26,7 +35,7 @@ export interface Choice {
 export function sendRound(detour: Pick<Detour, "tap" | "device">, choice: Choice): TapAction {
   return {
     tap: detour.tap,
-    before: [passReturned],
+    before: passReturned(detour.tap),
     sets: choice.sets ?? [],
     rules: (count) => [...choice.rules(count), `meta mark set 0x${relayMark.toString(16)} fwd to "${detour.device}"`],
   };

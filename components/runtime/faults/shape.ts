@@ -75,7 +75,7 @@ export function compileDuplicate(context: CompileContext): CompiledKind {
     const chosen = chooseShare(context.on(tap.way).percent ?? 100, seed + index);
     return {
       ...chosenPackets(tap, index, chosen, (count) => [`${mark} ${count("duplicated")} dup to "${device}"`]),
-      before: [passReturned],
+      before: passReturned(tap),
     };
   });
   const nft = nftParts(fault.id, context.scope, ["duplicated"], actions);
