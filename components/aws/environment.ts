@@ -180,17 +180,23 @@ function productionAccountOf({ mirror, topology }: AwsShadowEnvironmentArgs): st
   return mirror?.productionAccountId ?? topology.source?.account ?? "";
 }
 
-/** What the runner is told of the arguments; what only FIS carries out is none of its business. */
+/** What the runner is told of the arguments: of an experiment it carries out all or nothing. */
 function recorded({ experiments = {}, monitor = {}, mirror, topology }: AwsShadowEnvironmentArgs) {
-  const onlyFis = ["awsActions", "repetitions", "workloadGroup"];
-  const definitions = Object.entries(experiments).map(([key, definition]): [string, Experiment] => {
-    const common = Object.entries(definition).filter(([field]) => !onlyFis.includes(field));
-    return [key, Object.fromEntries(common) as unknown as Experiment];
+  const ofFis = ["awsActions", "repetitions", "workloadGroup"];
+  const faults = Object.entries(experiments).map(
+    ([key, { awsActions = {} }]) => [key, Object.keys(awsActions)] as const,
+  );
+  const onlyFis = Object.fromEntries(faults.filter(([, names]) => names.length > 0));
+  const common = Object.entries(experiments).filter(([key]) => onlyFis[key] === undefined);
+  const definitions = common.map(([key, definition]): [string, Experiment] => {
+    const fields = Object.entries(definition).filter(([field]) => !ofFis.includes(field));
+    return [key, Object.fromEntries(fields) as unknown as Experiment];
   });
   const accountId = mirror?.productionAccountId ?? topology.source?.account;
   const region = topology.source?.region;
   return {
     experiments: Object.fromEntries(definitions),
+    onlyFis,
     monitor,
     percent: mirror?.percent ?? 100,
     production: {

@@ -15,6 +15,8 @@ export interface RecordSettings {
   topology: Topology;
   fidelity: pulumi.Output<FidelityItem[]>;
   experiments: Record<string, Experiment>;
+  /** Faults that FIS alone carries out, of the experiments that have some. */
+  onlyFis: Record<string, string[]>;
   monitor: MonitorSettings;
   shadow: pulumi.Output<AwsShadowReference>;
   /** Name of the parameter that opens and closes the gateways' intake. */
@@ -29,13 +31,14 @@ export interface RecordSettings {
  * not know which experiments the stack defines and which instance is which machine.
  */
 export function makeRecord(name: string, settings: RecordSettings, opts: pulumi.CustomResourceOptions): void {
-  const { topology, fidelity, experiments, monitor, shadow, intakeParameter, production, percent } = settings;
+  const { topology, fidelity, experiments, onlyFis, monitor, shadow, intakeParameter, production, percent } = settings;
   const content = pulumi.all([fidelity, shadow, intakeParameter]).apply(([items, reference, parameter]) => {
     const record: AwsShadowRecord = {
       version: 1,
       topology,
       fidelity: items,
       experiments: Object.fromEntries(Object.entries(experiments).map(([key, value]) => [key, sampled(value)])),
+      onlyFis,
       monitor,
       shadow: reference,
       parameterPath: parameter.slice(0, parameter.lastIndexOf("/")),

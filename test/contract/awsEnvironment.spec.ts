@@ -11,6 +11,8 @@ import {
   environmentProblems,
 } from "../../components/aws/environment";
 import { productionRole, roleTag } from "../../components/aws/shadow";
+import type { AwsShadowRecord } from "../../components/aws/driver/recordFormat";
+import type { AwsFaultAction } from "../../components/aws/experiment/awsActions";
 import type { IamDocument } from "../../components/aws/iam/document";
 import { isWithinBoundary } from "../../components/aws/iam/network";
 import { loadRules } from "../../policies/pack";
@@ -259,6 +261,25 @@ describe("AwsShadowEnvironment with Pulumi's mocks", function () {
         ["aws:ec2:autoscaling-group", ["arn:aws:autoscaling:eu-central-1:222233334444:group/shop-network-scaling-web"]],
       ],
     );
+  });
+
+  it("tells runners of the experiments that they carry out whole, and of the others why not", async () => {
+    const { appSlow } = full.experiments!;
+    const throttled: AwsFaultAction = {
+      fault: "apiThrottling",
+      operations: ["DescribeInstances"],
+      durationSeconds: 60,
+    };
+    const made = await record({
+      ...full,
+      experiments: {
+        appSlow: appSlow!,
+        both: { ...appSlow!, awsActions: { throttled }, blastRadius: { percent: 100 } },
+      },
+    });
+    const { content } = made.find(({ name }) => name === "shop-record")!.inputs;
+    const { experiments, onlyFis } = JSON.parse(content as string) as AwsShadowRecord;
+    assert.deepEqual([Object.keys(experiments), onlyFis], [["appSlow"], { both: ["throttled"] }]);
   });
 
   it("holds no secret", () => {

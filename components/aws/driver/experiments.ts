@@ -85,10 +85,15 @@ export class FisExperiments {
     return found;
   }
 
-  /** Ids of the templates that carry out one fault each. */
+  /** Ids of all templates of the shadow, of whole experiments and of single faults. */
   async templateIds(): Promise<string[]> {
-    this.templates ??= this.readTemplates();
-    return [...(await this.templates).values()].map(({ id }) => id);
+    const found: string[] = [];
+    for await (const { experimentTemplates = [] } of paginateListExperimentTemplates({ client: this.fis }, {})) {
+      found.push(
+        ...experimentTemplates.flatMap(({ id, tags }) => (tags?.[shadowTag] === this.shadowName ? [id!] : [])),
+      );
+    }
+    return found;
   }
 
   private async readTemplates(): Promise<Map<string, FaultTemplate>> {

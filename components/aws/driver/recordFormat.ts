@@ -11,7 +11,10 @@ export interface AwsShadowRecord {
   /** The topology as built, after scaling. */
   topology: Topology;
   fidelity: FidelityItem[];
+  /** Experiments that a runner can carry out. */
   experiments: Record<string, Experiment>;
+  /** The other experiments, and their faults that FIS alone carries out. Defaults to none. */
+  onlyFis?: Record<string, string[]>;
   monitor: MonitorSettings;
   /** Ids of the shadow's parts. */
   shadow: AwsShadowReference;
@@ -21,6 +24,17 @@ export interface AwsShadowRecord {
   production: { accountId: string; region: string };
   /** Percent of live traffic that is mirrored. */
   percent: number;
+}
+
+/** Why a runner does not carry an experiment of the stack out, by the experiment's name. */
+export function notRunHere({ onlyFis = {} }: Pick<AwsShadowRecord, "onlyFis">): Record<string, string> {
+  const cure = "start its template in FIS, by its state machine or its schedule, or take `awsActions` out";
+  return Object.fromEntries(
+    Object.entries(onlyFis).map(([name, faults]) => [
+      name,
+      `experiment "${name}" has faults that FIS alone carries out (${faults.join(", ")}); ${cure}`,
+    ]),
+  );
 }
 
 /** Key of the record in the bucket. */

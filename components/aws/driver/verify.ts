@@ -7,7 +7,8 @@ import { GetExperimentTemplateCommand } from "@aws-sdk/client-fis";
 import { setTimeout as delay } from "node:timers/promises";
 
 import type { AwsClients, AwsDriver } from "../driver";
-import { machineTag, shadowTag } from "../shadow";
+import { shadowTag } from "../shadow";
+import { foreignArns, looseAims } from "./aims";
 import { FisExperiments } from "./experiments";
 import { previewTargets } from "./preview";
 import type { AwsShadowRecord } from "./recordFormat";
@@ -186,23 +187,22 @@ async function analyzeAccess(
 }
 
 async function checkTargets({ clients, record }: Context): Promise<Pick<CheckResult, "outcome" | "detail">> {
-  const { shadowName, machineIds } = record.shadow;
-  const templates = await new FisExperiments(clients.fis, shadowName).templateIds();
+  const { shadow } = record;
+  const templates = await new FisExperiments(clients.fis, shadow.shadowName).templateIds();
   if (templates.length === 0) return unknown("the stack defines no experiment");
-  const own = Object.values(machineIds);
-  let count = 0;
+  const own = Object.values(shadow.machineIds);
+  const isOwn = (instance: string): boolean => own.some((id) => instance.endsWith(`/${id}`));
+  const hit = new Set<string>();
   for (const id of templates) {
     const { experimentTemplate } = await clients.fis.send(new GetExperimentTemplateCommand({ id }));
-    const aimed = Object.values(experimentTemplate?.targets ?? {}).filter(
-      ({ resourceType }) => resourceType === "aws:ec2:instance",
-    );
-    const untagged = aimed.filter(({ resourceTags = {} }) => resourceTags[machineTag] === undefined);
-    if (untagged.length > 0) return failed(`template ${id} aims at machines without a name`);
-    const instances = (await previewTargets(clients.fis, id)).filter((arn) => arn.includes(":instance/"));
-    const foreign = instances.filter((arn) => !own.some((instance) => arn.endsWith(`/${instance}`)));
+    const loose = looseAims(experimentTemplate?.targets ?? {}, shadow);
+    if (loose.length > 0) return failed(`template ${id}: ${loose.join("; ")}`);
+    const arns = await previewTargets(clients.fis, id);
+    const instances = arns.filter((arn) => arn.includes(":instance/"));
+    const foreign = [...instances.filter((arn) => !isOwn(arn)), ...foreignArns(arns, shadow)];
     if (foreign.length > 0)
       return failed(`template ${id} would hit ${foreign.join(", ")}, which the shadow does not have`);
-    count += instances.length;
+    for (const instance of instances) hit.add(instance);
   }
-  return passed(`${templates.length} templates would hit ${count} machines, all of this shadow`);
+  return passed(`${templates.length} templates would hit ${hit.size} machines, all of this shadow`);
 }

@@ -14,6 +14,8 @@ import type { Driver } from "../runner/driver";
 export interface BackEnd extends ConsoleBackEnd {
   /** The topology of a shadow as it was built; throws when there is no such shadow. */
   topology(shadow: string): Promise<Topology>;
+  /** Why experiments that the stack defines are not run from here, by their names. Defaults to none. */
+  notRunHere?(shadow: string): Promise<Record<string, string>>;
   /** Folder on this host for locks, the halt switch and the controller's files. */
   stateFolder: string;
 }
@@ -89,6 +91,7 @@ async function labBackEnd(): Promise<BackEnd> {
 async function awsBackEnd(): Promise<BackEnd> {
   const { openAwsDriver } = await import("../../aws/driver.js");
   const { readAwsRecord } = await import("../../aws/driver/record.js");
+  const { notRunHere } = await import("../../aws/driver/recordFormat.js");
   const nameOf = (shadow: string): string => shadow.slice(awsPrefix.length);
   const topology = async (shadow: string): Promise<Topology> => (await readAwsRecord(nameOf(shadow))).topology;
   return {
@@ -97,6 +100,7 @@ async function awsBackEnd(): Promise<BackEnd> {
     open: (shadow) => openAwsDriver(nameOf(shadow)),
     experiments: async (shadow): Promise<Record<string, Experiment>> =>
       (await readAwsRecord(nameOf(shadow))).experiments,
+    notRunHere: async (shadow) => notRunHere(await readAwsRecord(nameOf(shadow))),
     monitor: async (shadow): Promise<MonitorSettings> => (await readAwsRecord(nameOf(shadow))).monitor,
     topology,
     problems: problemsWith(topology),

@@ -170,9 +170,13 @@ async function chooseExperiments(
   names: string[],
   files: string[],
 ): Promise<Record<string, Experiment>> {
-  const known = await (await backEndOf(network)).experiments(network);
+  const backEnd = await backEndOf(network);
+  const known = await backEnd.experiments(network);
+  const elsewhere = (await backEnd.notRunHere?.(network)) ?? {};
   const chosen: Record<string, Experiment> = {};
   const unknown = names.filter((name) => known[name] === undefined);
+  const reason = names.map((name) => elsewhere[name]).find((found) => found !== undefined);
+  if (reason !== undefined) throw new ShadownetError("which-experiment", reason, ExitCode.BadInput);
   if (unknown.length > 0 || (names.length === 0 && files.length === 0)) {
     const all = Object.keys(known);
     const listed = all.length === 0 ? "the stack defines none" : `there are ${all.join(", ")}`;

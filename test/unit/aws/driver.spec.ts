@@ -13,10 +13,11 @@ import { CreateExperimentTemplateCommand, FisClient } from "@aws-sdk/client-fis"
 import { GetParameterCommand, PutParameterCommand, SSMClient } from "@aws-sdk/client-ssm";
 
 import { type AwsClients, AwsDriver } from "../../../components/aws/driver";
+import { looseAims } from "../../../components/aws/driver/aims";
 import { findingsIn } from "../../../components/aws/driver/containment";
 import { mirrorStateFrom } from "../../../components/aws/driver/mirrorState";
 import { countersIn } from "../../../components/aws/driver/proof";
-import type { AwsShadowRecord } from "../../../components/aws/driver/recordFormat";
+import { type AwsShadowRecord, notRunHere } from "../../../components/aws/driver/recordFormat";
 import { seriesOf } from "../../../components/aws/driver/sampling";
 import { structureFindings } from "../../../components/aws/driver/structure";
 import { verifyChecks, verifyShadow } from "../../../components/aws/driver/verify";
@@ -311,6 +312,44 @@ describe("the AWS driver, with moto as a stand-in for AWS", function () {
 });
 
 describe("the AWS driver's readings", () => {
+  it("say why an experiment with faults of FIS's own is not run from here", () => {
+    assert.deepEqual(notRunHere({}), {});
+    const { calls } = notRunHere({ onlyFis: { calls: ["throttled", "noStart"] } });
+    assert.match(
+      calls!,
+      /^experiment "calls" has faults that FIS alone carries out \(throttled, noStart\); start its template/,
+    );
+  });
+
+  it("tell what a template aims at from what is the shadow's", () => {
+    const arn = "arn:aws:autoscaling:eu-central-1:123456789012:autoScalingGroup:1:autoScalingGroupName/web";
+    const { shadow: plain } = recordOf("vpc-1", {});
+    const shadow = { ...plain, autoScalingGroupArns: { web: arn } };
+    const tags = { [shadowTag]: shadowName };
+    const vpc = [{ path: "VpcId", values: ["vpc-1"] }];
+    const role = (path: string): string => `arn:aws:iam::123456789012:role${path}`;
+    const closed = {
+      // Several machines are chosen by their addresses, and have no tag with a name.
+      web: { resourceType: "aws:ec2:instance", resourceTags: tags, filters: vpc },
+      disk: { resourceType: "aws:ec2:ebs-volume", resourceTags: { ...tags, [machineTag]: "web-1" } },
+      calls: { resourceType: "aws:iam:role", resourceArns: [role("/shadownet/shop/machines")] },
+      group: { resourceType: "aws:ec2:autoscaling-group", resourceArns: [arn] },
+    };
+    assert.deepEqual(looseAims(closed, shadow), []);
+    const open = {
+      web: { ...closed.web, filters: [{ path: "VpcId", values: ["vpc-2"] }] },
+      disk: { ...closed.disk, resourceTags: { [machineTag]: "web-1" } },
+      calls: { ...closed.calls, resourceArns: [role("/shadownet/shop/machines"), role("/orders")] },
+      group: { ...closed.group, resourceArns: [arn.replace("/web", "/orders")] },
+    };
+    assert.deepEqual(looseAims(open, shadow), [
+      "web lacks the shadow's VPC",
+      `disk lacks the tag ${shadowTag}`,
+      `calls names ${role("/orders")}`,
+      `group names ${arn.replace("/web", "/orders")}`,
+    ]);
+  });
+
   it("count requests and coverage over what was published", () => {
     const at = (value: number, time = 1000): { time: number; value: number }[] => [{ time, value }];
     const state = mirrorStateFrom({ percent: 10 }, [at(200), at(150), at(0.8), at(1), at(0.05), at(0)], true, 2000);
