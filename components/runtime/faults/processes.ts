@@ -40,6 +40,7 @@ round() {
     line=$(tr '\\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)
     case $line in *{state}*) continue ;; esac
     case $name in ${pattern}) ;; *) case $line in ${pattern}) ;; *) continue ;; esac ;; esac
+    : >{state}/hit${index} # before it is so: this script may be killed in between
     kill -${fault.signal ?? "KILL"} "$pid" 2>/dev/null && killed=$((killed + 1))
   done
   echo "$killed" >{state}/killed${index}
@@ -70,12 +71,12 @@ function processList({ cgroups, namespace }: ResolvedMachine): string {
 function startAgain(machine: ResolvedMachine, index: number): PlanCommand[] {
   const { aliveCommand, restartCommand } = machine;
   if (aliveCommand === undefined || restartCommand === undefined) return [];
-  const was = `[ ! -s {state}/killed${index} ] || ${gone(machine)}`;
+  const was = `[ ! -e {state}/hit${index} ] || ${gone(machine)}`;
   return [shell(`${was} || ${words(aliveCommand)} >/dev/null 2>&1 || ${restart(machine)}`)];
 }
 
 function restartDone(machine: ResolvedMachine, index: number): PlanCommand[] {
   const { aliveCommand, restartCommand } = machine;
   if (aliveCommand === undefined || restartCommand === undefined) return [];
-  return [shell(`[ ! -s {state}/killed${index} ] || ${gone(machine)} || ${words(aliveCommand)} >/dev/null 2>&1`)];
+  return [shell(`[ ! -e {state}/hit${index} ] || ${gone(machine)} || ${words(aliveCommand)} >/dev/null 2>&1`)];
 }
