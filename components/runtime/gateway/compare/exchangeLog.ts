@@ -131,6 +131,15 @@ export class ExchangeLog {
     if (side === exchange.shadow && exchange.replayed) this.countShadow(exchange);
     if (exchange.replayed && exchange.live.settled && exchange.shadow.settled) this.finish(exchange);
     if (side === exchange.shadow && exchange.followers.length > 0) this.tellFollowers(exchange);
+    if (side === exchange.live && exchange.shadow.error !== undefined) this.closedSilently(exchange);
+  }
+
+  /** The shadow has ended the connection instead of an answer: right when live does so too, which may be later. */
+  closedSilently(exchange: Exchange): void {
+    const { live, shadow } = exchange;
+    if (shadow.settled) return;
+    shadow.error = live.settled && live.firstByte === undefined ? undefined : "closed";
+    if (live.settled || live.firstByte !== undefined) this.settle(exchange, shadow);
   }
 
   /** Settles what has waited too long. */
@@ -138,13 +147,13 @@ export class ExchangeLog {
     const timeout = this.timeoutMilliseconds();
     for (const exchange of this.pending) {
       if (now - exchange.due < timeout) break;
+      this.settle(exchange, exchange.live, "timeout");
       const begun = exchange.shadow.start;
       if (!exchange.shadow.settled && now - (begun === 0 ? exchange.due : begun) >= timeout) {
         if (begun === 0) exchange.shadow.start = exchange.due;
         this.settle(exchange, exchange.shadow, "timeout");
         exchange.owner?.timedOut(exchange);
       }
-      this.settle(exchange, exchange.live, "timeout");
     }
   }
 
@@ -152,8 +161,8 @@ export class ExchangeLog {
   close(): void {
     for (const exchange of [...this.pending]) {
       if (exchange.shadow.start === 0) exchange.shadow.start = exchange.due;
-      this.settle(exchange, exchange.shadow, "timeout");
       this.settle(exchange, exchange.live, "timeout");
+      this.settle(exchange, exchange.shadow, "timeout");
     }
   }
 

@@ -46,9 +46,11 @@ export class RawShadowReader implements ShadowReader {
   ended(error: string): void {
     const [exchange] = this.waiting;
     if (exchange === undefined) return;
-    const liveWasSilent = exchange.live.settled && exchange.live.firstByte === undefined;
-    const complete = exchange.shadow.firstByte !== undefined || (liveWasSilent && error === "closed");
-    this.settleFirst(exchange, complete ? undefined : error);
+    const silent = exchange.shadow.firstByte === undefined;
+    if (silent && error === "closed") {
+      this.waiting.shift();
+      this.log.closedSilently(exchange);
+    } else this.settleFirst(exchange, silent ? error : undefined);
   }
 
   maySend(_exchange: Exchange, now: number): boolean {

@@ -45,6 +45,31 @@ describe("gateway: protocols other than HTTP/1", () => {
     await shadow.stop();
   });
 
+  it("takes a shadow that ends the connection before live does for one that did what live does", async () => {
+    const shadow = await RecordingServer.start((socket) => socket.end());
+    const to = { "10.9.0.1:6379": `127.0.0.1:${shadow.port}` };
+    const harness = await GatewayHarness.start({ to, responseTimeoutSeconds: 2 });
+    const talk = async (port: number, live: (script: TcpScript) => TcpScript): Promise<(string | undefined)[]> => {
+      const script = new TcpScript({ ...client, port }, server).handshake().say(true, "\x01\x02 leave").end(true);
+      const before = shadow.received.length;
+      await harness.send(script.frames.splice(0));
+      await until("the shadow has ended", () => shadow.received.length > before && shadow.sockets.size === 0);
+      await new Promise((done) => setTimeout(done, 100));
+      const { length } = harness.samples();
+      await harness.send(live(script).frames);
+      await until("there is a sample", () => harness.samples().length > length);
+      const { live: first, shadow: second } = harness.samples().at(-1)!;
+      return [first.error, second.error];
+    };
+    assert.deepEqual(await talk(1, (script) => script.end(false)), [undefined, undefined]);
+    assert.deepEqual(await talk(2, (script) => script.say(false, "farewell").end(false)), [undefined, "closed"]);
+    assert.deepEqual(await talk(3, (script) => script), ["timeout", undefined]);
+    const { requests } = await harness.stop();
+    assert.deepEqual([requests.answered, requests.failed], [2, { closed: 1 }]);
+    harness.remove();
+    await shadow.stop();
+  });
+
   it("forwards datagrams and pairs their answers", async () => {
     const shadow = createSocket("udp4");
     shadow.on("message", (message, { port, address }) => shadow.send(`re:${message.toString()}`, port, address));
