@@ -120,7 +120,8 @@ describe("every network kind on every target", function () {
         const times = await bed.roundTrips(family, 7001, 200, 200);
         assert.equal(times.received, 200);
         assert.ok(times.p01 >= 39.5, `${times.p01} ms`);
-        assert.ok((await fault.effect()).proven);
+        const { proven, why } = await fault.effect();
+        assert.ok(proven, why);
         await fault.stop();
         assert.ok((await bed.roundTrips(family, 7001, 200, 200)).p01 < 39.5);
       });
@@ -129,7 +130,8 @@ describe("every network kind on every target", function () {
       it(`linkDown on a ${kind}, IPv${family}`, async () => {
         const fault = await bed.start({ kind: "linkDown" }, target(kind));
         assert.equal(await bed.pings(family), 0);
-        assert.ok((await fault.effect()).proven);
+        const { proven, why } = await fault.effect();
+        assert.ok(proven, why);
         await fault.stop();
         assert.equal(await bed.pings(family), 1);
       });
