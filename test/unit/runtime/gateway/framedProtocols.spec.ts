@@ -57,10 +57,7 @@ describe("gateway: protocols whose messages have a known end", function () {
       });
       let port = 10_000;
       let resumed = 0;
-      const run = async (
-        script: TcpScript,
-        frames: Buffer[],
-      ): Promise<{ got: Buffer; counted: GatewayStats["requests"][] }> => {
+      const run = async (frames: Buffer[]): Promise<{ got: Buffer; counted: GatewayStats["requests"][] }> => {
         const before = structuredClone(harness.gateway.snapshot().requests);
         const connections = shadow.received.length;
         await harness.send(frames);
@@ -92,7 +89,7 @@ describe("gateway: protocols whose messages have a known end", function () {
             const conversation = conversationOf(plain(asked));
             const truth = conversation.turns.map(({ asks }) => asks.toString("latin1"));
             const script = scriptOf(conversation, ++port, harm.mss).close();
-            const { got, counted } = await run(script, damaged(script.frames, harm));
+            const { got, counted } = await run(damaged(script.frames, harm));
             const [before, after] = counted as [GatewayStats["requests"], GatewayStats["requests"]];
             assert.ok(isOrderedSubset(turnsIn(got, conversation), truth));
             const estimated = after.lostEstimated - before.lostEstimated;
@@ -105,13 +102,21 @@ describe("gateway: protocols whose messages have a known end", function () {
           fc.asyncProperty(values, fc.constantFrom(0.1, 0.4), fc.integer(), async (asked, share, seed) => {
             const conversation = conversationOf(plain(asked));
             const script = scriptOf(conversation, ++port).close();
-            const { got, counted } = await run(script, withoutClientData(script.frames, port, share, seed));
+            const { got, counted } = await run(withoutClientData(script.frames, port, share, seed));
             turnsIn(got, conversation);
             assert.equal(counted[1]!.onWire - counted[0]!.onWire, conversation.turns.length, "the count is the truth");
           }),
           { numRuns: 15 },
         );
-        assert.ok(resumed > 5, `resumed ${resumed} times`);
+        const before = resumed;
+        const conversation = conversationOf([1, 2, 3, 4].map((n) => Buffer.alloc(50, `${n}`)));
+        const upTo = { ...conversation, turns: conversation.turns.slice(0, -2) };
+        const { frames } = scriptOf(conversation, ++port).close();
+        const missing = scriptOf(upTo, port).frames.length;
+        const { got } = await run(frames.toSpliced(missing, 1));
+        assert.equal(resumed - before, 1, "a lost request is followed by others");
+        const kept = conversation.turns.toSpliced(-2, 1).map(({ asks }) => asks);
+        assert.deepEqual(got, Buffer.concat(kept));
       } finally {
         await harness.stop();
         harness.remove();
