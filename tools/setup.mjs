@@ -2,6 +2,7 @@
 // Sets a fresh machine up; plain Node 20 without any package. Idempotent: what is ready is left alone.
 import { compileStep } from "./lib/compile.mjs";
 import { engineStep } from "./lib/engine.mjs";
+import { guestStep } from "./lib/guest.mjs";
 import { motoStep } from "./lib/moto.mjs";
 import { packagesStep } from "./lib/packages.mjs";
 import { planSteps, runSteps } from "./lib/steps.mjs";
@@ -45,7 +46,9 @@ async function main() {
   const steps = [
     packagesStep,
     systemStep("programs of the lab", runPrograms, true),
-    ...(given.includes("--tests") ? [systemStep("programs of the tests", testPrograms, false), motoStep] : []),
+    ...(given.includes("--tests")
+      ? [systemStep("programs of the tests", testPrograms, false), motoStep, guestStep]
+      : []),
     ...(given.includes("--bench") ? [systemStep("programs of the benchmarks", benchPrograms, false)] : []),
     compileStep,
     engineStep,

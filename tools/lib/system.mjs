@@ -31,6 +31,8 @@ export const testPrograms = {
   "qemu-user": "qemu-aarch64",
   // No program: what Node for arm64 needs under the emulator, seen from /usr/bin.
   "libstdc++6-arm64-cross": "../aarch64-linux-gnu/lib/libstdc++.so.6",
+  "qemu-system-x86": "qemu-system-x86_64",
+  mmdebstrap: "mmdebstrap",
 };
 
 /** The same for what the benchmarks compare with, and for the compiler that makes their source of packets. */
