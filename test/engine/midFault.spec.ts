@@ -63,7 +63,10 @@ describe("destroying a shadow in the middle of a fault, through the real engine"
       await startIn(inside(production, "web-1"), `${server}.on("listening", () => console.log("ready"))`),
       await startIn(inside(production, "client-1"), client),
     ];
-    cleanUps.push(() => Promise.all(programs.map((each) => each.kill("SIGKILL"))));
+    cleanUps.push(() => {
+      for (const each of programs) each.kill("SIGKILL");
+      return Promise.resolve();
+    });
     folder = await mkdtemp(join(tmpdir(), "shadownet-destroy-"));
     cleanUps.push(() => rm(folder, { recursive: true }));
     project = await makeEngineProject({

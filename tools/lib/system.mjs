@@ -25,6 +25,7 @@ export const testPrograms = {
   wrk: "wrk",
   "nghttp2-client": "h2load",
   tshark: "tshark",
+  openssl: "openssl",
   postgresql: "pgbench",
   chromium: "chromium",
   prometheus: "prometheus",
