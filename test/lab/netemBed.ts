@@ -12,13 +12,13 @@ import type {
   ResolvedMachine,
   ResolvedTarget,
 } from "../../components/runtime/faults/plan";
-import { renderScript } from "../../components/runtime/faults/script";
+import { type ScriptOptions, renderScript } from "../../components/runtime/faults/script";
 import { Guest } from "../support/guest";
 
 export type Family = 4 | 6;
-export type TargetKind = "machine" | "link";
+export type TargetKind = ResolvedTarget["kind"];
 
-/** Datagrams from one machine to the other. */
+/** What went from one machine to the other: `hit` goes to the port of the flow that faults aim at, `twin` to another. */
 export interface Stream {
   from: "a" | "b";
   family: Family;
@@ -31,8 +31,8 @@ export type Arrived = Record<
   number
 >;
 
-/** Ports that datagrams are sent to. */
-export const ports = [7001, 7002];
+export const hitPort = 7001;
+export const twinPort = 7002;
 const addresses = { a: { 4: "10.9.0.1", 6: "fd09::1" }, b: { 4: "10.9.0.2", 6: "fd09::2" } } as const;
 const scriptFile = "/run/fault.sh";
 const stateFolder = "/run/shadownet/faults/guest";
@@ -100,15 +100,22 @@ export class NetemBed {
     }
   }
 
-  /** The machine at its own interface, or its link at the switch's port, as a lab sees it. */
+  /** The machine and a flow to it at its own interface; its link at the switch's port, as a lab sees it. */
   target(kind: TargetKind): ResolvedTarget {
     const own = Object.values(addresses.b);
     const inside = { name: "b/eth0", device: "eth0", side: "machine" as const, addresses: own };
     const port = { device: "pb", namespace: "s", side: "network" as const };
     const link = kind === "link" ? { ...inside, ...port, peer: { device: "eth0" } } : inside;
     const machine: ResolvedMachine = { name: "b", links: [link], cgroups: {} };
-    const machines = kind === "machine" ? [machine] : [];
-    return { kind, name: kind === "link" ? "b/eth0" : "b", machines, links: [link], exempt: [] };
+    const flow = { protocol: "udp" as const, destinationPorts: `${hitPort}` };
+    return {
+      kind,
+      name: kind === "link" ? "b/eth0" : "b",
+      machines: kind === "machine" ? [machine] : [],
+      links: [link],
+      exempt: [],
+      ...(kind === "flow" ? { flow } : {}),
+    };
   }
 
   plan(fault: Omit<Fault, "id" | "durationSeconds"> & Partial<Fault>, target: TargetKind): FaultPlan {
@@ -116,8 +123,8 @@ export class NetemBed {
   }
 
   /** Puts the script of a plan on the machine; nothing but that script does the rest. */
-  async write(plan: FaultPlan): Promise<void> {
-    const stdin = renderScript(plan, { stateFolder, heartbeats: false });
+  async write(plan: FaultPlan, options: ScriptOptions = { heartbeats: false }): Promise<void> {
+    const stdin = renderScript(plan, { stateFolder, ...options });
     const { code, stderr } = await this.guest.execute(["tee", scriptFile], { stdin });
     if (code !== 0) throw new Error(stderr);
   }
