@@ -70,7 +70,7 @@ const cells: Cell[] = [
   { kind: "packetLoss", parameters: { percent: 20 }, seen: ({ received }) => share(sent - received, 20) },
   {
     kind: "packetLoss",
-    parameters: { burstP: 0.05, burstR: 0.2, burstH: 0, burstK: 1 },
+    parameters: { burstP: 0.1, burstR: 0.4, burstH: 0, burstK: 1 },
     linkAlone: true,
     seen: ({ received }) => assert.ok(received > sent * 0.5 && received < sent * 0.95, `${received}`),
   },
