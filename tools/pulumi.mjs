@@ -5,12 +5,16 @@ import { join } from "node:path";
 import { findEngine, readyWays } from "./lib/engine.mjs";
 import { foreground } from "./lib/processes.mjs";
 import { stateFolder } from "./lib/paths.mjs";
+import { clearHalfAttributes } from "./lib/pulumi-attributes.mjs";
 import { pulumiEnvironment } from "./lib/pulumi-environment.mjs";
 import { clearStaleLocks } from "./lib/pulumi-locks.mjs";
 
 try {
   const { folder } = await findEngine(readyWays());
-  if (!process.env.PULUMI_BACKEND_URL) clearStaleLocks(join(stateFolder, "pulumi"));
+  if (!process.env.PULUMI_BACKEND_URL) {
+    clearStaleLocks(join(stateFolder, "pulumi"));
+    clearHalfAttributes(join(stateFolder, "pulumi"));
+  }
   process.exitCode = await foreground(join(folder, "pulumi"), process.argv.slice(2), {
     env: pulumiEnvironment(folder),
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { readdir, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -55,6 +55,13 @@ describe("bad moments of up and down", function () {
   const shadownet = (command: string): Promise<CommandResult> =>
     tryRun(argv(command), { timeoutMilliseconds: 300_000, cwd: project.folder });
   const write = (content: object): Promise<void> => project.write("settings.json", JSON.stringify(content));
+  /** As the engine leaves them when it is killed while it writes them. */
+  const spoilAttributes = async (): Promise<void> => {
+    const stacks = join(repository, ".shadownet", "pulumi", ".pulumi", "stacks");
+    const files = (await readdir(stacks, { recursive: true })).filter((name) => name.endsWith(`${stack}.json.attrs`));
+    assert.ok(files.length > 0, "the engine keeps no attributes");
+    for (const name of files) await truncate(join(stacks, name));
+  };
   const up = async (): Promise<void> => {
     const { code, stderr } = await shadownet("up");
     assert.equal(code, 0, stderr);
@@ -102,6 +109,7 @@ describe("bad moments of up and down", function () {
       for (const { pid } of [...descendants(child), { pid: child.pid! }]) kill(pid);
       await ended;
     }
+    await spoilAttributes();
     await up();
   });
 
