@@ -35,7 +35,7 @@ export const hitPort = 7001;
 export const twinPort = 7002;
 const addresses = { a: { 4: "10.9.0.1", 6: "fd09::1" }, b: { 4: "10.9.0.2", 6: "fd09::2" } } as const;
 const scriptFile = "/run/fault.sh";
-const stateFolder = "/run/shadownet/faults/guest";
+export const stateFolder = "/run/shadownet/faults/guest";
 
 /** Two machines on a switch: the guest itself is machine b, as bare as it was booted; a and the switch are namespaces. */
 const layOut = `ip netns add a && ip netns add s
@@ -57,7 +57,7 @@ ip -6 route add fd77::/64 via ${addresses.a[6]}
 for address in ${addresses.a[4]} ${addresses.a[6]}; do ping -q -c 1 -W 20 $address; done`;
 
 /** Everything that a fault could leave behind. */
-export const dump = `for place in a s .; do
+const kernelState = `for place in a s .; do
   in="ip netns exec $place"; [ "$place" != . ] || in=
   $in nft list ruleset
   $in tc qdisc
@@ -66,13 +66,22 @@ export const dump = `for place in a s .; do
   $in ip -4 route
   $in ip -6 route
   for device in eth0 pa pb; do $in ethtool -k $device 2>/dev/null; done
-done | sed 's/ tentative//; s/ state [A-Z]*//; s/valid_lft.*//'
+done | sed 's/ tentative//; s/ state [A-Z]*//; s/valid_lft.*//'`;
+export const dump = `${kernelState}
 find /run/shadownet -type f ! -path /run/shadownet/claims/lock
 ls /run/netns
 ps -e -o args= | grep '[s]hadownet/faults'
 [ ! -d /run/systemd/system ] || systemctl list-units --all --plain --no-legend 'shadownet-fault*'
 atq
 true`;
+
+function waiting(condition: string, seconds: number): string {
+  return `end=$(($(cut -d . -f 1 /proc/uptime) + ${seconds}))
+until ${condition}; do
+  [ "$(cut -d . -f 1 /proc/uptime)" -lt "$end" ] || exit 1
+  sleep 0.1
+done`;
+}
 
 /** The machine under test, and a neighbour that it talks to over a switch. */
 export class NetemBed {
@@ -93,6 +102,7 @@ export class NetemBed {
         stdin: readFileSync(join(__dirname, "netemTraffic.pl"), "utf8"),
       });
       const capabilities = await probeCapabilities(guest.execute);
+      await guest.run(`(${kernelState}) | md5sum >/run/before`);
       return new NetemBed(guest, capabilities, await guest.run(dump));
     } catch (error) {
       await guest.close();
@@ -161,6 +171,22 @@ export class NetemBed {
     return `perl /run/traffic.pl ${count} ${rate} ${linger} ${ends.join(" ")}`;
   }
 
+  /** Text that pings the machine from its neighbour. */
+  ping(family: Family, count = 20): string {
+    return `ip netns exec a ping -q -c ${count} -i 0.01 -W 1 ${addresses.b[family]} || true`;
+  }
+
+  /** Text that waits until the fault says that nothing of it is left, and no longer than so many seconds. */
+  untilOver(seconds: number): string {
+    return waiting(`[ ! -e ${stateFolder} ] || [ -e ${stateFolder}/clean ]`, seconds);
+  }
+
+  /** Text that waits until the kernel's state is that before any fault and nobody works on it, as {@link untilOver}. */
+  untilClean(seconds: number): string {
+    const nobody = "[ -z \"$(ps -e -o args= | grep '[s]hadownet/faults')\" ]";
+    return waiting(`${nobody} && [ "$( (${kernelState}) | md5sum)" = "$(cat /run/before)" ]`, seconds);
+  }
+
   dump(): Promise<string> {
     return this.guest.run(dump);
   }
@@ -187,4 +213,10 @@ export function arrivedOf(printed: string): Arrived[] {
 export function effectOf(plan: FaultPlan, printed: string): FaultEffect {
   const [said] = saidBy(printed) as unknown as [{ counters: Record<string, number> }];
   return interpretEffect(plan, said.counters);
+}
+
+/** The share of pings that were answered, 0–1, and the shortest round trip in milliseconds. */
+export function pinged(printed: string): { answered: number; least: number } {
+  const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(printed) ?? [];
+  return { answered: Number(received) / Number(sent), least: Number(/= ([\d.]+)\//.exec(printed)?.[1] ?? -1) };
 }

@@ -13,7 +13,9 @@ import {
   dump,
   effectOf,
   hitPort,
+  pinged,
   saidBy,
+  stateFolder,
   twinPort,
 } from "./netemBed";
 
@@ -177,6 +179,146 @@ describe("faults on a kernel with netem (Debian in QEMU)", function () {
     assert.ok(effect.proven, effect.why);
     assert.equal(said.dump, bed.before);
     for (const { received } of arrivedOf(said.after)) assert.equal(received, 50);
+  }
+
+  for (const target of ["machine", "link"] as const) {
+    it(`linkDown on a ${target}: its addresses and routes are given back with the carrier`, () =>
+      onBoth(async (bed) => {
+        const plan = bed.plan({ kind: "linkDown" }, target);
+        await bed.write(plan);
+        const pings = { four: bed.ping(4, 3), six: bed.ping(6, 3) };
+        const said = await bed.steps({
+          start: bed.script("start"),
+          ...pings,
+          effect: bed.script("effect"),
+          stop: bed.script("stop"),
+          dump,
+          again: `${pings.four}; ${pings.six}`,
+        });
+        assert.deepEqual([pinged(said.four).answered, pinged(said.six).answered], [0, 0]);
+        assert.ok(effectOf(plan, said.effect).proven);
+        assert.equal(said.dump, bed.before);
+        assert.equal(said.again.match(/3 received/g)?.length, 2, said.again);
+      }));
+  }
+
+  it("netem's queue is long enough for a second's delay, and it would be seen if it were not", () =>
+    onBoth(async (bed) => {
+      const plan = bed.plan({ kind: "latency", delayMilliseconds: 1000, direction: "ingress" }, "machine");
+      const queue = /dev (\S+) root handle 1: netem/.exec(JSON.stringify(plan.apply))![1]!;
+      const streams = families.map((family): Stream => ({ from: "a", family, port: hitPort }));
+      await bed.write(plan);
+      const said = await bed.steps({
+        start: bed.script("start"),
+        whole: bed.traffic(streams, 1500, 3000, 1.5),
+        effect: bed.script("effect"),
+        usual: `tc qdisc change dev ${queue} root netem limit 1000 delay 1s`,
+        lossy: bed.traffic(streams, 1500, 3000, 1.5),
+        overflow: bed.script("effect"),
+        stop: bed.script("stop"),
+        dump,
+      });
+      for (const each of arrivedOf(said.whole)) {
+        assert.equal(each.received, 1500);
+        assert.ok(each.least >= 1000, `${each.least} ms`);
+      }
+      assert.ok(effectOf(plan, said.effect).proven);
+      const arrived = arrivedOf(said.lossy).reduce((sum, { received }) => sum + received, 0);
+      assert.ok(arrived < 2500, `${arrived} of 3000`);
+      const { proven, why } = effectOf(plan, said.overflow);
+      assert.equal(proven, false);
+      assert.match(why, /the queue overflowed and lost \d+ packets/);
+      assert.equal(said.dump, bed.before);
+    }));
+
+  it("leaves queues of somebody else alone, on the machine and on the port, while faults are on and after them", () =>
+    Promise.all((["machine", "link"] as const).map((target, index) => besideForeign(beds[index]!, target))));
+
+  /** One fault of each mechanism, beside a netem and a tbf that are not ours. */
+  async function besideForeign(bed: NetemBed, target: TargetKind): Promise<void> {
+    const own = "tc qdisc show dev eth0; tc -n s qdisc show dev pb";
+    const { foreign } = await bed.steps({
+      put: `tc qdisc add dev eth0 root handle 77: netem delay 5ms loss 1%
+        tc -n s qdisc add dev pb root handle 78: tbf rate 50mbit burst 64k latency 50ms`,
+      foreign: dump,
+    });
+    const mechanisms: FaultKind[] = ["latency", "packetLoss", "corruption", "bandwidth"];
+    for (const { kind, parameters } of cells) {
+      if (!mechanisms.includes(kind) || parameters?.jitterMilliseconds !== undefined) continue;
+      const { direction } = wayOf(target, kind);
+      await bed.write(bed.plan({ kind, ...parameters, direction }, target));
+      const said = await bed.steps({
+        before: own,
+        start: bed.script("start"),
+        during: own,
+        stop: bed.script("stop"),
+        dump,
+      });
+      assert.match(said.before, /netem 77: [\s\S]*tbf 78: /);
+      assert.equal(said.during, said.before, `${kind} is on`);
+      assert.equal(said.dump, foreign, `${kind} is over`);
+    }
+    await bed.guest.run("tc qdisc delete dev eth0 root; tc -n s qdisc delete dev pb root");
+    assert.equal(await bed.dump(), bed.before);
+  }
+
+  const mortal: { kind: FaultKind; parameters: FaultParameters; target: TargetKind }[] = [
+    { kind: "latency", parameters: { delayMilliseconds: 40 }, target: "link" },
+    { kind: "bandwidth", parameters: { bitsPerSecond: 1_000_000 }, target: "machine" },
+    { kind: "linkDown", parameters: {}, target: "machine" },
+  ];
+
+  for (const { kind, parameters, target } of mortal) {
+    it(`undoes a ${kind} whose script is killed while it applies it`, () =>
+      onBoth(async (bed) => {
+        await bed.write(bed.plan({ kind, ...parameters, durationSeconds: 4 }, target));
+        for (const moment of [0, 0.3, 1]) {
+          const said = await bed.steps({
+            kill: `setsid ${bed.script("start")} >/dev/null 2>&1 &
+              until [ -s ${stateFolder}/starter ]; do sleep 0.01; done
+              sleep ${moment}
+              kill -9 "-$(cat ${stateFolder}/starter)" 2>/dev/null || true`,
+            wait: bed.untilClean(75),
+            stop: bed.script("stop"),
+            dump,
+          });
+          assert.equal(said.dump, bed.before, `killed after ${moment} s`);
+        }
+      }));
+
+    it(`ends a ${kind} in time when its watcher or its guard is killed`, () =>
+      onBoth(async (bed, timer) => {
+        await bed.write(bed.plan({ kind, ...parameters, durationSeconds: 4 }, target));
+        await endsInTime(bed, timer === "at" ? "watcher" : "guard");
+      }));
+  }
+
+  it("ends a fault in time where neither systemd nor atd keeps it", async () => {
+    const bed = beds[1]!;
+    await bed.guest.run('kill "$(cat /run/atd.pid)"; rm -f /run/atd.pid');
+    await bed.write(bed.plan({ kind: "bandwidth", bitsPerSecond: 1_000_000, durationSeconds: 4 }, "machine"));
+    assert.equal(await endsInTime(bed, "watcher"), "process");
+    await bed.guest.run("atd");
+  });
+
+  /** Kills one of the two processes that look after a fault; returns the timer that it has. */
+  async function endsInTime(bed: NetemBed, victim: string): Promise<string> {
+    const said = await bed.steps({
+      start: bed.script("start"),
+      kill: `kill -9 "$(cat ${stateFolder}/${victim})"`,
+      deadline: `cat ${stateFolder}/deadline`,
+      wait: bed.untilOver(30),
+      ended: "cut -d ' ' -f 1 /proc/uptime",
+      status: bed.script("status"),
+      stop: bed.script("stop"),
+      dump,
+    });
+    const [status] = saidBy(said.status);
+    assert.deepEqual([status!.event, status!.reason], ["ended", "timer"]);
+    const late = Number(said.ended) - Number(said.deadline) / 100;
+    assert.ok(late < 2, `${late} s late`);
+    assert.equal(said.dump, bed.before);
+    return saidBy(said.start)[0]!.timer!;
   }
 });
 
