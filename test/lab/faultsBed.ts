@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -287,4 +288,30 @@ export async function eventually(condition: () => Promise<boolean>, what: string
     if (Date.now() > end) throw new Error(`${what}: not within ${seconds} s`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+/** Gives every test a bed of its own; a test that passes must leave its kernel as it was. */
+export function useFaultBed(take: (bed: FaultBed) => void): void {
+  let bed: FaultBed;
+  let before: string;
+
+  beforeEach(async () => {
+    bed = await FaultBed.make();
+    take(bed);
+    before = await bed.dump();
+  });
+
+  afterEach(async function () {
+    const after = this.currentTest?.isPassed() === true ? await bed.dump() : before;
+    await bed.close();
+    assert.equal(after, before);
+  });
+}
+
+/** Asserts that a count lies within the 99.9 % interval of a share of all. */
+export function assertShare(count: number, all: number, percent: number, what = "seen"): void {
+  const expected = (all * percent) / 100;
+  const tolerance = 3.29 * Math.sqrt(expected * (1 - percent / 100)) + 2;
+  const within = Math.abs(count - expected) <= tolerance;
+  assert.ok(within, `${what}: ${count} of ${all}, expected ${expected} ± ${tolerance}`);
 }

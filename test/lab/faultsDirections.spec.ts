@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 
 import type { FaultKind, FaultParameters, Flow } from "../../components/experiment";
-import { FaultBed, type RunningFault } from "./faultsBed";
+import { assertShare, type FaultBed, type RunningFault, useFaultBed } from "./faultsBed";
 
 type Counts = Awaited<ReturnType<FaultBed["datagrams"]>>;
 
@@ -48,16 +48,6 @@ const cells: Cell[] = [
   },
 ];
 
-/** Asserts that a count lies within the 99.9 % interval of a share of what was sent. */
-function assertShare(count: number, percent: number, way: string): void {
-  const expected = (sent * percent) / 100;
-  const tolerance = 3.29 * Math.sqrt(expected * (1 - percent / 100)) + 1;
-  assert.ok(
-    Math.abs(count - expected) <= tolerance,
-    `${way}: ${count} of ${sent}, expected ${expected} ± ${tolerance}`,
-  );
-}
-
 async function assertProven(fault: RunningFault, asked: { ingress: number; egress: number }): Promise<void> {
   const effect = await fault.effect();
   assert.ok(effect.proven, effect.why);
@@ -67,26 +57,15 @@ async function assertProven(fault: RunningFault, asked: { ingress: number; egres
 describe("faults with a value for each direction on a real kernel", function () {
   this.timeout(120_000);
   let bed: FaultBed;
-  let before: string;
-
-  beforeEach(async () => {
-    bed = await FaultBed.make();
-    before = await bed.dump();
-  });
-
-  afterEach(async function () {
-    const after = this.currentTest?.isPassed() === true ? await bed.dump() : before;
-    await bed.close();
-    assert.equal(after, before);
-  });
+  useFaultBed((made) => (bed = made));
 
   for (const family of [4, 6] as const) {
     for (const { kind, parameters, hit, ...percent } of cells) {
       it(`${kind} hits ${percent.ingress} % of what arrives and ${percent.egress} % of what leaves, IPv${family}`, async () => {
         const fault = await bed.start({ ...parameters, kind, seed: 5 }, bed.target({ flow }));
-        assertShare(hit(await bed.datagrams("a", family, 7001, sent, 4000)), percent.ingress, "ingress");
+        assertShare(hit(await bed.datagrams("a", family, 7001, sent, 4000)), sent, percent.ingress, "ingress");
         await fault.call("heartbeat");
-        assertShare(hit(await bed.datagrams("b", family, 7001, sent, 4000)), percent.egress, "egress");
+        assertShare(hit(await bed.datagrams("b", family, 7001, sent, 4000)), sent, percent.egress, "egress");
         await fault.call("heartbeat");
         const twin = await bed.datagrams("b", family, 7002, 300, 3000);
         assert.deepEqual(twin, { received: 300, wrong: 0, duplicates: 0, overtaken: 0 });
@@ -100,7 +79,7 @@ describe("faults with a value for each direction on a real kernel", function () 
         { kind: "packetLoss", direction: "ingress", ingress: { percent: 20 }, seed: 5 },
         bed.target({ flow }),
       );
-      assertShare(sent - (await bed.datagrams("a", family, 7001, sent, 4000)).received, 20, "ingress");
+      assertShare(sent - (await bed.datagrams("a", family, 7001, sent, 4000)).received, sent, 20, "ingress");
       await fault.call("heartbeat");
       assert.equal((await bed.datagrams("b", family, 7001, sent, 4000)).received, sent);
       const effect = await fault.effect();

@@ -1,33 +1,15 @@
 import assert from "node:assert/strict";
 
 import type { Flow } from "../../components/experiment";
-import { FaultBed } from "./faultsBed";
+import { assertShare, type FaultBed, useFaultBed } from "./faultsBed";
 
 const families = [4, 6] as const;
 const flow: Flow = { protocol: "udp", destinationPorts: "7001" };
 
-/** Asserts that a count lies within the 99.9 % interval of a share. */
-function assertShare(count: number, of: number, percent: number): void {
-  const expected = (of * percent) / 100;
-  const tolerance = 3.29 * Math.sqrt(of * (percent / 100) * (1 - percent / 100)) + 1;
-  assert.ok(Math.abs(count - expected) <= tolerance, `${count} of ${of}, expected ${expected} ± ${tolerance}`);
-}
-
 describe("network faults on a real kernel", function () {
   this.timeout(120_000);
   let bed: FaultBed;
-  let before: string;
-
-  beforeEach(async () => {
-    bed = await FaultBed.make();
-    before = await bed.dump();
-  });
-
-  afterEach(async function () {
-    const after = this.currentTest?.isPassed() === true ? await bed.dump() : before;
-    await bed.close();
-    assert.equal(after, before);
-  });
+  useFaultBed((made) => (bed = made));
 
   /** Everything arrives whole, because what the receiver discarded was sent again. */
   async function assertSentAgain(family: 4 | 6): Promise<void> {

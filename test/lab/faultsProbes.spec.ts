@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 
 import type { FaultKind, FaultParameters, Flow } from "../../components/experiment";
 import { run } from "../../components/internal/exec";
-import { FaultBed, type RunningFault, eventually } from "./faultsBed";
+import { type FaultBed, type RunningFault, eventually, useFaultBed } from "./faultsBed";
 
 /** A fault that nothing but its own probe packets meets, and what they must show. */
 interface Cell {
@@ -40,18 +40,7 @@ const cells: Cell[] = [
 describe("probe packets of a fault on a real kernel", function () {
   this.timeout(120_000);
   let bed: FaultBed;
-  let before: string;
-
-  beforeEach(async () => {
-    bed = await FaultBed.make();
-    before = await bed.dump();
-  });
-
-  afterEach(async function () {
-    const after = this.currentTest?.isPassed() === true ? await bed.dump() : before;
-    await bed.close();
-    assert.equal(after, before);
-  });
+  useFaultBed((made) => (bed = made));
 
   /** Starts a fault and keeps it alive until it has sent as many probes. */
   async function probed(kind: FaultKind, parameters: FaultParameters, count = 30): Promise<RunningFault> {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { FaultKind, FaultParameters, Flow } from "../../components/experiment";
 import type { ResolvedMachine, ResolvedTarget } from "../../components/runtime/faults/plan";
 import { run } from "../../components/internal/exec";
-import { FaultBed, type RunningFault } from "./faultsBed";
+import { FaultBed, type RunningFault, assertShare } from "./faultsBed";
 
 type Family = 4 | 6;
 type Counts = Awaited<ReturnType<FaultBed["datagrams"]>>;
@@ -19,11 +19,7 @@ interface Cell {
 }
 
 /** Within the 99.9 % interval of a share of what was sent. */
-function share(count: number, percent: number): void {
-  const expected = (sent * percent) / 100;
-  const tolerance = 3.29 * Math.sqrt((expected * (100 - percent)) / 100) + 2;
-  assert.ok(Math.abs(count - expected) <= tolerance, `${count} of ${sent}, expected ${expected} ± ${tolerance}`);
-}
+const share = (count: number, percent: number): void => assertShare(count, sent, percent);
 
 const cells: Cell[] = [
   { kind: "blackhole", parameters: {}, seen: ({ received }) => assert.equal(received, 0) },

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { FaultKind, FaultParameters } from "../../components/experiment";
 import { netemLimit } from "../../components/runtime/faults/delay";
 import { guestFolderOr } from "../support/guest";
+import { assertShare } from "./faultsBed";
 import {
   type Arrived,
   type Family,
@@ -32,11 +33,7 @@ interface Cell {
 }
 
 /** Within the 99.9 % interval of a share of what was sent. */
-function share(count: number, percent: number): void {
-  const expected = (sent * percent) / 100;
-  const tolerance = 3.29 * Math.sqrt((expected * (100 - percent)) / 100) + 2;
-  assert.ok(Math.abs(count - expected) <= tolerance, `${count} of ${sent}, expected ${expected} ± ${tolerance}`);
-}
+const share = (count: number, percent: number): void => assertShare(count, sent, percent);
 
 function whole({ received, wrong, duplicates }: Arrived): void {
   assert.deepEqual({ received, wrong, duplicates }, { received: sent, wrong: 0, duplicates: 0 });

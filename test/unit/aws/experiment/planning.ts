@@ -26,3 +26,10 @@ export function refusals(experiment: Partial<Experiment>, rest: Rest = {}): stri
 
 /** An experiment of one action, `act`. */
 export const one = (action: ExperimentAction): Partial<Experiment> => ({ actions: { act: action } });
+
+/** Each action of the plan's templates, by name and FIS's id. */
+export function ids(experiment: Partial<Experiment>, rest: Rest = {}): string[] {
+  return planOf(experiment, rest).templates.flatMap(({ actions }) =>
+    actions.map(({ name, actionId }) => `${name} ${actionId}`),
+  );
+}
