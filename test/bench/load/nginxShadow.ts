@@ -31,7 +31,7 @@ http {
   server {
     listen 127.0.0.1:${port} backlog=16384;
     access_log ${folder}/corrupt.log combined if=$corrupt;
-    open_file_cache max=10; sendfile on; root ${folder};
+    open_file_cache max=10; sendfile on; tcp_nopush on; root ${folder};
     location / { if ($corrupt) { return 400; } rewrite ^ /content break; }
   }
   server { listen 127.0.0.1:${port + 1}; access_log off; location / { stub_status; } }
