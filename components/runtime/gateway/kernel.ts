@@ -24,6 +24,8 @@ export interface Kernel {
   getOption: Call;
   getName: Call;
   send: Call;
+  /** {@link send} of bytes at an address, as {@link addressOf} gives it. */
+  sendAt: Call;
   receive: Call;
   receiveMany: Call;
   pollCreate: Call;
@@ -71,6 +73,7 @@ function load(foreign: ForeignFunctions): Kernel {
     getOption: library.func("int getsockopt(int fd, int level, int name, void *value, void *length)"),
     getName: library.func("int getsockname(int fd, void *address, void *length)"),
     send: library.func("int send(int fd, void *bytes, size_t length, int flags)"),
+    sendAt: library.func("int send(int fd, uintptr_t bytes, size_t length, int flags)"),
     receive: library.func("int recvmsg(int fd, void *header, int flags)"),
     receiveMany: library.func("int recvmmsg(int fd, void *headers, uint32_t count, int flags, void *timeout)"),
     pollCreate: library.func("int epoll_create1(int flags)"),
@@ -85,7 +88,22 @@ function load(foreign: ForeignFunctions): Kernel {
 function allocate(foreign: ForeignFunctions, bytes: number): Block {
   const pointer = foreign.alloc("uint8_t", bytes);
   const content = foreign.view(pointer, bytes);
-  return { pointer, address: foreign.address(pointer), bytes: Buffer.from(content), view: new DataView(content) };
+  const address = foreign.address(pointer);
+  addresses.set(content, Number(address));
+  return { pointer, address, bytes: Buffer.from(content), view: new DataView(content) };
+}
+
+const addresses = new WeakMap<ArrayBufferLike, number>();
+/** The chunk that was asked for last: most come from one block. */
+let lastAsked: Buffer | undefined;
+let lastAddress: number | undefined;
+
+/** Where a chunk's first byte lies, when it is (part of) an allocated block. */
+export function addressOf(chunk: Buffer): number | undefined {
+  if (chunk === lastAsked) return lastAddress;
+  const block = addresses.get(chunk.buffer);
+  lastAsked = chunk;
+  return (lastAddress = block === undefined ? undefined : block + chunk.byteOffset);
 }
 
 /** A `sockaddr_in` or `sockaddr_in6`. */

@@ -2,11 +2,9 @@ import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 
 import type { ExchangeSample } from "./exchange";
-import { sampleLine } from "./sampleLine";
+import { sampleRoom, writeSample } from "./sampleLine";
 
 const bufferBytes = 131_072;
-/** Most bytes that a UTF-16 unit takes in UTF-8. */
-const bytesPerUnit = 3;
 
 /** Appends one line of JSON per exchange; lines are whole whenever the file is read after a flush. */
 export class SamplesFile {
@@ -20,11 +18,12 @@ export class SamplesFile {
   }
 
   add(sample: ExchangeSample): void {
-    const line = sampleLine(sample);
-    const room = line.length * bytesPerUnit;
+    const room = sampleRoom(sample);
     if (this.filled + room > bufferBytes) this.flush();
-    if (room > bufferBytes) this.write(Buffer.from(line));
-    else this.filled += this.buffer.write(line, this.filled);
+    if (room > bufferBytes) {
+      const own = Buffer.allocUnsafeSlow(room);
+      this.write(own.subarray(0, writeSample(own, 0, sample)));
+    } else this.filled = writeSample(this.buffer, this.filled, sample);
   }
 
   flush(): void {

@@ -1,6 +1,8 @@
 import { performance } from "node:perf_hooks";
 
+const { timeOrigin } = performance;
+
 /** Milliseconds since 1970 with the resolution of the monotonic clock; never goes back while the process lives. */
 export function now(): number {
-  return performance.timeOrigin + performance.now();
+  return timeOrigin + performance.now();
 }

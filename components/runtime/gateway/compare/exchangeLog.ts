@@ -1,5 +1,6 @@
 import { keptCopy } from "../intake/keep";
 import type { ExchangeSample, ExchangeSide } from "../exchange";
+import type { Wire } from "../replay/wire";
 import { bump, type GatewayStats } from "../stats";
 import { BodyDigest } from "./body";
 import { differingPaths } from "./jsonPaths";
@@ -26,14 +27,14 @@ export interface ExchangeOwner {
 
 const none: readonly never[] = [];
 
-/** One request and both of its responses. */
-export class Exchange {
+/** One request and both of its responses; when both are there, it is the sample that is written. */
+export class Exchange implements ExchangeSample {
   readonly live = new Side();
   readonly shadow = new Side();
-  method: string | undefined;
-  path: string | undefined;
-  /** The request's bytes exactly as they were on the wire. */
-  parts: Buffer[] = [];
+  method?: string;
+  path?: string;
+  equal?: boolean;
+  differences?: string[];
   requestBytes = 0;
   /** When its last byte arrived: the moment at which it is due in the shadow. */
   due = 0;
@@ -47,9 +48,12 @@ export class Exchange {
   /** Told when the shadow's side is settled. */
   followers: readonly (() => void)[] = none;
   owner: ExchangeOwner | undefined;
-  /** Whether the last of `parts` lie in memory that is used again when the call that brought them has returned. */
-  borrowed = false;
-  private ownParts = 0;
+  /** The request's bytes exactly as they were on the wire, but for those that are borrowed. */
+  private pieces: Buffer[] | undefined;
+  /** The last bytes of the request, in memory that is used again when the call that brought them has returned. */
+  private borrowed: Buffer | undefined;
+  private borrowedFrom = 0;
+  private borrowedTo = 0;
   /** Set once the exchange was handed to the replay; only then it gets a sample. */
   replayed = false;
 
@@ -66,14 +70,60 @@ export class Exchange {
     this.followers = [...this.followers, follower];
   }
 
-  /** Takes `parts` into memory of its own; to be called by whoever holds them longer than the call that brought them. */
-  own(): void {
-    if (!this.borrowed) return;
-    this.borrowed = false;
-    for (; this.ownParts < this.parts.length; this.ownParts++) {
-      const part = this.parts[this.ownParts]!;
-      this.parts[this.ownParts] = keptCopy(part, 0, part.length);
+  /** The request's bytes that have memory of their own. */
+  get parts(): readonly Buffer[] {
+    return this.pieces ?? none;
+  }
+
+  /** Other bytes take the place of the request's. */
+  replaceParts(parts: readonly Buffer[]): void {
+    this.letGo();
+    this.pieces = [...parts];
+    this.requestBytes = parts.reduce((sum, part) => sum + part.length, 0);
+  }
+
+  /** More bytes of the request come; they stay where they are until {@link own}. */
+  borrow(chunk: Buffer, from: number, to: number): void {
+    this.requestBytes += to - from;
+    if (this.borrowed === chunk && this.borrowedTo === from) {
+      this.borrowedTo = to;
+      return;
     }
+    this.own();
+    this.borrowed = chunk;
+    this.borrowedFrom = from;
+    this.borrowedTo = to;
+  }
+
+  /** Takes borrowed bytes into memory of its own; to be called by whoever holds them longer than the call that brought them. */
+  own(): void {
+    const { borrowed } = this;
+    if (borrowed === undefined) return;
+    this.add(keptCopy(borrowed, this.borrowedFrom, this.borrowedTo));
+    this.borrowed = undefined;
+  }
+
+  /** One more piece of the request, in memory that stays. */
+  add(part: Buffer): void {
+    if (this.pieces === undefined) this.pieces = [part];
+    else this.pieces.push(part);
+  }
+
+  /** Gives the request's bytes to a connection, which takes them over, and forgets them. */
+  writeTo(wire: Wire): void {
+    const { borrowed } = this;
+    if (borrowed !== undefined && this.pieces === undefined)
+      wire.writeBorrowed(borrowed, this.borrowedFrom, this.borrowedTo);
+    else {
+      this.own();
+      wire.write(this.parts);
+    }
+    this.letGo();
+  }
+
+  /** Forgets the request's bytes. */
+  letGo(): void {
+    this.pieces = this.borrowed = undefined;
   }
 }
 
@@ -112,7 +162,7 @@ export class ExchangeLog {
   /** Takes back an exchange that was never sent. */
   forget(exchange: Exchange): void {
     exchange.replayed = false;
-    exchange.parts = [];
+    exchange.letGo();
     releaseBodies(exchange);
     if (this.pending.delete(exchange)) this.stats.requests.replayed--;
   }
@@ -181,30 +231,20 @@ export class ExchangeLog {
     this.pending.delete(exchange);
     const { live, shadow } = exchange;
     const { compare } = this.stats;
-    const sample: ExchangeSample = {
-      flow: exchange.flow,
-      index: exchange.index,
-      protocol: exchange.protocol,
-      method: exchange.method,
-      path: exchange.path,
-      live,
-      shadow,
-      lagMilliseconds: exchange.lagMilliseconds,
-    };
     this.noteLag(exchange.lagMilliseconds);
     if (live.error !== undefined) compare.liveIncomplete++;
     if (live.error === undefined && shadow.error === undefined) {
       compare.paired++;
-      sample.equal = live.status === shadow.status && live.bytes === shadow.bytes && live.digest === shadow.digest;
-      if (sample.equal) compare.equal++;
-      else this.explain(exchange, sample);
+      exchange.equal = live.status === shadow.status && live.bytes === shadow.bytes && live.digest === shadow.digest;
+      if (exchange.equal) compare.equal++;
+      else this.explain(exchange);
     }
     releaseBodies(exchange);
-    exchange.parts = [];
-    this.write(sample);
+    exchange.letGo();
+    this.write(exchange);
   }
 
-  private explain(exchange: Exchange, sample: ExchangeSample): void {
+  private explain(exchange: Exchange): void {
     const { compare } = this.stats;
     compare.different++;
     const a = exchange.live.body?.content();
@@ -212,7 +252,7 @@ export class ExchangeLog {
     if (a === undefined || b === undefined) return;
     const paths = differingPaths(a, b);
     if (paths === undefined) return;
-    sample.differences = paths;
+    exchange.differences = paths;
     for (const path of paths) {
       const known = path in compare.fieldPaths || Object.keys(compare.fieldPaths).length < fieldPathLimit;
       bump(compare.fieldPaths, known ? path : "(other)");

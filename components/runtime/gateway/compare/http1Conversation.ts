@@ -55,7 +55,7 @@ export class Http1Conversation implements Conversation {
 
   shed(): void {
     if (this.current === undefined) return;
-    this.current.parts = [];
+    this.current.letGo();
     this.current.requestBytes = 0;
   }
 
@@ -177,9 +177,7 @@ export class Http1Conversation implements Conversation {
   private keep(chunk: Buffer, from: number, to: number): void {
     const { current } = this;
     if (current === undefined || this.flow.shedCause !== undefined) return;
-    current.parts.push(chunk.subarray(from, to));
-    current.borrowed = true;
-    current.requestBytes += to - from;
+    current.borrow(chunk, from, to);
   }
 
   private complete(exchange: Exchange, time: number): void {
@@ -199,14 +197,14 @@ export class Http1Conversation implements Conversation {
   }
 
   private applyHooks(exchange: Exchange, hooks: readonly RequestHook[]): void {
+    exchange.own();
     exchange.after = awaitedBy(exchange.parts, hooks);
     if (exchange.after.length === 0) this.rewrite(exchange, hooks);
     else exchange.complete = () => this.rewrite(exchange, hooks);
   }
 
   private rewrite(exchange: Exchange, hooks: readonly RequestHook[]): void {
-    exchange.parts = rewriteRequest(exchange.parts, hooks);
-    exchange.requestBytes = exchange.parts.reduce((sum, part) => sum + part.length, 0);
+    exchange.replaceParts(rewriteRequest(exchange.parts, hooks));
   }
 
   /** Leaves out the request that is under way; what follows it is no boundary yet. */
@@ -214,7 +212,7 @@ export class Http1Conversation implements Conversation {
     const { requests } = this.flow.stats;
     if (this.flow.shedCause !== undefined) bump(requests.shed, this.flow.shedCause);
     else bump(requests.unusable, cause);
-    if (this.current !== undefined) this.current.parts = [];
+    this.current?.letGo();
     this.current = undefined;
     this.clientInSync = false;
     this.searchBeyond = Math.max(peerOffset, this.flow.clientAcknowledged());

@@ -82,7 +82,7 @@ export class RawConversation implements Conversation {
 
   shed(): void {
     if (this.turn === undefined) return;
-    this.turn.parts = [];
+    this.turn.letGo();
     this.turn.requestBytes = this.wholeBytes = 0;
   }
 
@@ -218,7 +218,7 @@ export class RawConversation implements Conversation {
     const ended = this.walker?.walk(chunk, from, to) ?? from;
     if (this.flow.shedCause !== undefined) return;
     if (ended > from) this.wholeBytes = turn.requestBytes + ended - from;
-    turn.parts.push(chunk.subarray(from, to));
+    turn.add(chunk.subarray(from, to));
     turn.requestBytes += to - from;
   }
 
@@ -256,11 +256,9 @@ export class RawConversation implements Conversation {
 
   private split(turn: Exchange, whole: number): void {
     const bytes = Buffer.concat(turn.parts);
-    turn.parts = [bytes.subarray(0, whole)];
-    turn.requestBytes = whole;
+    turn.replaceParts([bytes.subarray(0, whole)]);
     this.begin(this.lastClientByte, this.turnStart + whole, this.turnPeerOffset);
-    this.turn!.parts = [bytes.subarray(whole)];
-    this.turn!.requestBytes = bytes.length - whole;
+    this.turn!.replaceParts([bytes.subarray(whole)]);
   }
 
   private finishAnswer(error: string | undefined): void {

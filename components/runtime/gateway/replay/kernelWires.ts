@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 
-import { ArrivalClock, messageHeaderBytes, Socket, socketAddress, type Block, type Kernel } from "../kernel";
+import { addressOf, ArrivalClock, messageHeaderBytes, Socket, socketAddress, type Block, type Kernel } from "../kernel";
 import { now } from "../time";
 import { turns, type TurnResult, type TurnSource } from "../turns";
 import type { Endpoint } from "./shadowConnection";
@@ -180,8 +180,20 @@ class KernelWire implements Wire {
     const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
     const sent = this.queue.length > 0 ? 0 : this.send(bytes);
     if (sent < 0 || sent === bytes.length) return;
-    this.queue.push(Buffer.from(bytes.subarray(sent)));
-    this.queuedBytes += bytes.length - sent;
+    this.enqueue(bytes.subarray(sent));
+  }
+
+  writeBorrowed(chunk: Buffer, from: number, to: number): void {
+    const address = this.queue.length > 0 || this.over || this.ending ? undefined : addressOf(chunk);
+    if (address === undefined) {
+      this.write([chunk.subarray(from, to)]);
+      return;
+    }
+    const { calls } = this.all;
+    const sent = calls.sendAt(this.descriptor, address + from, to - from, Socket.dontWait | Socket.noSignal);
+    if (sent === to - from) return;
+    const taken = sent >= 0 ? sent : this.sendFailed();
+    if (taken >= 0) this.enqueue(chunk.subarray(from + taken, to));
   }
 
   end(): void {
@@ -251,12 +263,19 @@ class KernelWire implements Wire {
     if (this.ending) this.all.calls.shutdown(this.descriptor, 1);
   }
 
+  private enqueue(bytes: Buffer): void {
+    this.queue.push(Buffer.from(bytes));
+    this.queuedBytes += bytes.length;
+  }
+
   /** Bytes that the kernel took; -1 when the connection has failed, which its owner is told in the next turn. */
   private send(bytes: Buffer): number {
-    const { calls } = this.all;
-    const sent = calls.send(this.descriptor, bytes, bytes.length, Socket.dontWait | Socket.noSignal);
-    if (sent >= 0) return sent;
-    const error = calls.errorNumber();
+    const sent = this.all.calls.send(this.descriptor, bytes, bytes.length, Socket.dontWait | Socket.noSignal);
+    return sent >= 0 ? sent : this.sendFailed();
+  }
+
+  private sendFailed(): number {
+    const error = this.all.calls.errorNumber();
     if (error === again) return 0;
     this.all.failLater(this, errorNames.get(error) ?? "EIO");
     return -1;

@@ -43,6 +43,10 @@ export class NodeWire implements Wire {
     this.socket.uncork();
   }
 
+  writeBorrowed(chunk: Buffer, from: number, to: number): void {
+    this.socket.write(Buffer.from(chunk.subarray(from, to)));
+  }
+
   end(): void {
     this.socket.end();
   }

@@ -197,12 +197,14 @@ export class ShadowConnection implements WireEvents {
   }
 
   private write(exchange: Exchange): void {
-    const { parts } = exchange;
-    exchange.parts = [];
-    if (this.wire === undefined || exchange.shadow.settled) return;
+    const { wire } = this;
+    if (wire === undefined || exchange.shadow.settled) {
+      exchange.letGo();
+      return;
+    }
     exchange.shadow.start = now();
     exchange.lagMilliseconds = exchange.shadow.start - exchange.due;
-    this.wire.write(parts);
+    exchange.writeTo(wire);
   }
 
   private afterData(): void {

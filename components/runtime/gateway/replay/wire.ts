@@ -18,6 +18,8 @@ export interface Wire {
   readonly queuedBytes: number;
   /** The bytes are taken over during the call; never after {@link end}. */
   write(parts: readonly Buffer[]): void;
+  /** The same for bytes `from`–`to` of a chunk whose memory is used again. */
+  writeBorrowed(chunk: Buffer, from: number, to: number): void;
   /** Ends this side after what was written. */
   end(): void;
   /** Gives it up, by a reset or not; no event follows. */

@@ -4,7 +4,7 @@ import fc from "fast-check";
 
 import type { ExchangeSample } from "../../../../components/runtime/gateway/exchange";
 import { LagHistogram } from "../../../../components/runtime/gateway/lagHistogram";
-import { sampleLine } from "../../../../components/runtime/gateway/sampleLine";
+import { sampleRoom, writeSample } from "../../../../components/runtime/gateway/sampleLine";
 
 const time = fc.oneof(
   fc.double({ min: 1.7e12, max: 1.9e12, noNaN: true }),
@@ -58,7 +58,11 @@ describe("gateway: samples and lags", () => {
   it("writes one line of JSON that says what the sample says, times to the microsecond", () => {
     fc.assert(
       fc.property(samples, (sample) => {
-        const line = sampleLine(sample);
+        const target = Buffer.alloc(3 + sampleRoom(sample) + 1, "#");
+        const end = writeSample(target, 3, sample);
+        assert.ok(end < target.length && target.toString("latin1", 0, 3) === "###");
+        assert.ok(target.subarray(end).every((byte) => byte === 35));
+        const line = target.toString("utf8", 3, end);
         assert.ok(line.endsWith("\n") && line.indexOf("\n") === line.length - 1);
         const { lagMilliseconds, equal, differences, ...rest } = sample;
         const ordered = { ...rest, lagMilliseconds, equal, differences };

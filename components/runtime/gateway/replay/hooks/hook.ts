@@ -42,7 +42,7 @@ export function awaitedBy(parts: readonly Buffer[], hooks: readonly RequestHook[
 }
 
 /** The bytes of a whole request after every hook; the body stays as it is. Bytes without a head are returned unchanged. */
-export function rewriteRequest(parts: Buffer[], hooks: readonly RequestHook[]): Buffer[] {
+export function rewriteRequest(parts: readonly Buffer[], hooks: readonly RequestHook[]): readonly Buffer[] {
   const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
   const end = bytes.indexOf(headEnd);
   if (end < 0) return parts;
