@@ -1,6 +1,6 @@
 import { createHash, hash, type Hash } from "node:crypto";
 
-import { keptCopy } from "../intake/keep";
+import { keep, kept } from "../intake/keep";
 
 /** Bodies up to this many bytes are kept for comparing JSON fields. */
 const keptBytes = 262_144;
@@ -25,9 +25,10 @@ function takeBlock(): Buffer | undefined {
  */
 export class BodyDigest {
   bytes = 0;
-  /** All bytes so far, as long as they are gathered. */
-  private whole: Buffer | undefined;
-  private block: Buffer | undefined;
+  /** What holds all bytes so far, as long as they are gathered: a kept piece of a slab, or a block from its beginning. */
+  private memory: Buffer | undefined;
+  private start = 0;
+  private inBlock = false;
   private streaming: Hash | undefined;
   /** Content that could be JSON, once it is no longer gathered. */
   private parts: Buffer[] | undefined;
@@ -39,8 +40,11 @@ export class BodyDigest {
     if (to <= from) return;
     const before = this.bytes;
     this.bytes += to - from;
-    if (before === 0 && this.bytes <= shortBytes) this.whole = keptCopy(buffer, from, to);
-    else if (this.streaming !== undefined || !this.gather(buffer, from, to, before))
+    if (before === 0 && this.bytes <= shortBytes) {
+      keep(buffer, from, to);
+      this.memory = kept.buffer;
+      this.start = kept.start;
+    } else if (this.streaming !== undefined || !this.gather(buffer, from, to, before))
       this.stream(buffer, from, to, before);
   }
 
@@ -48,55 +52,60 @@ export class BodyDigest {
   digest(other?: BodyDigest): string {
     if (this.known !== undefined) return this.known;
     if (other?.known !== undefined && this.equals(other)) return (this.known = other.known);
-    const { streaming, gathered = nothing } = this;
-    const full = streaming === undefined ? hash("sha256", gathered, "hex") : streaming.digest("hex");
+    const { streaming } = this;
+    const full = streaming === undefined ? hash("sha256", this.gathered(this.bytes), "hex") : streaming.digest("hex");
     return (this.known = full.slice(0, 32));
   }
 
   /** The content, when it was kept whole. */
   content(): Buffer | undefined {
     if (!this.keepsContent) return undefined;
-    return this.streaming === undefined ? Buffer.from(this.gathered ?? nothing) : Buffer.concat(this.parts!);
+    return this.streaming === undefined ? Buffer.from(this.gathered(this.bytes)) : Buffer.concat(this.parts!);
   }
 
   /** Gives up the content; its digest, if it has been asked for, stays. */
   release(): void {
-    this.giveBlockBack();
+    this.giveMemoryBack();
     this.parts = undefined;
     this.keepsContent = false;
   }
 
-  private giveBlockBack(): void {
-    if (this.block !== undefined) {
-      spareBlocks.push(this.block);
+  private giveMemoryBack(): void {
+    if (this.inBlock) {
+      spareBlocks.push(this.memory!);
       blocksInUse--;
     }
-    this.whole = this.block = undefined;
+    this.memory = undefined;
+    this.inBlock = false;
   }
 
-  private get gathered(): Buffer | undefined {
-    return this.block === undefined ? this.whole : this.block.subarray(0, this.bytes);
+  /** The first bytes of the content, which must be gathered. */
+  private gathered(bytes: number): Buffer {
+    return this.memory?.subarray(this.start, this.start + bytes) ?? nothing;
   }
 
   /** Puts bytes behind those that are gathered; false when there is no room. */
   private gather(buffer: Buffer, from: number, to: number, before: number): boolean {
     if (this.bytes > blockBytes) return false;
-    if (this.block === undefined) {
-      this.block = takeBlock();
-      if (this.block === undefined) return false;
-      this.whole?.copy(this.block);
+    if (!this.inBlock) {
+      const block = takeBlock();
+      if (block === undefined) return false;
+      this.memory?.copy(block, 0, this.start, this.start + before);
+      this.memory = block;
+      this.start = 0;
+      this.inBlock = true;
     }
-    buffer.copy(this.block, before, from, to);
+    buffer.copy(this.memory!, before, from, to);
     return true;
   }
 
   private stream(buffer: Buffer, from: number, to: number, before: number): void {
     const piece = buffer.subarray(from, to);
     if (this.streaming === undefined) {
-      const gathered = before === 0 ? nothing : (this.block?.subarray(0, before) ?? this.whole!);
+      const gathered = this.gathered(before);
       this.streaming = createHash("sha256").update(gathered);
       if (this.keepsContent) this.parts = [Buffer.from(gathered)];
-      this.giveBlockBack();
+      this.giveMemoryBack();
     }
     this.streaming.update(piece);
     if (this.bytes > keptBytes) this.keepsContent = false;
@@ -107,8 +116,9 @@ export class BodyDigest {
   private equals(other: BodyDigest): boolean {
     if (this.bytes !== other.bytes || this.streaming !== undefined || other.streaming !== undefined) return false;
     if (this.bytes === 0) return true;
-    const [mine, its] = [this.gathered, other.gathered];
-    return mine !== undefined && its !== undefined && mine.equals(its);
+    const { memory, start, bytes } = this;
+    if (memory === undefined || other.memory === undefined) return false;
+    return memory.compare(other.memory, other.start, other.start + bytes, start, start + bytes) === 0;
   }
 }
 

@@ -56,6 +56,10 @@ export class Exchange implements ExchangeSample {
   private borrowedTo = 0;
   /** Set once the exchange was handed to the replay; only then it gets a sample. */
   replayed = false;
+  /** Neighbours among the exchanges that are under way; whether it is one of them. */
+  previous: Exchange | undefined;
+  next: Exchange | undefined;
+  pending = false;
 
   constructor(
     readonly flow: string,
@@ -137,7 +141,10 @@ const fieldPathLimit = 10_000;
 
 /** Keeps the exchanges that are under way, compares and reports them when both sides are settled. */
 export class ExchangeLog {
-  private pending = new Set<Exchange>();
+  /** Those that are under way, in the order in which they were handed to the replay. */
+  private first: Exchange | undefined;
+  private last: Exchange | undefined;
+  private pending = 0;
 
   constructor(
     private readonly stats: GatewayStats,
@@ -147,14 +154,14 @@ export class ExchangeLog {
   ) {}
 
   get size(): number {
-    return this.pending.size;
+    return this.pending;
   }
 
   /** An exchange whose request is complete and goes to the shadow. */
   replaying(exchange: Exchange): void {
     exchange.replayed = true;
     this.stats.requests.replayed++;
-    this.pending.add(exchange);
+    this.link(exchange);
     if (exchange.shadow.settled) this.countShadow(exchange);
     if (exchange.live.settled && exchange.shadow.settled) this.finish(exchange);
   }
@@ -164,7 +171,7 @@ export class ExchangeLog {
     exchange.replayed = false;
     exchange.letGo();
     releaseBodies(exchange);
-    if (this.pending.delete(exchange)) this.stats.requests.replayed--;
+    if (this.unlink(exchange)) this.stats.requests.replayed--;
   }
 
   /** The response of one side is complete, or will never be (`error`). */
@@ -195,8 +202,8 @@ export class ExchangeLog {
   /** Settles what has waited too long. */
   expire(now: number): void {
     const timeout = this.timeoutMilliseconds();
-    for (const exchange of this.pending) {
-      if (now - exchange.due < timeout) break;
+    for (const exchange of this.underWaySince(now - timeout)) {
+      if (!exchange.pending) continue;
       this.settle(exchange, exchange.live, "timeout");
       const begun = exchange.shadow.start;
       if (!exchange.shadow.settled && now - (begun === 0 ? exchange.due : begun) >= timeout) {
@@ -209,11 +216,42 @@ export class ExchangeLog {
 
   /** Settles everything at the end of the process. */
   close(): void {
-    for (const exchange of [...this.pending]) {
+    for (const exchange of this.underWaySince(Infinity)) {
       if (exchange.shadow.start === 0) exchange.shadow.start = exchange.due;
       this.settle(exchange, exchange.live, "timeout");
       this.settle(exchange, exchange.shadow, "timeout");
     }
+  }
+
+  /** What has been under way since a time or longer; a list of its own, because settling one may take out others. */
+  private underWaySince(time: number): Exchange[] {
+    const found = [];
+    for (let exchange = this.first; exchange !== undefined && exchange.due <= time; exchange = exchange.next) {
+      found.push(exchange);
+    }
+    return found;
+  }
+
+  private link(exchange: Exchange): void {
+    exchange.pending = true;
+    exchange.previous = this.last;
+    if (this.last === undefined) this.first = exchange;
+    else this.last.next = exchange;
+    this.last = exchange;
+    this.pending++;
+  }
+
+  private unlink(exchange: Exchange): boolean {
+    if (!exchange.pending) return false;
+    const { previous, next } = exchange;
+    if (previous === undefined) this.first = next;
+    else previous.next = next;
+    if (next === undefined) this.last = previous;
+    else next.previous = previous;
+    exchange.pending = false;
+    exchange.previous = exchange.next = undefined;
+    this.pending--;
+    return true;
   }
 
   private tellFollowers(exchange: Exchange): void {
@@ -228,7 +266,7 @@ export class ExchangeLog {
   }
 
   private finish(exchange: Exchange): void {
-    this.pending.delete(exchange);
+    this.unlink(exchange);
     const { live, shadow } = exchange;
     const { compare } = this.stats;
     this.noteLag(exchange.lagMilliseconds);

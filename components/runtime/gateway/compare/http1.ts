@@ -11,7 +11,6 @@ export interface BodySink {
 
 const maximumHead = 65_536;
 const maximumChunkLine = 4_096;
-const headEnd = Buffer.from("\r\n\r\n");
 const heads = new HeadReader();
 const fieldLine = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\u0080-\u00ff]*$/;
 
@@ -75,8 +74,8 @@ export class Http1Framer {
 
   private readHead(chunk: Buffer, at: number, to: number, method: string): number {
     if (this.partialHead === undefined) {
-      const end = chunk.indexOf(headEnd, at);
-      if (end >= 0 && end + 4 <= to) {
+      const end = findHeadEnd(chunk, at, to);
+      if (end >= 0) {
         this.takeHead(chunk, at, end, method);
         return end + 4;
       }
@@ -84,7 +83,7 @@ export class Http1Framer {
     } else {
       const before = this.partialHead.length;
       const joined = Buffer.concat([this.partialHead, chunk.subarray(at, to)]);
-      const end = joined.indexOf(headEnd, Math.max(0, before - 3));
+      const end = findHeadEnd(joined, Math.max(0, before - 3), joined.length);
       if (end >= 0) {
         this.partialHead = undefined;
         this.takeHead(joined, 0, end, method);
@@ -161,6 +160,19 @@ export class Http1Framer {
       this.state = this.left === 0 ? "trailer" : "chunkData";
     }
   }
+}
+
+/** Where the empty line that ends a head begins, line end included; -1 when it is not there. */
+export function findHeadEnd(buffer: Buffer, from: number, to: number): number {
+  let last = from + 3;
+  while (last < to) {
+    const byte = buffer[last]!;
+    if (byte === 13) last += 1;
+    else if (byte !== 10) last += 4;
+    else if (buffer[last - 1] === 13 && buffer[last - 2] === 10 && buffer[last - 3] === 13) return last - 3;
+    else last += 2;
+  }
+  return -1;
 }
 
 /** Whether bytes can be the beginning of a request line: a method token, a space, no control character. */

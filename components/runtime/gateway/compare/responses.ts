@@ -1,3 +1,4 @@
+import { takeFirst } from "../queue";
 import type { ResponseObserver } from "../replay/hooks/hook";
 import { BodyDigest } from "./body";
 import type { Exchange, ExchangeLog, Side } from "./exchangeLog";
@@ -101,7 +102,7 @@ export class Http1Responses implements BodySink {
     if (exchange !== undefined) {
       const side = this.sideOf(exchange);
       side.end = time;
-      this.waiting.shift();
+      takeFirst(this.waiting);
       const content = this.observer === undefined ? undefined : this.body?.content();
       if (content !== undefined) this.observer?.content(exchange, this.which, content);
       this.log.settle(exchange, side);

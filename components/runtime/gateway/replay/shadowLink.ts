@@ -1,5 +1,6 @@
 import type { MessageSink, ShadowReader } from "../compare/conversation";
 import type { Exchange, ExchangeOwner } from "../compare/exchangeLog";
+import { takeFirst } from "../queue";
 import { now } from "../time";
 import type { FlowLink } from "./flowLink";
 import { ShadowConnection, type ConnectionOwner, type Endpoint, type ReplayDependencies } from "./shadowConnection";
@@ -144,7 +145,7 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
         this.connection.hurry();
         break;
       }
-      this.queue.shift();
+      takeFirst(this.queue);
       this.queueBytes -= first.requestBytes;
       this.connection.send(first);
       [first] = this.queue;
