@@ -11,6 +11,7 @@ import { join } from "node:path";
 
 import { run, tryRun } from "../../components/internal/exec";
 import { mirrorRuleset, mirrorTable } from "../../components/lab/kernel/mirrorRules";
+import { interruption, runBench } from "./load/interruption";
 import { stopChild } from "./load/nginxShadow";
 
 const rounds = Number(process.env["ROUNDS"] ?? 10);
@@ -140,6 +141,7 @@ async function main(): Promise<void> {
     await new Promise((done) => setTimeout(done, 1_000));
     const figures = new Map<Variant, Figures[]>(variants.map((variant) => [variant, []]));
     for (const variant of [...orderOfRounds(), ...Array<Variant>(rounds).fill("nginx mirror")]) {
+      interruption.throwIfAborted();
       await setMirror(folder, variant);
       figures.get(variant)!.push(await measure(variant === "nginx mirror" ? 8081 : 8080));
     }
@@ -158,4 +160,4 @@ async function main(): Promise<void> {
   }
 }
 
-void main();
+void runBench(main);

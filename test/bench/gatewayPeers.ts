@@ -1,92 +1,95 @@
 /**
- * The same mirrored traffic through GoReplay, default and tuned: `npm run bench gatewayPeers`, as root. GoReplay 1.3.2 (the
- * last version that its Go module has) reads no VXLAN, so the kernel's VXLAN device takes the packets for it. Needs `go`
- * and libpcap's headers; without them the output says so. `RATES` and `SECONDS_EACH` choose other sizes.
+ * The same mirrored traffic through the gateway (one worker, two) and GoReplay (default, tuned), at each rate one after
+ * the other: `npm run bench gatewayPeers`, as root. GoReplay 1.3.2 (the last version that its Go module has) reads no
+ * VXLAN, so the kernel's VXLAN device takes the packets for it. Needs `go` and libpcap's headers, or a built program in
+ * `GOREPLAY`; without them the output says so. `RATES`, `SECONDS_EACH` and `GOREPLAY_OPTIONS` (the tuning) choose others.
  */
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { run, tryRun } from "../../components/internal/exec";
-import { buildMirrorLoad, offer } from "./load/mirrorLoad";
-import { startNginxShadow, stopChild } from "./load/nginxShadow";
+import { compile } from "./load/compile";
+import { measureDelivery, type Candidate, type Place } from "./load/delivery";
+import { startGateway } from "./load/gatewayProcess";
+import { interruption, pause, runBench } from "./load/interruption";
+import { offer, type Load } from "./load/mirrorLoad";
+import { stopChild } from "./load/nginxShadow";
+import { sizes } from "./load/sizes";
 
-const seconds = Number(process.env["SECONDS_EACH"] ?? 10);
-const rates = (process.env["RATES"] ?? "5000,10000,20000,30000").split(",").map(Number);
-const shadowPort = 10_000 + (process.pid % 5_000) * 4;
 const device = `gor${process.pid % 100_000}`;
-const tuned =
+const devicePort = 4789;
+const tuning =
+  process.env["GOREPLAY_OPTIONS"] ??
   "--input-raw-buffer-size 64mb --input-raw-engine raw_socket --output-http-workers-min 64 --output-http-queue-len 100000";
 
-/** Builds GoReplay from its Go module; throws where that cannot be. */
-function buildGoReplay(folder: string): string {
-  const env = { ...process.env, GOBIN: folder };
-  execFileSync("go", ["install", "github.com/buger/goreplay@v1.3.2"], { env, stdio: ["ignore", "ignore", "pipe"] });
-  return join(folder, "goreplay");
+/** The program that is given, or one built from its Go module; undefined, and said so, where that cannot be. */
+async function goReplayProgram(folder: string): Promise<string | undefined> {
+  const given = process.env["GOREPLAY"];
+  if (given !== undefined) return given;
+  try {
+    const options = { env: { GOBIN: folder }, timeoutMilliseconds: 1_200_000, signal: interruption };
+    await run(["go", "install", "github.com/buger/goreplay@v1.3.2"], options);
+    return join(folder, "goreplay");
+  } catch (error) {
+    interruption.throwIfAborted();
+    console.log(`GoReplay cannot be had here: ${(error as Error).message.split("\n")[0]}`);
+    return undefined;
+  }
 }
 
-async function measure(
-  goReplay: string,
-  load: string,
-  folder: string,
-  rate: number,
-  options: string[],
-): Promise<unknown> {
-  const shadow = await startNginxShadow(folder, shadowPort);
-  const argv = ["--input-raw", "10.9.0.1:80", "--input-raw-promisc", "--output-http", `http://127.0.0.1:${shadowPort}`];
-  const child = spawn(goReplay, [...argv, ...options], { stdio: "ignore" });
-  try {
-    await new Promise((done) => setTimeout(done, 2_000));
-    const offered = await offer(load, { port: 4789, subnet: 8, flows: 200, rate, seconds });
-    await new Promise((done) => setTimeout(done, 4_000));
-    const { intact, corrupt } = await shadow.served();
-    const deliveredIntactPercent = Number(((100 * intact) / offered.sent).toFixed(3));
-    return {
-      goReplay: options.length === 0 ? "default" : "tuned",
-      rate,
-      offered: offered.sent,
-      deliveredIntactPercent,
-      corrupt,
-    };
-  } finally {
-    await stopChild(child);
-    await shadow.stop();
-    rmSync(join(folder, `nginx-${shadowPort}`), { recursive: true, force: true });
+/** The kernel's VXLAN device, which unpacks for a program that cannot. */
+async function addDevice(): Promise<void> {
+  const ends = ["id", "0", "local", "127.0.0.1", "remote", "127.0.0.1", "dstport", String(devicePort), "dev", "lo"];
+  await run(["ip", "link", "add", device, "type", "vxlan", ...ends]);
+  await run(["ip", "address", "add", "10.9.0.1/32", "dev", device]);
+  await run(["ip", "link", "set", device, "up"]);
+}
+
+async function startGoReplay(program: string, options: readonly string[], place: Place): Promise<Candidate> {
+  const to = `http://127.0.0.1:${place.shadowPort}`;
+  const argv = ["--input-raw", "10.9.0.1:80", "--input-raw-promisc", "--output-http", to, ...options];
+  const child = spawn(program, argv, { stdio: "ignore", signal: interruption });
+  child.on("error", () => undefined);
+  await pause(2_000);
+  return {
+    pid: child.pid!,
+    settle: () => pause(2_000),
+    stop: async () => {
+      await stopChild(child);
+      return {};
+    },
+  };
+}
+
+async function measureAll(source: string, goReplay: string | undefined, rate: number): Promise<void> {
+  const send = (load: Load, port = load.port): ReturnType<typeof offer> => offer(source, { ...load, port });
+  for (const workers of [1, 2]) {
+    const start = (place: Place): Promise<Candidate> => startGateway(place, { workers });
+    const figures = await measureDelivery({ rate, offer: send, start });
+    console.log(JSON.stringify({ program: `gateway, workers: ${workers}`, ...figures }));
+  }
+  if (goReplay === undefined) return;
+  for (const [name, options] of [["default", []] as const, ["tuned", tuning.split(" ")] as const]) {
+    const start = (place: Place): Promise<Candidate> => startGoReplay(goReplay, options, place);
+    const toDevice = (load: Load): ReturnType<typeof offer> => send(load, devicePort);
+    const figures = await measureDelivery({ rate, offer: toDevice, start, restMilliseconds: 4_000 });
+    console.log(JSON.stringify({ program: `GoReplay, ${name}`, ...figures }));
   }
 }
 
 async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "gateway-peers-"));
   try {
-    const goReplay = process.env["GOREPLAY"] ?? buildGoReplay(folder);
-    const load = buildMirrorLoad(folder);
-    const tunnel = [
-      "type",
-      "vxlan",
-      "id",
-      "0",
-      "local",
-      "127.0.0.1",
-      "remote",
-      "127.0.0.1",
-      "dstport",
-      "4789",
-      "dev",
-      "lo",
-    ];
-    await run(["ip", "link", "add", device, ...tunnel]);
-    await run(["ip", "address", "add", "10.9.0.1/32", "dev", device]);
-    await run(["ip", "link", "set", device, "up"]);
-    for (const options of [[], tuned.split(" ")]) {
-      for (const rate of rates) console.log(JSON.stringify(await measure(goReplay, load, folder, rate, options)));
-    }
-  } catch (error) {
-    console.log(`GoReplay cannot be measured here: ${(error as Error).message.split("\n")[0]}`);
+    const goReplay = await goReplayProgram(folder);
+    const source = compile("mirrorLoad", folder);
+    if (goReplay !== undefined) await addDevice();
+    for (const rate of sizes.rates) await measureAll(source, goReplay, rate);
   } finally {
     await tryRun(["ip", "link", "delete", device]);
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-void main();
+void runBench(main);

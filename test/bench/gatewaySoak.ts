@@ -7,9 +7,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { compile } from "./load/compile";
 import { GatewayProcess, liveServer } from "./load/gatewayProcess";
-import { buildMirrorLoad, offer } from "./load/mirrorLoad";
+import { runBench } from "./load/interruption";
+import { offer } from "./load/mirrorLoad";
 import { startNginxShadow } from "./load/nginxShadow";
+import { residentBytes } from "./load/processFigures";
 
 const seconds = Number(process.env["SOAK_SECONDS"] ?? 600);
 const flows = Number(process.env["SOAK_FLOWS"] ?? 5_000);
@@ -26,14 +29,14 @@ async function main(): Promise<void> {
   const resident: number[] = [];
   const began = Date.now();
   const timer = setInterval(() => {
-    resident.push(gateway.residentBytes());
+    resident.push(residentBytes(gateway.pid));
     if (resident.length % 30 !== 0) return;
     const { flows: open, requests } = gateway.stats();
     const after = Math.round((Date.now() - began) / 1_000);
     console.log(JSON.stringify({ after, megabytes: megabytes(resident.at(-1)!), open: open.open, ...requests }));
   }, 1_000);
   try {
-    const program = buildMirrorLoad(folder);
+    const program = compile("mirrorLoad", folder);
     const offered = await offer(program, { port: port + 2, subnet: 8, flows, rate, seconds, perFlow: 50 });
     clearInterval(timer);
     const last = await gateway.stop();
@@ -63,4 +66,4 @@ async function main(): Promise<void> {
   }
 }
 
-void main();
+void runBench(main);

@@ -5,6 +5,8 @@ import { join, resolve } from "node:path";
 import type { GatewayConfig } from "../../../components/runtime/gateway/config";
 import { gatewayNodeOptions } from "../../../components/runtime/gateway/nodeOptions";
 import type { GatewayStats } from "../../../components/runtime/gateway/stats";
+import type { Candidate, Place } from "./delivery";
+import { pause } from "./interruption";
 import { stopChild } from "./nginxShadow";
 
 /** Address of the live server that the packet source names. */
@@ -32,7 +34,12 @@ export class GatewayProcess {
     const options = (process.env["GATEWAY_NODE_OPTIONS"] ?? "").split(" ").filter((option) => option !== "");
     const child = spawn(process.execPath, [...gatewayNodeOptions, ...options, main, file], { stdio: "inherit" });
     const gateway = new GatewayProcess(child, config.stats);
-    await gateway.until(() => true);
+    try {
+      await gateway.until(() => true);
+    } catch (error) {
+      await stopChild(child);
+      throw error;
+    }
     return gateway;
   }
 
@@ -56,24 +63,42 @@ export class GatewayProcess {
       }
       if (Date.now() > deadline || this.child.exitCode !== null)
         throw new Error("the gateway does not do what it should");
-      await new Promise((done) => setTimeout(done, 100));
+      await pause(100);
     }
-  }
-
-  /** Resident memory now, from the kernel; 0 when the process is gone. */
-  residentBytes(): number {
-    const text = readFileSync(`/proc/${this.pid}/status`, "utf8");
-    return Number(/VmRSS:\s+(\d+) kB/.exec(text)?.[1] ?? 0) * 1024;
-  }
-
-  /** Processor time so far, from the kernel, in microseconds. */
-  cpuMicroseconds(): number {
-    const fields = readFileSync(`/proc/${this.pid}/stat`, "latin1").split(") ")[1]!.split(" ");
-    return (Number(fields[11]) + Number(fields[12])) * 10_000;
   }
 
   async stop(): Promise<GatewayStats> {
     await stopChild(this.child);
     return this.stats();
   }
+}
+
+/** The gateway before a shadow at `place`, as something to measure. */
+export async function startGateway(place: Place, more: Partial<GatewayConfig>): Promise<Candidate> {
+  const to = { [liveServer]: `127.0.0.1:${place.shadowPort}` };
+  const gateway = await GatewayProcess.start(place.folder, place.port, { to, ...more });
+  const { percent = 100, workers = 1 } = more;
+  return {
+    pid: gateway.pid,
+    settle: async (exchanges) => {
+      if (percent === 100) await gateway.until((stats) => stats.requests.answered >= exchanges);
+    },
+    stop: async () => {
+      const { requests, compare, intake, replay } = await gateway.stop();
+      return {
+        workers,
+        percent,
+        replayed: requests.replayed,
+        answered: requests.answered,
+        equal: compare.equal,
+        shed: requests.shed,
+        coverage: Number(requests.coverage.toFixed(5)),
+        kernelDrops: intake.kernelDrops,
+        prefiltered: intake.prefiltered,
+        packets: intake.packets,
+        receiver: intake.receiver,
+        lagMilliseconds: replay.lagMilliseconds,
+      };
+    },
+  };
 }

@@ -1,5 +1,6 @@
-import { execFileSync, spawn } from "node:child_process";
-import { join } from "node:path";
+import { spawn } from "node:child_process";
+
+import { interruption } from "./interruption";
 
 /** What one run of the packet source did. */
 export interface Offered {
@@ -27,21 +28,16 @@ export interface Load {
 /** What a response carries when nothing else is asked for. */
 export const shortBodyBytes = 64;
 
-/** Compiles the packet source into a folder and returns the program's path; throws where there is no C compiler. */
-export function buildMirrorLoad(folder: string): string {
-  const program = join(folder, "mirrorLoad");
-  execFileSync("cc", ["-O2", "-o", program, join(__dirname, "mirrorLoad.c")], { stdio: "inherit" });
-  return program;
-}
-
 /** Sends mirrored traffic to a VXLAN intake on this machine. */
 export async function offer(program: string, load: Load): Promise<Offered> {
   const { port, subnet, flows, rate, seconds, perFlow = 0, bodyBytes = shortBodyBytes } = load;
   const values = ["127.0.0.1", port, subnet, flows, rate, seconds, perFlow, bodyBytes].map(String);
-  const child = spawn(program, values, { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(program, values, { stdio: ["ignore", "pipe", "inherit"], signal: interruption });
   let text = "";
   child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
-  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  const code = await new Promise<number | null>((resolve, reject) =>
+    child.once("error", reject).once("close", resolve),
+  );
   if (code !== 0) throw new Error(`the packet source ended with exit code ${code}`);
   return JSON.parse(text) as Offered;
 }
