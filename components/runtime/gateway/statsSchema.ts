@@ -72,6 +72,11 @@ export const gatewayStatsSchema = z.object({
     lostByMirror: count,
     /** The part of `lostByMirror` that is not counted but estimated from bytes: both directions had holes at once. */
     lostEstimated: count,
+    /**
+     * `startedBefore`: under way when mirroring began. `incomplete`: never finished by the client. `malformed`,
+     * `ambiguousFraming`: not to be read. `noBoundary`: after a hole, no place to go on is known. `sessionLost`: the
+     * shadow's connection lacks the login that it needs. `intakeClosed`, `gatewayStopped`.
+     */
     unusable: byCause,
     shed: byCause,
     /** Replayed requests to which the shadow gave a complete response. */

@@ -114,4 +114,9 @@ function begins(chunk: Buffer, from: number, to: number): boolean {
 }
 
 /** How AMQP 0-9-1 is taken up again; not in a connection whose login was not seen. */
-export const amqpFraming: Framing = { walker: (fromStart) => new AmqpWalker(fromStart), begins, sessionless: false };
+export const amqpFraming: Framing = {
+  application: "amqp",
+  walker: (fromStart) => new AmqpWalker(fromStart),
+  begins,
+  sessionless: false,
+};

@@ -51,6 +51,8 @@ export interface FlowContext {
   become(next: Conversation): void;
   /** No boundary is known at which the flow could be taken up again. */
   giveUp(): void;
+  /** Counts a request that is not carried, because the shadow's connection has not been told what it needs. */
+  sessionLost(): void;
 }
 
 /** Turns the two byte streams of a flow into exchanges. Positions are as in {@link StreamSink}. */
@@ -88,6 +90,8 @@ export interface Conversation {
   close(error: string, cause: string, time: number): void;
   /** Called now and then. */
   tick(now: number): void;
+  /** Whether an exchange means something only after what was said before it on its connection. */
+  needsSession?(index: number): boolean;
   /** A reader for one new connection to the shadow; for conversations that send whole messages. */
   newReader?(): ShadowReader;
   /** The flow is shed: what is held of requests is let go. */

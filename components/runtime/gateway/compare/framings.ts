@@ -12,6 +12,8 @@ export interface Walker {
 
 /** A protocol other than HTTP whose messages have a known end. */
 export interface Framing {
+  /** Its application's name. */
+  readonly application: string;
   /** A walker for a connection, or for one that is taken up in the middle. */
   walker(fromStart: boolean): Walker;
   /** Whether a segment begins with a message, as far as that can be told from it. */
@@ -202,14 +204,15 @@ function isWhole(walker: Walker, chunk: Buffer, from: number, to: number): boole
   return walker.atBoundary && !walker.broken;
 }
 
-function lengthFraming(headerBytes: number, lengthOf: LengthOf): Framing {
+function lengthFraming(application: string, headerBytes: number, lengthOf: LengthOf): Framing {
   const walker = (): Walker => new LengthWalker(headerBytes, lengthOf);
-  return { walker, begins: (chunk, from, to) => isWhole(walker(), chunk, from, to), sessionless: true };
+  return { application, walker, begins: (chunk, from, to) => isWhole(walker(), chunk, from, to), sessionless: true };
 }
 
 /** Protocols by the names of their signatures. */
 const framings: Record<string, Framing> = {
   redis: {
+    application: "redis",
     walker: () => new RedisWalker(),
     begins: (chunk, from, to) => {
       if (!/^\*[1-9]\d{0,6}\r\n\$\d{1,9}\r\n/.test(chunk.toString("latin1", from, Math.min(to, from + 32))))
@@ -221,21 +224,23 @@ const framings: Record<string, Framing> = {
     sessionless: true,
   },
   mongodb: {
-    ...lengthFraming(16, lengthOfMongo),
+    ...lengthFraming("mongodb", 16, lengthOfMongo),
     begins: (chunk, from, to) => {
       const walker = new LengthWalker(16, lengthOfMongo);
       walker.walk(chunk, from, to);
       return to - from >= 16 && !walker.broken;
     },
   },
-  dns: lengthFraming(2, lengthOfDns),
+  dns: lengthFraming("dns", 2, lengthOfDns),
   amqp: amqpFraming,
   postgres: {
+    application: "postgres",
     walker: (fromStart) => new PostgresWalker(fromStart),
     begins: (chunk, from, to) => isWhole(new PostgresWalker(false), chunk, from, to),
     sessionless: false,
   },
   mysql: {
+    application: "mysql",
     walker: mysqlWalker,
     begins: (chunk, from, to) =>
       to - from > 4 && chunk[from + 3] === 0 && chunk[from + 4]! < 32 && isWhole(mysqlWalker(false), chunk, from, to),

@@ -4,7 +4,8 @@ import type { Conversation, FlowContext, ShadowReader } from "./conversation";
 import { Exchange } from "./exchangeLog";
 import { framingInside, type Framing, type Walker } from "./framings";
 import { LossEstimate } from "./lossEstimate";
-import { RawShadowReader } from "./shadowReaders";
+import { Session, sessionRulesOf } from "./session";
+import { RawShadowReader, type AnswerJudge } from "./shadowReaders";
 
 /** A client that says nothing more for this long has finished its turn, even when the server stays silent. */
 const turnQuietMilliseconds = 200;
@@ -13,11 +14,22 @@ const unacknowledgedQuietMilliseconds = 2_000;
 /** A server that says nothing more for this long has finished its answer, as far as that can be known. */
 const answerQuietMilliseconds = 1_000;
 
+/** Bytes of a message that tell what kind it is. */
+const tellingBytes = 64;
+
+/** The beginning of what a client said. */
+function headOf({ parts }: Exchange): Buffer | undefined {
+  const [first] = parts;
+  return first === undefined || first.length >= tellingBytes || parts.length === 1 ? first : Buffer.concat(parts);
+}
+
 /** How a conversation by turns begins. */
 export interface TurnOptions {
   /** Position of its first exchange within the flow. */
   index: number;
   afterUpgrade: boolean;
+  /** Which application it was recognised as, also one whose messages have no known end. */
+  application?: string | undefined;
   /** How the client's messages end; undefined when that is not known. */
   framing: Framing | undefined;
   /** Which protocol it is could not be seen; it may show itself where the conversation is taken up. */
@@ -32,7 +44,7 @@ export interface TurnOptions {
  * them, and after a hole the conversation is taken up again where a segment begins with one and the acknowledgements prove
  * that an answer has ended just before it. Elsewhere a hole ends it.
  */
-export class RawConversation implements Conversation {
+export class RawConversation implements Conversation, AnswerJudge {
   liveOutstanding = false;
   private turn: Exchange | undefined;
   /** Bytes of the turn that are whole messages. */
@@ -64,6 +76,7 @@ export class RawConversation implements Conversation {
   private turnStart = 0;
   private turnPeerOffset = 0;
   private readonly estimate = new LossEstimate();
+  private readonly session: Session;
 
   constructor(
     private readonly flow: FlowContext,
@@ -74,6 +87,8 @@ export class RawConversation implements Conversation {
     this.lostCause = options.midStream ? "startedBefore" : "noBoundary";
     this.framing = options.framing;
     this.walker = options.framing?.walker(!options.midStream);
+    const rules = sessionRulesOf(options.framing?.application ?? options.application);
+    this.session = new Session(rules, options.midStream, options.afterUpgrade ? options.index : undefined);
   }
 
   get heldBytes(): number {
@@ -119,6 +134,7 @@ export class RawConversation implements Conversation {
       return;
     }
     this.liveOutstanding = false;
+    this.session.liveAnswers(chunk, from, to);
     answering.live.firstByte ??= time;
     answering.live.end = time;
     answering.live.body ??= new BodyDigest(false);
@@ -131,6 +147,7 @@ export class RawConversation implements Conversation {
       return;
     }
     this.perhapsEnded = false;
+    this.session.hole();
     this.turn = undefined;
     this.searchBeyond = Math.max(this.searchBeyond, this.flow.clientAcknowledged());
     if (!this.lostTurn) this.countLost("lost");
@@ -177,7 +194,19 @@ export class RawConversation implements Conversation {
   }
 
   newReader(): ShadowReader {
-    return new RawShadowReader(this.flow.log, this.serverSpokeFirst && !this.options.afterUpgrade);
+    const greets = this.serverSpokeFirst && !this.options.afterUpgrade;
+    return new RawShadowReader(this.flow.log, greets, this);
+  }
+
+  needsSession(index: number): boolean {
+    return this.session.needs(index, this.serverSpokeFirst);
+  }
+
+  /** Whether the shadow's answer says that it misses a login; the request then counts as not carried. */
+  isRefused(bytes: Buffer, from: number, to: number): boolean {
+    const misses = this.session.missesLogin(bytes, from, to);
+    if (misses) this.flow.sessionLost();
+    return misses;
   }
 
   /** Whether the client has finished, or has said whole messages for so long that no answer is needed to go on. */
@@ -211,7 +240,7 @@ export class RawConversation implements Conversation {
     this.unheard = false;
     this.turnStart = offset;
     this.turnPeerOffset = peerOffset;
-    if (this.flow.shedCause === undefined) this.flow.link.prepare();
+    if (this.flow.shedCause === undefined && !this.session.lost) this.flow.link.prepare();
   }
 
   private keep(turn: Exchange, chunk: Buffer, from: number, to: number): void {
@@ -248,6 +277,12 @@ export class RawConversation implements Conversation {
       return;
     }
     this.estimate.note(this.turnStart, this.turnStart + whole, this.turnPeerOffset);
+    this.session.note(turn.index, headOf(turn));
+    if (this.session.lost) {
+      turn.letGo();
+      this.flow.sessionLost();
+      return;
+    }
     turn.due = turn.live.start = this.lastClientByte;
     this.answering = turn;
     this.liveOutstanding = true;
@@ -279,6 +314,7 @@ export class RawConversation implements Conversation {
     else this.flow.stats.flows.resumedAfterLoss++;
     if (!first && !this.serverGapless) this.estimateLoss(offset, peerOffset);
     this.framing = framing;
+    this.session.rules = sessionRulesOf(framing.application);
     this.walker = framing.walker(false);
     this.lost = this.lostTurn = false;
     this.takenUp = true;

@@ -9,6 +9,11 @@ const quietMilliseconds = 1_000;
 /** After this much silence the next message may go out. */
 const pauseMilliseconds = 50;
 
+/** Knows whether an answer that begins so is none, but says that the request should not have been sent. */
+export interface AnswerJudge {
+  isRefused(bytes: Buffer, from: number, to: number): boolean;
+}
+
 /** Reads a shadow connection by turns: the bytes between one message and the next are its answer. */
 export class RawShadowReader implements ShadowReader {
   readonly waiting: Exchange[] = [];
@@ -18,6 +23,7 @@ export class RawShadowReader implements ShadowReader {
   constructor(
     private readonly log: ExchangeLog,
     private greetingExpected: boolean,
+    private readonly judge?: AnswerJudge,
   ) {}
 
   add(exchange: Exchange): void {
@@ -37,6 +43,11 @@ export class RawShadowReader implements ShadowReader {
     const [exchange] = this.waiting;
     if (exchange === undefined) return;
     const { shadow } = exchange;
+    if (shadow.firstByte === undefined && this.judge?.isRefused(bytes, from, to) === true) {
+      this.waiting.shift();
+      this.log.forget(exchange);
+      return;
+    }
     shadow.firstByte ??= time;
     shadow.end = time;
     shadow.body ??= new BodyDigest(false);

@@ -80,6 +80,13 @@ const datagramTests: Record<string, Test> = {
 /** Names that a selector's `application` may have. */
 export const applicationNames = [...new Set([...Object.keys(clientTests), ...Object.keys(serverTests)])].sort();
 
+/** `EHLO mail.example` looks like a request until its line ends; a server that greets its client speaks no HTTP. */
+function hasVersion(client: Buffer): Likeness {
+  const end = client.indexOf(10);
+  if (end < 0) return client.length < signatureBytes ? "maybe" : "yes";
+  return client.toString("latin1", 0, end).includes(" HTTP/1.") ? "yes" : "no";
+}
+
 /**
  * The application that the first bytes of both sides show; `undefined` when they are of none that is known, `maybe` while
  * there are too few. `final` says that no more will come before a decision is needed.
@@ -96,7 +103,8 @@ export function recognise(client: Buffer, server: Buffer, final: boolean): strin
   }
   if (client.length > 0) {
     for (const [name, test] of Object.entries(clientTests)) {
-      const likeness = test(client);
+      const alike = test(client);
+      const likeness = name === "http1" && alike === "yes" && server.length > 0 ? hasVersion(client) : alike;
       if (likeness === "yes") return name;
       if (likeness === "maybe") open = true;
     }

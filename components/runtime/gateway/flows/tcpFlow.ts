@@ -1,4 +1,5 @@
 import type { Conversation, FlowContext, ShadowReader } from "../compare/conversation";
+import type { Exchange } from "../compare/exchangeLog";
 import { framingOf } from "../compare/framings";
 import { Http1Conversation } from "../compare/http1Conversation";
 import { Http2Conversation } from "../compare/http2/http2Conversation";
@@ -42,6 +43,8 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
   private clientAck = 0;
   private serverAck = 0;
   private givenUp = false;
+  /** Requests of it were not carried for want of a session. */
+  private withoutSession = false;
   private holeInOpening = false;
   private serverEnded = false;
   private resetByClient = false;
@@ -106,10 +109,20 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     this.shed("lag");
   }
 
+  needsSession({ index }: Exchange): boolean {
+    return this.conversation?.needsSession?.(index) ?? false;
+  }
+
+  sessionLost(): void {
+    bump(this.stats.requests.unusable, "sessionLost");
+    if (!this.withoutSession && !this.givenUp) this.stats.flows.uncovered++;
+    this.withoutSession = true;
+  }
+
   giveUp(): void {
     if (this.givenUp) return;
     this.givenUp = true;
-    this.stats.flows.uncovered++;
+    if (!this.withoutSession) this.stats.flows.uncovered++;
     this.shadow.abandon();
   }
 
@@ -365,7 +378,14 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     if (application === "http2") return this.newHttp2();
     const framing = framingOf(application);
     const inside = midStream && framing?.sessionless === true;
-    return new RawConversation(this, { index: 0, afterUpgrade: false, framing, unknown, midStream: inside });
+    return new RawConversation(this, {
+      index: 0,
+      afterUpgrade: false,
+      application,
+      framing,
+      unknown,
+      midStream: inside,
+    });
   }
 
   private newHttp2(): Conversation {

@@ -15,11 +15,16 @@ export interface LinkOwner {
   newReader(): ShadowReader;
   /** A message waits longer than the flow may lag. */
   lagging(): void;
+  /** Whether a message means something only after what was said before it on its connection. */
+  needsSession(exchange: Exchange): boolean;
+  /** A message is not sent, because the connection that it needs is gone. */
+  sessionLost(): void;
 }
 
 /**
  * The shadow's side of one live flow: one connection, opened when the first message begins. When it is gone or has
- * stopped answering, the next message gets a fresh one, so that a shadow that recovers is seen to.
+ * stopped answering, the next message gets a fresh one, so that a shadow that recovers is seen to; a message that needs
+ * what was said on the old one, such as a login, is not sent.
  */
 export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, ExchangeOwner {
   private connection: ShadowConnection | undefined;
@@ -140,6 +145,11 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
     if (this.retired.length > 0) this.retired = this.retired.filter(({ over }) => !over);
     let [first] = this.queue;
     while (first !== undefined && this.isComplete(first)) {
+      if (this.connection === undefined && this.opened && this.owner.needsSession(first)) {
+        this.leaveOutFirst(first);
+        [first] = this.queue;
+        continue;
+      }
       this.connection ??= this.open();
       if (!this.connection.reader.maySend(first, now())) {
         this.connection.hurry();
@@ -152,6 +162,13 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
     }
     if (this.queue.length === 0 && this.ending !== "no") this.endAsLive();
     this.pumping = false;
+  }
+
+  private leaveOutFirst(first: Exchange): void {
+    takeFirst(this.queue);
+    this.queueBytes -= first.requestBytes;
+    this.shared.log.forget(first);
+    this.owner.sessionLost();
   }
 
   private endAsLive(): void {

@@ -130,6 +130,10 @@ describe("gateway: protocols other than HTTP/1", () => {
       }
     }
     assert.equal(recognise(none, bytes("4a0000000a382e302e3336", "hex"), false), "mysql");
+    const greeting = bytes("220 mail.example ESMTP\r\n");
+    assert.equal(recognise(bytes("EHLO client.example\r\n"), greeting, false), undefined);
+    assert.equal(recognise(bytes("USER a"), greeting, false), "maybe");
+    assert.equal(recognise(bytes("GET / HTTP/1.1\r\n"), bytes("the middle of a body"), false), "http1");
     assert.equal(recognise(bytes("\x01\x02\x03 nothing known at all, surely not"), none, false), undefined);
   });
 });
