@@ -1,4 +1,4 @@
-import { takeFirst } from "../queue";
+import { shortQueue, takeFirst } from "../queue";
 import type { ResponseObserver } from "../replay/hooks/hook";
 import { BodyDigest } from "./body";
 import type { Exchange, ExchangeLog, Side } from "./exchangeLog";
@@ -7,7 +7,7 @@ import { Http1Framer, type BodySink } from "./http1";
 /** Reads HTTP/1.x responses from one side's byte stream and gives them, in order, to the exchanges that wait. */
 export class Http1Responses implements BodySink {
   /** Exchanges whose responses are still to come, oldest first. */
-  readonly waiting: Exchange[] = [];
+  readonly waiting = shortQueue<Exchange>();
   /** Final responses begun so far, also those for which no exchange waited. */
   finals = 0;
   /** Set when the stream can no longer be framed. */

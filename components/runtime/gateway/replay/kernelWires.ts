@@ -167,7 +167,8 @@ class KernelWire implements Wire {
   private connected = false;
   private ending = false;
   private over = false;
-  private queue: Buffer[] = [];
+  /** What the kernel had no room for. */
+  private queue: Buffer[] | undefined;
 
   constructor(
     private readonly all: KernelWires,
@@ -178,13 +179,13 @@ class KernelWire implements Wire {
   write(parts: readonly Buffer[]): void {
     if (this.over || this.ending) return;
     const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
-    const sent = this.queue.length > 0 ? 0 : this.send(bytes);
+    const sent = this.queue === undefined ? this.send(bytes) : 0;
     if (sent < 0 || sent === bytes.length) return;
     this.enqueue(bytes.subarray(sent));
   }
 
   writeBorrowed(chunk: Buffer, from: number, to: number): void {
-    const address = this.queue.length > 0 || this.over || this.ending ? undefined : addressOf(chunk);
+    const address = this.queue !== undefined || this.over || this.ending ? undefined : addressOf(chunk);
     if (address === undefined) {
       this.write([chunk.subarray(from, to)]);
       return;
@@ -198,13 +199,13 @@ class KernelWire implements Wire {
 
   end(): void {
     this.ending = true;
-    if (this.connected && this.queue.length === 0 && !this.over) this.all.calls.shutdown(this.descriptor, 1);
+    if (this.connected && this.queue === undefined && !this.over) this.all.calls.shutdown(this.descriptor, 1);
   }
 
   destroy(reset: boolean): void {
     if (this.over) return;
     this.over = true;
-    this.queue = [];
+    this.queue = undefined;
     this.queuedBytes = 0;
     this.all.forget(this, reset);
   }
@@ -229,7 +230,7 @@ class KernelWire implements Wire {
       this.connected = true;
       this.events.connected();
     }
-    if (!this.over && this.queue.length > 0 && (bits & writable) !== 0) this.flush();
+    if (!this.over && this.queue !== undefined && (bits & writable) !== 0) this.flush(this.queue);
     if ((bits & (readable | failed | hungUp | peerEnded)) !== 0) this.readAll((bits & ~(readable | writable)) !== 0);
   }
 
@@ -248,23 +249,24 @@ class KernelWire implements Wire {
     }
   }
 
-  private flush(): void {
-    while (this.queue.length > 0) {
-      const [first] = this.queue as [Buffer];
+  private flush(queue: Buffer[]): void {
+    while (queue.length > 0) {
+      const [first] = queue as [Buffer];
       const sent = this.send(first);
       if (sent < 0) return;
       this.queuedBytes -= sent;
       if (sent < first.length) {
-        this.queue[0] = first.subarray(sent);
+        queue[0] = first.subarray(sent);
         return;
       }
-      this.queue.shift();
+      queue.shift();
     }
+    this.queue = undefined;
     if (this.ending) this.all.calls.shutdown(this.descriptor, 1);
   }
 
   private enqueue(bytes: Buffer): void {
-    this.queue.push(Buffer.from(bytes));
+    (this.queue ??= []).push(Buffer.from(bytes));
     this.queuedBytes += bytes.length;
   }
 

@@ -69,7 +69,8 @@ export class ShadowConnection implements WireEvents {
   private ended = false;
   /** When something last came, once this side has ended. */
   private lastData = 0;
-  private unsent: Exchange[] = [];
+  /** Messages that came before the connection stood. */
+  private unsent: Exchange[] | undefined;
   private unsentBytes = 0;
   private finishing = false;
   /** Live's client has reset its connection: this one does not end in any other way. */
@@ -92,7 +93,7 @@ export class ShadowConnection implements WireEvents {
   send(exchange: Exchange): void {
     this.reader.add(exchange);
     if (!this.stands) {
-      this.unsent.push(exchange);
+      (this.unsent ??= []).push(exchange);
       this.unsentBytes += exchange.requestBytes;
       return;
     }
@@ -188,12 +189,16 @@ export class ShadowConnection implements WireEvents {
 
   connected(): void {
     this.stands = true;
-    const { unsent } = this;
-    this.unsent = [];
-    this.unsentBytes = 0;
-    for (const exchange of unsent) this.write(exchange);
+    for (const exchange of this.takeUnsent()) this.write(exchange);
     if (this.finishing || this.retired) this.endWhenIdle();
     this.owner.progressed(this);
+  }
+
+  private takeUnsent(): readonly Exchange[] {
+    const { unsent = [] } = this;
+    this.unsent = undefined;
+    this.unsentBytes = 0;
+    return unsent;
   }
 
   private write(exchange: Exchange): void {
@@ -213,7 +218,7 @@ export class ShadowConnection implements WireEvents {
   }
 
   private get busy(): boolean {
-    return this.unsent.length > 0 || this.reader.waiting.some((exchange) => this.isAwaited(exchange));
+    return this.unsent !== undefined || this.reader.waiting.some((exchange) => this.isAwaited(exchange));
   }
 
   /** A client that resets does not wait for what live had not answered. */
@@ -233,7 +238,7 @@ export class ShadowConnection implements WireEvents {
       this.ended = true;
       this.lastData = now();
       this.wire?.end();
-    } else if (!this.stands && this.unsent.length === 0) this.conclude("closed");
+    } else if (!this.stands && this.unsent === undefined) this.conclude("closed");
   }
 
   private concludeByReset(): void {
@@ -251,8 +256,7 @@ export class ShadowConnection implements WireEvents {
     // A part of a message is left: an ordinary end would let it pass for the whole.
     wire.destroy(error === "reset" || wire.queuedBytes > 0);
     const time = now();
-    for (const exchange of this.unsent.splice(0)) if (exchange.shadow.start === 0) exchange.shadow.start = time;
-    this.unsentBytes = 0;
+    for (const exchange of this.takeUnsent()) if (exchange.shadow.start === 0) exchange.shadow.start = time;
     this.reader.ended(error, time);
     this.owner.progressed(this);
   }

@@ -1,6 +1,6 @@
 import type { MessageSink, ShadowReader } from "../compare/conversation";
 import type { Exchange, ExchangeOwner } from "../compare/exchangeLog";
-import { takeFirst } from "../queue";
+import { shortQueue, takeFirst } from "../queue";
 import { now } from "../time";
 import type { FlowLink } from "./flowLink";
 import { ShadowConnection, type ConnectionOwner, type Endpoint, type ReplayDependencies } from "./shadowConnection";
@@ -29,7 +29,7 @@ export interface LinkOwner {
 export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, ExchangeOwner {
   private connection: ShadowConnection | undefined;
   private retired: readonly ShadowConnection[] = none;
-  private queue: Exchange[] = [];
+  private queue = shortQueue<Exchange>();
   private queueBytes = 0;
   private opened = false;
   private ending: "no" | "idle" | "now" | "reset" = "no";
