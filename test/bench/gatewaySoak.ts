@@ -12,7 +12,7 @@ import { GatewayProcess, liveServer } from "./load/gatewayProcess";
 import { runBench } from "./load/interruption";
 import { offer } from "./load/mirrorLoad";
 import { startNginxShadow } from "./load/nginxShadow";
-import { residentBytes } from "./load/processFigures";
+import { ownBytes, residentBytes } from "./load/processFigures";
 
 const seconds = Number(process.env["SOAK_SECONDS"] ?? 600);
 const flows = Number(process.env["SOAK_FLOWS"] ?? 5_000);
@@ -27,13 +27,16 @@ async function main(): Promise<void> {
   const shadow = await startNginxShadow(folder, port);
   const gateway = await GatewayProcess.start(folder, port + 2, { to: { [liveServer]: `127.0.0.1:${port}` } });
   const resident: number[] = [];
+  const own: number[] = [];
   const began = Date.now();
   const timer = setInterval(() => {
     resident.push(residentBytes(gateway.pid));
+    own.push(ownBytes(gateway.pid));
     if (resident.length % 30 !== 0) return;
     const { flows: open, requests } = gateway.stats();
     const after = Math.round((Date.now() - began) / 1_000);
-    console.log(JSON.stringify({ after, megabytes: megabytes(resident.at(-1)!), open: open.open, ...requests }));
+    const now = { megabytes: megabytes(resident.at(-1)!), ownMegabytes: megabytes(own.at(-1)!) };
+    console.log(JSON.stringify({ after, ...now, open: open.open, ...requests }));
   }, 1_000);
   try {
     const program = compile("mirrorLoad", folder);
@@ -56,6 +59,8 @@ async function main(): Promise<void> {
         mostMegabytes: largest(resident),
         mostInSecondFifth: largest(resident.slice(fifth, 2 * fifth)),
         mostInLastFifth: largest(resident.slice(-fifth)),
+        mostOwnMegabytes: largest(own),
+        cpuSecondsPerSecond: Number((last.process.cpuMicroseconds / 1e6 / seconds).toFixed(4)),
       }),
     );
   } finally {

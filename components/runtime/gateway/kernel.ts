@@ -32,6 +32,10 @@ export interface Kernel {
   pollControl: Call;
   pollWait: Call;
   clock: Call;
+  /** `madvise`. */
+  advise: Call;
+  /** `malloc_trim`. */
+  trim: Call;
   /** Number of the error of the last call that failed. */
   errorNumber(): number;
   /** Memory that stays where it is, for structures that hold addresses; it is never freed. */
@@ -80,6 +84,8 @@ function load(foreign: ForeignFunctions): Kernel {
     pollControl: library.func("int epoll_ctl(int set, int operation, int fd, void *event)"),
     pollWait: library.func("int epoll_wait(int set, void *events, int count, int timeout)"),
     clock: library.func("int clock_gettime(int clock, void *time)"),
+    advise: library.func("int madvise(uintptr_t start, size_t length, int advice)"),
+    trim: library.func("int malloc_trim(size_t kept)"),
     errorNumber: () => foreign.errno(),
     allocate: (bytes) => allocate(foreign, bytes),
   };

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { ExitCode, ShadownetError } from "../../internal/problems";
 import { checkConfig, type GatewayConfig } from "./config";
 import { runGateway, type RunningGateway } from "./gateway";
+import { keepGivingBack } from "./giveBack";
 
 /**
  * Runs one gateway until SIGTERM or SIGINT, which drain it for a few seconds, or until its recording has been replayed.
@@ -15,6 +16,7 @@ export async function serveGateway(config: GatewayConfig, reread?: () => Gateway
     if (reread !== undefined) void starting.then((running) => reload(running, reread));
   });
   const gateway = await starting;
+  keepGivingBack();
   await new Promise<void>((resolve) => {
     process.once("SIGTERM", resolve);
     process.once("SIGINT", resolve);

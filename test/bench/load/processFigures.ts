@@ -16,5 +16,15 @@ export function processorTime(pid: number): ProcessorTime {
 
 /** Resident memory now, from the kernel. */
 export function residentBytes(pid: number): number {
-  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
+  return statusBytes(pid, "VmRSS");
+}
+
+/** Resident memory that is this process's alone: not the pages of programs and libraries, which the page cache has too. */
+export function ownBytes(pid: number): number {
+  return statusBytes(pid, "RssAnon");
+}
+
+function statusBytes(pid: number, name: string): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? 0) * 1024;
 }
