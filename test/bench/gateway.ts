@@ -22,7 +22,7 @@ async function main(): Promise<void> {
     const source = compile("mirrorLoad", folder);
     for (const workers of numbers("WORKERS", "1")) {
       for (const rate of sizes.rates) {
-        const trial = { rate, offer: offer.bind(undefined, source) };
+        const trial = { rate, offer: offer.bind(undefined, [source]) };
         console.log(
           JSON.stringify(
             await measureDelivery({ ...trial, start: (place) => startGateway(place, { percent, workers }) }),

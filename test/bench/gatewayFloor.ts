@@ -23,7 +23,7 @@ async function main(): Promise<void> {
   try {
     const [source, floor] = [compile("mirrorLoad", folder), compile("gatewayFloor", folder)];
     for (const rate of sizes.rates) {
-      const trial = { rate, offer: offer.bind(undefined, source) };
+      const trial = { rate, offer: offer.bind(undefined, [source]) };
       const gateway = await measureDelivery({ ...trial, start: (place) => startGateway(place, {}) });
       console.log(JSON.stringify({ program: "gateway", ...gateway }));
       for (const pauseMicroseconds of pauses) {

@@ -64,7 +64,7 @@ async function startGoReplay(program: string, options: readonly string[], place:
 }
 
 async function measureAll(source: string, goReplay: string | undefined, rate: number): Promise<void> {
-  const send = (load: Load, port = load.port): ReturnType<typeof offer> => offer(source, { ...load, port });
+  const send = (load: Load, port = load.port): ReturnType<typeof offer> => offer([source], { ...load, port });
   for (const workers of [1, 2]) {
     const start = (place: Place): Promise<Candidate> => startGateway(place, { workers });
     const figures = await measureDelivery({ rate, offer: send, start });

@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   }, 1_000);
   try {
     const program = compile("mirrorLoad", folder);
-    const offered = await offer(program, { port: port + 2, subnet: 8, flows, rate, seconds, perFlow: 50 });
+    const offered = await offer([program], { port: port + 2, subnet: 8, flows, rate, seconds, perFlow: 50 });
     clearInterval(timer);
     const last = await gateway.stop();
     const { intact, corrupt } = await shadow.served();

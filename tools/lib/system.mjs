@@ -36,8 +36,8 @@ export const testPrograms = {
   mmdebstrap: "mmdebstrap",
 };
 
-/** The same for what the benchmarks compare with, and for the compiler that makes their source of packets. */
-export const benchPrograms = { mininet: "mn", "build-essential": "cc" };
+/** The same for what the benchmarks compare with, and for the compiler and the player of their packets. */
+export const benchPrograms = { mininet: "mn", "build-essential": "cc", tcpreplay: "tcpreplay" };
 
 /** Start of a package's name → the service that it would leave running. */
 const services = {

@@ -8,6 +8,9 @@ import { startNginxShadow } from "./nginxShadow";
 import { processorTime, residentBytes } from "./processFigures";
 import { basePort, sizes } from "./sizes";
 
+/** Second byte of the addresses of those clients that count; the warm-up's are others. */
+export const measuredSubnet = 8;
+
 /** A program that takes mirrored packets and gives their requests to a shadow. */
 export interface Candidate {
   readonly pid: number;
@@ -28,6 +31,8 @@ export interface Place {
 /** What one candidate is measured with. */
 export interface Trial {
   rate: number;
+  /** Gets ready what {@link offer} needs, before anything is measured. */
+  prepare?(load: Load): Promise<void>;
   /** Sends the packets. */
   offer(load: Load): Promise<Offered>;
   start(place: Place): Promise<Candidate>;
@@ -48,13 +53,17 @@ export async function measureDelivery(trial: Trial): Promise<Delivery> {
   const folder = mkdtempSync(join(tmpdir(), "gateway-bench-"));
   const shadow = await startNginxShadow(folder, basePort, bodyBytes);
   const port = basePort + 2;
+  const warmUpLoad: Load = { port, subnet: 30, flows: 50, rate: 2_000, seconds: 3, bodyBytes };
+  const load: Load = { port, subnet: measuredSubnet, flows, rate, seconds, bodyBytes };
   let candidate: Candidate | undefined;
   try {
+    await trial.prepare?.(warmUpLoad);
+    await trial.prepare?.(load);
     candidate = await trial.start({ folder, port, shadowPort: shadow.port });
-    const warmUp = await trial.offer({ port, subnet: 30, flows: 50, rate: 2_000, seconds: 3, bodyBytes });
+    const warmUp = await trial.offer(warmUpLoad);
     await candidate.settle(warmUp.sent);
     const before = processorTime(candidate.pid);
-    const offered = await trial.offer({ port, subnet: 8, flows, rate, seconds, bodyBytes });
+    const offered = await trial.offer(load);
     await pause(restMilliseconds);
     const after = processorTime(candidate.pid);
     const resident = residentBytes(candidate.pid);
@@ -63,6 +72,7 @@ export async function measureDelivery(trial: Trial): Promise<Delivery> {
     const perPacket = (microseconds: number): number => Number((microseconds / offered.packets).toFixed(2));
     return {
       rate,
+      offeredPackets: warmUp.packets + offered.packets,
       offeredPerSecond: Math.round(offered.sent / offered.seconds),
       offeredPacketsPerSecond: Math.round(offered.packets / offered.seconds),
       bodyBytes,

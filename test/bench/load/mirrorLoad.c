@@ -1,9 +1,10 @@
 /*
  * Source of mirrored HTTP keep-alive traffic: VXLAN packets of many connections, for each exchange a request, the segments
  * of its response, and an acknowledgement of every second segment and of the last, sent in batches at an even rate.
- * Arguments: ADDRESS PORT SUBNET FLOWS RATE SECONDS PER_FLOW BODY. SUBNET is the second byte of the clients' addresses;
+ * Arguments: ADDRESS PORT SUBNET FLOWS RATE SECONDS PER_FLOW BODY [FILE]. SUBNET is the second byte of the clients' addresses;
  * RATE counts exchanges a second; after PER_FLOW exchanges a connection is closed and another opened (0 = never); BODY is
- * the length of a response's content. Prints one line of JSON.
+ * the length of a response's content. With FILE, a pcap, the same packets are written there instead of sent, as Ethernet
+ * frames from the address before ADDRESS, with the times at which they are due. Prints one line of JSON.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -16,7 +17,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { BATCH = 512, SLOT = 1536, HEADERS = 8 + 14 + 20 + 20, SEGMENT = 1400, BODY = 1 << 20, FIN = 1, SYN = 2, PUSH = 8, ACK = 16 };
+enum { BATCH = 512, SLOT = 1536, OUTER = 14 + 20 + 8, HEADERS = 8 + 14 + 20 + 20, SEGMENT = 1400, BODY = 1 << 20, FIN = 1, SYN = 2, PUSH = 8, ACK = 16 };
 
 struct flow {
   uint32_t address, client, server, exchanges;
@@ -29,6 +30,9 @@ static struct mmsghdr messages[BATCH];
 static unsigned filled;
 static uint64_t packets, failures;
 static int descriptor;
+static FILE *file;
+static uint8_t outer[OUTER] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, [22] = 64, 17};
+static double due_time;
 static char request[256], response[256 + BODY];
 static int request_length, response_length;
 
@@ -62,6 +66,35 @@ static void put32(uint8_t *at, uint32_t value) {
   memcpy(at, &value, 4);
 }
 
+/* What is the same in every frame: addresses and ports. */
+static void begin_file(const char *path, const struct sockaddr_in *to) {
+  const uint32_t head[6] = {0xa1b2c3d4, 2 | 4 << 16, 0, 0, 65535, 1};
+  file = fopen(path, "w");
+  if (file == NULL || fwrite(head, sizeof head, 1, file) != 1) {
+    perror(path);
+    exit(1);
+  }
+  put32(outer + 26, ntohl(to->sin_addr.s_addr) - 1);
+  memcpy(outer + 30, &to->sin_addr, 4);
+  put16(outer + 34, 40000);
+  memcpy(outer + 36, &to->sin_port, 2);
+}
+
+static void record(const uint8_t *packet, int length) {
+  const uint32_t total = OUTER + length, head[4] = {due_time, (due_time - (uint32_t)due_time) * 1e6, total, total};
+  uint32_t sum = 0;
+  put16(outer + 16, total - 14);
+  put16(outer + 24, 0);
+  for (int at = 14; at < 34; at += 2) sum += outer[at] << 8 | outer[at + 1];
+  put16(outer + 24, ~((sum & 0xffff) + (sum >> 16)));
+  put16(outer + 38, total - 34);
+  if (fwrite(head, sizeof head, 1, file) + fwrite(outer, OUTER, 1, file) + fwrite(packet, length, 1, file) != 3) {
+    perror("capture file");
+    exit(1);
+  }
+  packets++;
+}
+
 static void emit(const struct flow *flow, int from_client, int flags, const char *payload, int length) {
   uint8_t *packet = slots[filled], *ip = packet + 22, *tcp = ip + 20;
   memset(packet, 0, HEADERS);
@@ -83,6 +116,10 @@ static void emit(const struct flow *flow, int from_client, int flags, const char
   tcp[13] = flags;
   put16(tcp + 14, 64240);
   memcpy(packet + HEADERS, payload, length);
+  if (file != NULL) {
+    record(packet, HEADERS + length);
+    return;
+  }
   vectors[filled].iov_len = HEADERS + length;
   if (++filled == BATCH) flush();
 }
@@ -120,9 +157,17 @@ static void exchange(struct flow *flow, uint32_t id) {
   flow->exchanges++;
 }
 
+static void next_exchange(struct flow *flow, unsigned per_flow, uint32_t id) {
+  if (per_flow > 0 && flow->exchanges >= per_flow) {
+    close_flow(flow);
+    open_flow(flow);
+  }
+  exchange(flow, id);
+}
+
 int main(int count, char **values) {
-  if (count != 9) {
-    fprintf(stderr, "usage: %s ADDRESS PORT SUBNET FLOWS RATE SECONDS PER_FLOW BODY\n", values[0]);
+  if (count != 9 && count != 10) {
+    fprintf(stderr, "usage: %s ADDRESS PORT SUBNET FLOWS RATE SECONDS PER_FLOW BODY [FILE]\n", values[0]);
     return 2;
   }
   unsigned subnet = atoi(values[3]), flows = atoi(values[4]), per_flow = atoi(values[7]), body = atoi(values[8]);
@@ -134,6 +179,7 @@ int main(int count, char **values) {
   int size = 4 << 20;
   setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
   if (all == NULL || connect(descriptor, (struct sockaddr *)&to, sizeof to) != 0) return 1;
+  if (count == 10) begin_file(values[9], &to);
   prctl(PR_SET_TIMERSLACK, 1);
   for (int slot = 0; slot < BATCH; slot++) {
     vectors[slot].iov_base = slots[slot];
@@ -151,22 +197,20 @@ int main(int count, char **values) {
   }
   flush();
   uint64_t sent = 0;
+  for (; file != NULL && sent < seconds * rate; sent++) {
+    due_time = sent / rate;
+    next_exchange(&all[sent % flows], per_flow, sent);
+  }
   double began = now(), elapsed;
-  do {
+  while (file == NULL) {
     elapsed = now() - began;
     double due = (elapsed < seconds ? elapsed : seconds) * rate;
-    while (sent < due) {
-      struct flow *flow = &all[sent % flows];
-      if (per_flow > 0 && flow->exchanges >= per_flow) {
-        close_flow(flow);
-        open_flow(flow);
-      }
-      exchange(flow, sent++);
-    }
+    for (; sent < due; sent++) next_exchange(&all[sent % flows], per_flow, sent);
     flush();
     nanosleep(&(struct timespec){0, 500000}, NULL);
-  } while (elapsed < seconds);
+    if (elapsed >= seconds) break;
+  }
   printf("{\"sent\":%llu,\"packets\":%llu,\"seconds\":%.3f}\n", (unsigned long long)sent, (unsigned long long)packets,
-         now() - began);
-  return 0;
+         file == NULL ? now() - began : seconds);
+  return file != NULL && fclose(file) != 0;
 }
