@@ -57,6 +57,34 @@ describe("the mirror's rules", () => {
     assert.ok(!chain.includes("udp") && !chain.includes("accept\n"), chain);
   });
 
+  it("stand in the hooks of every boundary, inwards for what clients say and outwards for what servers say", () => {
+    const rules = mirrorRuleset(spec(), { boundaries: ["b1", "b2"], tunnel: "v1" });
+    const hook = (chain: string): string =>
+      rules
+        .slice(rules.indexOf(`chain ${chain} {`))
+        .split("\n")[1]!
+        .trim();
+    assert.ok(hook("clientToServer").startsWith('type filter hook ingress devices = { "b1", "b2" }'));
+    assert.ok(hook("serverToClient").startsWith('type filter hook egress devices = { "b1", "b2" }'));
+    assert.ok(!rules.includes("jump"));
+  });
+
+  it("find all services of a kind with one look, each address and port together", () => {
+    const services = [
+      { addresses: ["10.0.0.1", "10.0.0.2", "fd00::1"], port: 80, protocol: "tcp" as const },
+      { addresses: ["10.0.0.3"], port: 443, protocol: "tcp" as const },
+      { addresses: ["10.0.0.3"], port: 53, protocol: "udp" as const },
+    ];
+    const rules = mirrorRuleset(spec({ services }), devices);
+    assert.ok(
+      rules.includes("ip daddr . tcp dport { 10.0.0.1 . 80, 10.0.0.2 . 80, 10.0.0.3 . 443 } counter name seen_c"),
+    );
+    assert.ok(rules.includes("ip saddr . tcp sport { 10.0.0.1 . 80,"));
+    assert.ok(rules.includes("ip daddr 10.0.0.3 udp dport 53 counter"));
+    assert.ok(rules.includes("ip6 daddr fd00::1 tcp dport 80 counter"));
+    assert.equal(rules.match(/ counter name seen_/g)?.length, 6);
+  });
+
   it("carry the shadow's name, so that several shadows of one production coexist", () => {
     assert.equal(mirrorTable("shop-dev"), "shadownet_shop_dev");
     assert.notEqual(mirrorTable("shop-dev"), mirrorTable("shop-other"));
