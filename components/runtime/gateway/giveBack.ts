@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 
 import { kernel, type Kernel } from "./kernel";
 
@@ -13,18 +13,19 @@ export interface AddressRange {
 }
 
 /**
- * Those mappings of `/proc/PID/smaps` whose pages can be read from their file again at any time: private, not writable,
- * and without a page of the process's own, which a linker's corrections make.
+ * Those mappings of a program's file in `/proc/PID/smaps` whose pages can be read from it again at any time: private, not
+ * writable, and without a page of the process's own, which a linker's corrections make. Only the program's own stay where
+ * they are for as long as the process lives: the place of another file may hold something else by the time it is given back.
  */
-export function unchangedFilePages(smaps: string): AddressRange[] {
+export function unchangedPagesOf(program: string, smaps: string): AddressRange[] {
   const found: AddressRange[] = [];
   let candidate: AddressRange | undefined;
   for (const line of smaps.split("\n")) {
     const [, from, to, rest] = /^([0-9a-f]+)-([0-9a-f]+) (.*)$/.exec(line) ?? [];
     if (from !== undefined && to !== undefined && rest !== undefined) {
       const start = parseInt(from, 16);
-      const readFromFile = /^r-[x-]p \S+ \S+ \d+ +\//.test(rest);
-      candidate = readFromFile ? { start, bytes: parseInt(to, 16) - start } : undefined;
+      const file = /^r-[x-]p \S+ \S+ \d+ +(\/.*)$/.exec(rest)?.[1];
+      candidate = file === program ? { start, bytes: parseInt(to, 16) - start } : undefined;
     } else if (candidate !== undefined && /^Anonymous: +0 kB$/.test(line)) found.push(candidate);
   }
   return found;
@@ -35,7 +36,7 @@ export class MemoryReturn {
   private readonly ranges: readonly AddressRange[];
 
   private constructor(private readonly calls: Kernel) {
-    this.ranges = unchangedFilePages(readFileSync("/proc/self/smaps", "latin1"));
+    this.ranges = unchangedPagesOf(realpathSync("/proc/self/exe"), readFileSync("/proc/self/smaps", "utf8"));
   }
 
   /** Undefined where the system cannot do it. */
@@ -49,8 +50,8 @@ export class MemoryReturn {
   }
 
   /**
-   * Lets go of the program's and its libraries' pages, half of which only the start needed; those in use are found again in
-   * the page cache, at about a millisecond in all. Then of what the C library has free.
+   * Lets go of the program's pages, half of which only the start needed; those in use are found again in the page cache, at
+   * about a millisecond in all. Then of what the C library has free.
    */
   run(): void {
     for (const { start, bytes } of this.ranges) this.calls.advise(start, bytes, notNeeded);
