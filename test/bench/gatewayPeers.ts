@@ -22,7 +22,7 @@ const device = `gor${process.pid % 100_000}`;
 const devicePort = 4789;
 const tuning =
   process.env["GOREPLAY_OPTIONS"] ??
-  "--input-raw-buffer-size 64mb --input-raw-engine raw_socket --output-http-workers-min 64 --output-http-queue-len 100000";
+  "--input-raw-buffer-size 512mb --output-http-workers 32 --output-http-workers-min 32 --output-http-queue-len 1000000";
 
 /** The program that is given, or one built from its Go module; undefined, and said so, where that cannot be. */
 async function goReplayProgram(folder: string): Promise<string | undefined> {
@@ -67,14 +67,14 @@ async function measureAll(source: string, goReplay: string | undefined, rate: nu
   const send = (load: Load, port = load.port): ReturnType<typeof offer> => offer([source], { ...load, port });
   for (const workers of [1, 2]) {
     const start = (place: Place): Promise<Candidate> => startGateway(place, { workers });
-    const figures = await measureDelivery({ rate, offer: send, start });
+    const figures = await measureDelivery({ rate, offer: send, start, untilStill: true });
     console.log(JSON.stringify({ program: `gateway, workers: ${workers}`, ...figures }));
   }
   if (goReplay === undefined) return;
   for (const [name, options] of [["default", []] as const, ["tuned", tuning.split(" ")] as const]) {
     const start = (place: Place): Promise<Candidate> => startGoReplay(goReplay, options, place);
     const toDevice = (load: Load): ReturnType<typeof offer> => send(load, devicePort);
-    const figures = await measureDelivery({ rate, offer: toDevice, start, restMilliseconds: 4_000 });
+    const figures = await measureDelivery({ rate, offer: toDevice, start, untilStill: true });
     console.log(JSON.stringify({ program: `GoReplay, ${name}`, ...figures }));
   }
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { pause } from "./interruption";
 import type { Load, Offered } from "./mirrorLoad";
-import { startNginxShadow } from "./nginxShadow";
+import { startNginxShadow, type NginxShadow } from "./nginxShadow";
 import { processorTime, residentBytes } from "./processFigures";
 import { basePort, sizes } from "./sizes";
 
@@ -36,8 +36,8 @@ export interface Trial {
   /** Sends the packets. */
   offer(load: Load): Promise<Offered>;
   start(place: Place): Promise<Candidate>;
-  /** How long the candidate may go on after the last packet. Defaults to 1,500. */
-  restMilliseconds?: number;
+  /** Lets the candidate go on after the last packet until the shadow gets nothing more, instead of for 1.5 s. */
+  untilStill?: boolean;
 }
 
 /** Figures of one candidate at one rate; CPU is per packet offered. */
@@ -46,9 +46,21 @@ export interface Delivery extends Record<string, unknown> {
   cpuMicrosecondsPerPacket: number;
 }
 
+/** Waits until the shadow has got nothing for two seconds; how many seconds it got something before, in halves. */
+async function stillness(shadow: NginxShadow): Promise<number> {
+  let [polls, lastChange, seen] = [0, 0, -1];
+  for (; polls - lastChange < 4; polls++) {
+    await pause(500);
+    const { intact, corrupt } = await shadow.served();
+    if (intact + corrupt !== seen) lastChange = polls;
+    seen = intact + corrupt;
+  }
+  return lastChange / 2;
+}
+
 /** Starts a shadow and a candidate, warms both up, offers packets and counts what the shadow got. */
 export async function measureDelivery(trial: Trial): Promise<Delivery> {
-  const { rate, restMilliseconds = 1_500 } = trial;
+  const { rate, untilStill = false } = trial;
   const { seconds, flows, bodyBytes } = sizes;
   const folder = mkdtempSync(join(tmpdir(), "gateway-bench-"));
   const shadow = await startNginxShadow(folder, basePort, bodyBytes);
@@ -64,7 +76,8 @@ export async function measureDelivery(trial: Trial): Promise<Delivery> {
     await candidate.settle(warmUp.sent);
     const before = processorTime(candidate.pid);
     const offered = await trial.offer(load);
-    await pause(restMilliseconds);
+    const wentOnSeconds = untilStill ? await stillness(shadow) : undefined;
+    if (!untilStill) await pause(1_500);
     const after = processorTime(candidate.pid);
     const resident = residentBytes(candidate.pid);
     const own = await candidate.stop();
@@ -82,6 +95,7 @@ export async function measureDelivery(trial: Trial): Promise<Delivery> {
       cpuMicrosecondsPerPacket: perPacket(after.total - before.total),
       ofThatInKernel: perPacket(after.kernel - before.kernel),
       residentMegabytes: Math.round(resident / 1e6),
+      wentOnSeconds,
       ...own,
     };
   } finally {
