@@ -88,11 +88,23 @@ function takeText(spec: LabMirrorSpec, match: Match, direction: MirrorDirection,
     none: [],
     // The kernel refuses a threshold that is the whole modulus.
     all: [`    ${copy}`],
-    some: [
-      `    jhash ${hashKey(match, direction, spec.sampleBy)} mod ${modulus} seed ${spec.seed} < ${threshold} ${copy}`,
-    ],
+    some: [`    jhash ${hashKey(match, direction, spec.sampleBy)} ${shareText(threshold, spec.seed)} ${copy}`],
   }[threshold === 0 ? "none" : threshold >= modulus || spec.sampleBy === "header" ? "all" : "some"];
   return [`  chain ${takeChain(match, direction)} {`, ...rule, "  }"].join("\n");
+}
+
+/**
+ * The share in lowest terms. The kernel scales the hash by `(hash * mod) >> 32`, so that `mod 10 < 1` takes the same
+ * packets as `mod 1000000 < 100000`; and a comparison with 0 costs less than `< 1`.
+ */
+function shareText(threshold: number, seed: number): string {
+  const divisor = greatestCommonDivisor(threshold, modulus);
+  const [part, whole] = [threshold / divisor, modulus / divisor];
+  return `mod ${whole} seed ${seed} ${part === 1 ? "0" : `< ${part}`}`;
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
 
 /** The key in client-to-server order; the gateway's own hash has the same (components/runtime/gateway). */

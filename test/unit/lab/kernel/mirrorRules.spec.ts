@@ -20,8 +20,8 @@ const spec = (changes: Partial<LabMirrorSpec> = {}): LabMirrorSpec => ({
 describe("the mirror's rules", () => {
   it("hash in client-to-server order in both directions", () => {
     const rules = mirrorRuleset(spec(), devices);
-    assert.ok(rules.includes("jhash ip saddr . tcp sport . ip daddr . tcp dport mod 1000000 seed 9 < 250000"));
-    assert.ok(rules.includes("jhash ip daddr . tcp dport . ip saddr . tcp sport mod 1000000 seed 9 < 250000"));
+    assert.ok(rules.includes("jhash ip saddr . tcp sport . ip daddr . tcp dport mod 4 seed 9 0"));
+    assert.ok(rules.includes("jhash ip daddr . tcp dport . ip saddr . tcp sport mod 4 seed 9 0"));
     assert.ok(rules.includes("jhash ip6 saddr . tcp sport . ip6 daddr . tcp dport"));
   });
 
@@ -83,6 +83,27 @@ describe("the mirror's rules", () => {
     assert.ok(rules.includes("ip daddr 10.0.0.3 udp dport 53 counter"));
     assert.ok(rules.includes("ip6 daddr fd00::1 tcp dport 80 counter"));
     assert.equal(rules.match(/ counter name seen_/g)?.length, 6);
+  });
+
+  it("give the share in lowest terms, which takes the same packets", () => {
+    const share = (percent: number): string =>
+      /mod .* seed 9 (?:0|< \d+)/.exec(mirrorRuleset(spec({ percent }), devices))![0];
+    assert.equal(share(10), "mod 10 seed 9 0");
+    assert.equal(share(30), "mod 10 seed 9 < 3");
+    assert.equal(share(0.0001), "mod 1000000 seed 9 0");
+    assert.equal(share(33.3333), "mod 1000000 seed 9 < 333333");
+    const scaled = (hash: number, modulus: number): bigint => (BigInt(hash) * BigInt(modulus)) >> 32n;
+    for (const [part, whole] of [
+      [1, 10],
+      [3, 10],
+      [1, 3125],
+    ] as const) {
+      const edge = Math.ceil((2 ** 32 * part) / whole);
+      for (const hash of [0, edge - 1, edge, 2 ** 32 - 1]) {
+        const plain = scaled(hash, 1_000_000) < BigInt((1_000_000 * part) / whole);
+        assert.equal(scaled(hash, whole) < BigInt(part), plain, `${hash} at ${part} of ${whole}`);
+      }
+    }
   });
 
   it("carry the shadow's name, so that several shadows of one production coexist", () => {
