@@ -1,6 +1,7 @@
 import type { Server } from "node:http";
 
 import { writeAtomically } from "../../internal/files";
+import { BodyMemory } from "./compare/body";
 import { ExchangeLog } from "./compare/exchangeLog";
 import { checkConfig, parseEndpoint, parseIntake, type GatewayConfig } from "./config";
 import { serveControl, type ControlledGateway } from "./control";
@@ -68,6 +69,7 @@ export class Gateway implements RunningGateway {
   readonly lag = new LagHistogram();
   private readonly samples: SamplesFile;
   private readonly log: ExchangeLog;
+  private readonly bodies: BodyMemory;
   private readonly shared: FlowShared;
   private readonly table: FlowTable;
   private readonly packet = new Packet();
@@ -87,12 +89,15 @@ export class Gateway implements RunningGateway {
   ) {
     this.samples = new SamplesFile(config.samples);
     this.recorder = role === undefined ? recorderFor(config) : role.recorder;
+    const totalBytes = config.limits?.totalBytes ?? 256 * 2 ** 20;
+    this.bodies = new BodyMemory(totalBytes / 4);
     const timeout = (config.responseTimeoutSeconds ?? 10) * 1000;
     this.log = new ExchangeLog(
       this.stats,
       () => timeout,
       (sample) => this.samples.add(sample),
       (lag) => this.lag.record(lag),
+      this.bodies,
     );
     this.shared = {
       stats: this.stats,
@@ -100,7 +105,7 @@ export class Gateway implements RunningGateway {
       limits: {
         flows: config.limits?.flows ?? 65_536,
         bytesPerFlow: config.limits?.bytesPerFlow ?? 16 * 2 ** 20,
-        totalBytes: config.limits?.totalBytes ?? 256 * 2 ** 20,
+        totalBytes,
         maximumLagMilliseconds: config.limits?.maximumLagMilliseconds ?? 5_000,
         holeTimeoutMilliseconds: config.limits?.holeTimeoutMilliseconds ?? 2_000,
         idleTimeoutMilliseconds: config.limits?.idleTimeoutMilliseconds ?? 300_000,
@@ -144,6 +149,7 @@ export class Gateway implements RunningGateway {
     sumRequests(stats);
     stats.time = now();
     stats.flows.open = this.table.size;
+    stats.flows.heldBytes = this.table.heldBytes;
     stats.selection.packetsUnrecorded = this.recorder?.dropped ?? 0;
     stats.process.residentBytes = process.memoryUsage.rss();
     const { user, system } = process.cpuUsage();
@@ -208,8 +214,7 @@ export class Gateway implements RunningGateway {
 
   private async play(path: string, speed: number): Promise<void> {
     const { stats, log } = this;
-    const busy = (): boolean =>
-      log.size > maximumUnderWay || this.shared.memory.used > this.shared.limits.totalBytes / 2;
+    const busy = (): boolean => log.size > maximumUnderWay || this.table.heldBytes > this.shared.limits.totalBytes / 2;
     await playRecording(path, speed, {
       frame: (data, linkType, time) => {
         stats.intake.packets++;

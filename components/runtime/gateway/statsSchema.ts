@@ -63,6 +63,7 @@ export const gatewayStatsSchema = z.object({
     overlapConflicts: count,
     holes: count,
     holeBytes: count,
+    /** Held now: parts of requests, what waits to be sent, segments behind holes, and content of responses to be compared. */
     heldBytes: count,
   }),
   requests: z.object({
@@ -135,6 +136,8 @@ export const gatewayStatsSchema = z.object({
     different: count,
     /** How often each JSON field differed. */
     fieldPaths: byCause,
+    /** Differing JSON whose fields were not compared, because it was longer than 256 KiB or too much was held already. */
+    fieldsNotKept: count,
     /** Exchanges whose live response the mirror lost or that live never answered. */
     liveIncomplete: count,
   }),

@@ -2,7 +2,7 @@ import { keptCopy } from "../intake/keep";
 import type { ExchangeSample, ExchangeSide } from "../exchange";
 import type { Wire } from "../replay/wire";
 import { bump, type GatewayStats } from "../stats";
-import { BodyDigest } from "./body";
+import type { BodyDigest, BodyMemory } from "./body";
 import { differingPaths } from "./jsonPaths";
 
 /** One side of an exchange while it happens. */
@@ -151,6 +151,8 @@ export class ExchangeLog {
     private readonly timeoutMilliseconds: () => number,
     private readonly write: (sample: ExchangeSample) => void,
     private readonly noteLag: (milliseconds: number) => void,
+    /** Where the content of responses is held. */
+    readonly bodies: BodyMemory,
   ) {}
 
   get size(): number {
@@ -176,7 +178,11 @@ export class ExchangeLog {
 
   /** The response of one side is complete, or will never be (`error`). */
   settle(exchange: Exchange, side: Side, error?: string): void {
-    if (side.settled) return;
+    if (side.settled) {
+      // It had timed out, or its request was taken back; what came after that is of no use.
+      if (!exchange.pending) side.body?.release();
+      return;
+    }
     side.settled = true;
     if (error !== undefined) side.error = error;
     if (side.body !== undefined) {
@@ -285,9 +291,14 @@ export class ExchangeLog {
   private explain(exchange: Exchange): void {
     const { compare } = this.stats;
     compare.different++;
-    const a = exchange.live.body?.content();
-    const b = exchange.shadow.body?.content();
-    if (a === undefined || b === undefined) return;
+    const { body: live } = exchange.live;
+    const { body: shadow } = exchange.shadow;
+    if (live?.json !== true || shadow?.json !== true) return;
+    const [a, b] = [live.content(), shadow.content()];
+    if (a === undefined || b === undefined) {
+      compare.fieldsNotKept++;
+      return;
+    }
     const paths = differingPaths(a, b);
     if (paths === undefined) return;
     exchange.differences = paths;

@@ -137,7 +137,8 @@ export class RawConversation implements Conversation, AnswerJudge {
     this.session.liveAnswers(chunk, from, to);
     answering.live.firstByte ??= time;
     answering.live.end = time;
-    answering.live.body ??= new BodyDigest(false);
+    if (answering.live.settled) return;
+    answering.live.body ??= new BodyDigest(this.flow.log.bodies, false);
     answering.live.body.add(chunk, from, to);
   }
 

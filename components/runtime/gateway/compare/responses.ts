@@ -61,6 +61,8 @@ export class Http1Responses implements BodySink {
   /** Begins at a new response. */
   restart(): void {
     this.framer.reset();
+    // Only a response that has begun has given its body to an exchange.
+    if (!this.counted) this.body?.release();
     this.body = undefined;
     this.counted = false;
     this.broken = false;
@@ -84,7 +86,7 @@ export class Http1Responses implements BodySink {
     this.counted = true;
     this.finals++;
     if (exchange === undefined) return;
-    this.body ??= new BodyDigest(json);
+    this.body ??= new BodyDigest(this.log.bodies, json);
     const side = this.sideOf(exchange);
     side.status = status;
     side.firstByte = this.firstByte;
@@ -94,7 +96,7 @@ export class Http1Responses implements BodySink {
 
   takeBody(buffer: Buffer, from: number, to: number): void {
     if (this.waiting.length === 0) return;
-    this.body ??= new BodyDigest(this.framer.head?.json ?? false);
+    this.body ??= new BodyDigest(this.log.bodies, this.framer.head?.json ?? false);
     this.body.add(buffer, from, to);
   }
 

@@ -43,6 +43,7 @@ export class RawShadowReader implements ShadowReader {
     const [exchange] = this.waiting;
     if (exchange === undefined) return;
     const { shadow } = exchange;
+    if (shadow.settled) return;
     if (shadow.firstByte === undefined && this.judge?.isRefused(bytes, from, to) === true) {
       this.waiting.shift();
       this.log.forget(exchange);
@@ -50,7 +51,7 @@ export class RawShadowReader implements ShadowReader {
     }
     shadow.firstByte ??= time;
     shadow.end = time;
-    shadow.body ??= new BodyDigest(false);
+    shadow.body ??= new BodyDigest(this.log.bodies, false);
     shadow.body.add(bytes, from, to);
   }
 

@@ -71,7 +71,7 @@ export class FlowTable {
       entry = this.add(key, packet, opens);
     } else if (opens && entry.synSequence !== packet.sequence) {
       this.renew(entry, packet);
-    }
+    } else if (packet.protocol !== tcp && hasLapsed(entry)) this.reopen(entry, packet);
     entry.lastSeen = packet.time;
     const { flow } = entry;
     if (flow === undefined && !entry.finished) {
@@ -81,7 +81,12 @@ export class FlowTable {
     if (flow?.standing === "leftOut") return;
     flow?.handle(packet, isFromClient(entry.tuple, packet), truncated);
     this.keep(flow, packet, start, end);
-    if (this.shared.memory.used > this.shared.limits.totalBytes) this.shedNewest();
+    if (this.heldBytes > this.shared.limits.totalBytes) this.shedNewest();
+  }
+
+  /** Bytes of requests and of responses that are held now. */
+  get heldBytes(): number {
+    return this.shared.memory.used + this.shared.log.bodies.used;
   }
 
   /** Counts and records a packet, as soon as it is known that its flow is carried. */
@@ -108,7 +113,6 @@ export class FlowTable {
       }
     }
     this.shared.stats.flows.open = this.carried.size;
-    this.shared.stats.flows.heldBytes = this.shared.memory.used;
   }
 
   /** Forgets the entries of flows that are long gone; called about once a second. */
@@ -187,6 +191,10 @@ export class FlowTable {
     if (entry.flow instanceof TcpFlow) entry.flow.close("closed", "incomplete", packet.time);
     entry.tuple = tupleOf(packet, true);
     entry.synSequence = packet.sequence;
+    this.reopen(entry, packet);
+  }
+
+  private reopen(entry: Entry, packet: Packet): void {
     entry.flow = undefined;
     entry.finished = false;
     entry.shedCause = undefined;
@@ -271,7 +279,7 @@ export class FlowTable {
   private shedNewest(): void {
     const target = this.shared.limits.totalBytes * 0.9;
     for (const flow of [...this.carried].reverse()) {
-      if (this.shared.memory.used <= target) return;
+      if (this.heldBytes <= target) return;
       if (flow.memory > 0) flow.shed("totalBytes");
     }
   }
@@ -287,6 +295,11 @@ export class FlowTable {
 /** `10.0.0.1:80` or `[fd00::1]:80`. */
 export function endpointKey({ address, port }: Endpoint): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** Whether a flow of datagrams has ended by its silence. */
+function hasLapsed({ flow, finished }: Entry): boolean {
+  return flow === undefined ? finished : flow instanceof UdpFlow && flow.hasLapsed;
 }
 
 function packetKey(p: Packet): number {

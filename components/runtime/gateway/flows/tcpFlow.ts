@@ -165,7 +165,9 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
   hold(frame: Buffer | undefined, time: number): void {
     if (this.opening === undefined) return;
     this.opening.packets++;
-    if (frame !== undefined) this.opening.hold(keptCopy(frame, 0, frame.length), time);
+    if (frame === undefined) return;
+    this.opening.hold(keptCopy(frame, 0, frame.length), time);
+    this.account();
   }
 
   /** Carries nothing more of this flow: what was sent is answered, what comes is counted, and what is held is let go. */

@@ -16,13 +16,15 @@ const maximumUnsent = 64;
 export class UdpFlow {
   lastSeen = 0;
   over = false;
-  readonly memory = 0;
+  /** Bytes of datagrams that wait for the socket. */
+  memory = 0;
   readonly standing = "carried";
   private socket: Socket | undefined;
   private ready = false;
   private unsent: { exchange: Exchange; bytes: Buffer }[] = [];
   private waiting: { exchange: Exchange; id: number }[] = [];
   private index = 0;
+  private shedCause: string | undefined;
 
   constructor(
     private readonly shared: FlowShared,
@@ -37,7 +39,10 @@ export class UdpFlow {
 
   handle(packet: Packet, fromClient: boolean, truncated: boolean): void {
     this.lastSeen = packet.time;
-    if (this.over) return;
+    if (this.over) {
+      if (fromClient && this.shedCause !== undefined) bump(this.shared.stats.requests.shed, this.shedCause);
+      return;
+    }
     const bytes = keptCopy(packet.buffer, packet.payloadStart, packet.payloadEnd);
     if (fromClient) this.takeRequest(bytes, packet.time, truncated);
     else if (!truncated) this.takeResponse(bytes, packet.time, "live");
@@ -46,6 +51,12 @@ export class UdpFlow {
   shed(cause: string): void {
     if (this.over) return;
     bump(this.shared.stats.flows.shed, cause);
+    this.shedCause = cause;
+    for (const { exchange } of this.takeUnsent()) {
+      this.shared.log.forget(exchange);
+      this.waiting = this.waiting.filter((entry) => entry.exchange !== exchange);
+      bump(this.shared.stats.requests.shed, cause);
+    }
     this.close();
   }
 
@@ -61,8 +72,24 @@ export class UdpFlow {
       this.shared.log.settle(exchange, exchange.live, "timeout");
     }
     this.waiting = [];
+    this.takeUnsent();
     this.socket?.close();
     this.socket = undefined;
+  }
+
+  /** Whether it ended for want of datagrams, so that another one begins a flow anew. */
+  get hasLapsed(): boolean {
+    return this.over && this.shedCause === undefined;
+  }
+
+  private takeUnsent(): { exchange: Exchange; bytes: Buffer }[] {
+    this.hold(-this.memory);
+    return this.unsent.splice(0);
+  }
+
+  private hold(bytes: number): void {
+    this.memory += bytes;
+    this.shared.memory.used += bytes;
   }
 
   private takeRequest(bytes: Buffer, time: number, truncated: boolean): void {
@@ -81,7 +108,10 @@ export class UdpFlow {
     this.shared.log.replaying(exchange);
     this.waiting.push({ exchange, id: this.dns && bytes.length >= 2 ? bytes.readUInt16BE(0) : -1 });
     if (this.ready) this.send(exchange, bytes);
-    else this.unsent.push({ exchange, bytes });
+    else {
+      this.unsent.push({ exchange, bytes });
+      this.hold(bytes.length);
+    }
     this.socket ??= this.open(this.source?.port);
   }
 
@@ -99,7 +129,7 @@ export class UdpFlow {
     if (found === undefined) return;
     const side = found.exchange[which];
     side.firstByte = side.end = time;
-    side.body = new BodyDigest(false);
+    side.body = new BodyDigest(this.shared.log.bodies, false);
     side.body.add(bytes, 0, bytes.length);
     this.shared.log.settle(found.exchange, side);
   }
@@ -110,7 +140,7 @@ export class UdpFlow {
     socket.on("error", (error: NodeJS.ErrnoException) => this.failed(socket, error, port));
     socket.on("connect", () => {
       this.ready = true;
-      for (const { exchange, bytes } of this.unsent.splice(0)) this.send(exchange, bytes);
+      for (const { exchange, bytes } of this.takeUnsent()) this.send(exchange, bytes);
     });
     const bound = (): void => socket.connect(this.target.port, this.target.address);
     if (this.source === undefined) bound();
@@ -133,7 +163,7 @@ export class UdpFlow {
       this.shared.log.settle(exchange, exchange.shadow, name);
     }
     if (this.ready) return;
-    this.unsent = [];
+    this.takeUnsent();
     socket.close();
     if (this.socket === socket) this.socket = undefined;
   }

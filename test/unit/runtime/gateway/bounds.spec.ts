@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 
-import { TcpScript } from "../../../support/capture";
+import { TcpScript, udpFrame } from "../../../support/capture";
 import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
 import type { GatewayConfig } from "../../../../components/runtime/gateway/config";
 
@@ -42,6 +42,58 @@ describe("gateway: bounds of flows, and a client's port that is taken", () => {
     const { requests } = harness.gateway.snapshot();
     assert.deepEqual([requests.replayed, requests.shed, requests.onWire], [1, { totalBytes: 1 }, 2]);
     assert.match(shadow.received[0]!.toString("latin1"), /^POST \/old /);
+  });
+
+  it("holds what it compares within the bound too, gives up fields at it, and sheds no flow for it", async () => {
+    const totalBytes = 400_000;
+    const jsonOf = (value: string, bytes: number): string =>
+      `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${bytes}\r\n\r\n"${value.padEnd(bytes - 2, value)}"`;
+    const waiting: (() => void)[] = [];
+    shadow = await RecordingServer.start((socket) => waiting.push(() => socket.write(jsonOf("s", 30_000))));
+    harness = await GatewayHarness.start({ to: { "10.9.0.1:80": `127.0.0.1:${shadow.port}` }, limits: { totalBytes } });
+    const held = (): number => harness.gateway.snapshot().flows.heldBytes;
+    for (let flow = 0; flow < 20; flow++) {
+      const script = new TcpScript({ address: "10.8.0.1", port: 43_000 + flow }, server).handshake();
+      await harness.send(
+        script
+          .say(true, get(`/${flow}`))
+          .say(false, jsonOf("l", 30_000))
+          .acknowledge(true).frames,
+      );
+      assert.ok(held() > 0 && held() <= totalBytes, `${held()} held`);
+    }
+    await until("all are asked", () => waiting.length === 20);
+    for (const answer of waiting) answer();
+    await until("all are compared", () => harness.gateway.snapshot().compare.different === 20);
+    const { compare, flows, requests } = harness.gateway.snapshot();
+    assert.equal(compare.fieldPaths["$"]! + compare.fieldsNotKept, 20);
+    assert.ok(compare.fieldsNotKept > 0);
+    assert.deepEqual([flows.shed, requests.coverage], [{}, 1]);
+    await until("nothing is held", () => held() === 0);
+  });
+
+  it("counts datagrams of a flow that was shed", async () => {
+    await start({});
+    const frame = udpFrame({ address: "10.8.0.1", port: 9 }, server, Buffer.alloc(100, "x"));
+    await harness.stop();
+    harness.remove();
+    // Nothing listens there, and a name server's port is never reached before its first datagrams wait.
+    harness = await GatewayHarness.start({ to: { "10.9.0.1:80": "127.0.0.1:9" }, limits: { totalBytes: 50 } });
+    await harness.send([frame, frame, frame]);
+    const { requests, flows } = await harness.stop();
+    assert.equal(requests.onWire, 3);
+    assert.equal(requests.replayed + (requests.shed["totalBytes"] ?? 0), 3);
+    assert.deepEqual([flows.shed, flows.heldBytes], [{ totalBytes: 1 }, 0]);
+  });
+
+  it("begins anew with datagrams that come after a silence", async () => {
+    await start({ limits: { idleTimeoutMilliseconds: 300 } });
+    const frame = udpFrame({ address: "10.8.0.1", port: 9 }, server, Buffer.from("once"));
+    for (const seen of [1, 2]) {
+      await harness.send([frame]);
+      await until("it has lapsed", () => harness.gateway.snapshot().flows.open === 0);
+      assert.equal(harness.gateway.snapshot().requests.replayed, seen);
+    }
   });
 
   it("takes another port where the client's is taken, and counts it", async () => {

@@ -3,6 +3,7 @@ import { createServer, type Socket } from "node:net";
 
 import fc from "fast-check";
 
+import { BodyMemory } from "../../../../components/runtime/gateway/compare/body";
 import { ExchangeLog } from "../../../../components/runtime/gateway/compare/exchangeLog";
 import type { FlowShared } from "../../../../components/runtime/gateway/flows/flowShared";
 import { Selection } from "../../../../components/runtime/gateway/flows/selectors";
@@ -21,6 +22,7 @@ class PoisonedTable {
     () => 10_000,
     () => undefined,
     () => undefined,
+    new BodyMemory(2 ** 26),
   );
   readonly table: FlowTable;
   private readonly memory = Buffer.alloc(70_000);

@@ -52,7 +52,7 @@ export class Http2Responses {
     if (status >= 200 && side.status === undefined) {
       side.status = status;
       side.firstByte = time;
-      side.body = new BodyDigest(/[/+]json\b/i.test(fieldOf(fields, "content-type") ?? ""));
+      side.body = new BodyDigest(this.log.bodies, /[/+]json\b/i.test(fieldOf(fields, "content-type") ?? ""));
     }
     if (endStream) this.end(stream, exchange, time);
   }
