@@ -2,7 +2,8 @@
  * What mirroring costs production: a real nginx under wrk, round trip and throughput, without a mirror, with the lab's
  * rule at several shares, and with nginx's own `mirror` module. `npm run bench gatewayLivePath`, as root. The variants
  * take turns, each round in another order; the last, whose copies are still under way when it ends, has its rounds after
- * all others. The medians of all rounds and their ratio to "none" are printed. `ROUNDS` chooses how many.
+ * all others. Printed are the medians of all rounds, and of each round's ratio and difference to "none" of the same round.
+ * `ROUNDS` chooses how many, `VARIANTS` which, for example `VARIANTS="0 %,10 %"`.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -22,6 +23,23 @@ const [client, live, far] = ["client", "live", "far"].map((name) => `bench${proc
 ];
 const variants = ["none", "0 %", "10 %", "50 %", "100 %", "nginx mirror"] as const;
 type Variant = (typeof variants)[number];
+const chosen = variants.filter(
+  (variant) => variant === "none" || (process.env["VARIANTS"]?.split(",").includes(variant) ?? true),
+);
+
+/** A median finer than wrk's whole microseconds, from its own histogram. */
+const report = `done = function(summary, latency)
+  local requests, before, median = 0, 0, nil
+  for bin = 1, #latency do local _, count = latency(bin); requests = requests + count end
+  for bin = 1, #latency do
+    local value, count = latency(bin)
+    if not median and before + count >= requests / 2 then median = value + (requests / 2 - before) / count end
+    before = before + count
+  end
+  print(string.format('{"p50":%.3f,"p99":%d,"perSecond":%.1f}', median, latency:percentile(99),
+    summary.requests / summary.duration * 1e6))
+end
+`;
 
 const inside = (namespace: string, ...argv: string[]): Promise<string> =>
   run(["ip", "netns", "exec", namespace, ...argv]);
@@ -42,7 +60,7 @@ async function build(folder: string): Promise<void> {
   }
   await cable("front", client, "10.88.0.1/24", live, "10.88.0.2/24");
   await cable("back", live, "10.89.0.1/24", far, "10.89.0.2/24");
-  const tunnel = ["type", "vxlan", "id", "1", "remote", "10.89.0.2", "dstport", "4789", "dev", "backa"];
+  const tunnel = ["type", "vxlan", "id", "1", "remote", "10.89.0.2", "dstport", "4789", "dev", "backa", "nolearning"];
   await inside(live, "ip", "link", "add", "copies", ...tunnel);
   await inside(live, "ip", "link", "set", "copies", "up");
   // At the first place where it can be, because the far end is another machine's work wherever it counts.
@@ -91,7 +109,7 @@ async function setMirror(folder: string, variant: Variant): Promise<void> {
 
 /** Every round begins with another variant and goes the other way round than the one before. */
 function orderOfRounds(): Variant[] {
-  const turning = variants.filter((variant) => variant !== "nginx mirror");
+  const turning = chosen.filter((variant) => variant !== "nginx mirror");
   return Array.from({ length: rounds }, (_, round) => {
     const from = round % turning.length;
     const order = [...turning.slice(from), ...turning.slice(0, from)];
@@ -106,24 +124,32 @@ interface Figures {
 }
 
 /** One connection tells the round trip, fifty the throughput. */
-async function measure(port: number): Promise<Figures> {
-  const url = `http://10.88.0.2:${port}/page`;
-  const one = await inside(client, "wrk", "-t1", "-c1", "-d2", "--latency", url);
-  const many = await inside(client, "wrk", "-t1", "-c50", "-d2", "--latency", url);
-  return {
-    p50: microseconds(one, "50%"),
-    p99: microseconds(one, "99%"),
-    perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(many)![1]),
+async function measure(folder: string, port: number): Promise<Figures> {
+  const load = async (connections: number): Promise<Figures> => {
+    const argv = ["wrk", "-t1", `-c${connections}`, "-d2", "-s", join(folder, "report.lua")];
+    const text = await inside(client, ...argv, `http://10.88.0.2:${port}/page`);
+    return JSON.parse(text.trimEnd().split("\n").at(-1)!) as Figures;
   };
-}
-
-function microseconds(text: string, quantile: string): number {
-  const [, value, unit] = new RegExp(`${quantile}\\s+([\\d.]+)(us|ms|s)`).exec(text)!;
-  return Number(value) * { us: 1, ms: 1_000, s: 1_000_000 }[unit as "us" | "ms" | "s"];
+  const { p50, p99 } = await load(1);
+  return { p50, p99, perSecond: (await load(50)).perSecond };
 }
 
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
+
+function printMedians(variant: Variant, own: readonly Figures[], none: readonly Figures[]): void {
+  const of = (value: (figures: Figures, beside: Figures) => number, digits: number): number =>
+    Number(median(own.map((each, round) => value(each, none[round]!))).toFixed(digits));
+  const line = {
+    variant,
+    p50: of(({ p50 }) => p50, 1),
+    p99: of(({ p99 }) => p99, 0),
+    perSecond: of(({ perSecond }) => perSecond, 0),
+    throughput: of(({ perSecond }, beside) => perSecond / beside.perSecond, 3),
+    p50Above: of(({ p50 }, beside) => p50 - beside.p50, 2),
+  };
+  console.log(JSON.stringify(line));
 }
 
 async function main(): Promise<void> {
@@ -136,24 +162,19 @@ async function main(): Promise<void> {
   try {
     chmodSync(folder, 0o755);
     writeFileSync(join(folder, "page"), "r".repeat(512));
+    writeFileSync(join(folder, "report.lua"), report);
     await build(folder);
     start(live, nginxFor(folder, "live", liveServers(folder)));
     start(far, nginxFor(folder, "far", `server { listen 8080; root ${folder}; }`));
     await new Promise((done) => setTimeout(done, 1_000));
-    const figures = new Map<Variant, Figures[]>(variants.map((variant) => [variant, []]));
-    for (const variant of [...orderOfRounds(), ...Array<Variant>(rounds).fill("nginx mirror")]) {
+    const figures = new Map<Variant, Figures[]>(chosen.map((variant) => [variant, []]));
+    const last = chosen.filter((variant) => variant === "nginx mirror");
+    for (const variant of [...orderOfRounds(), ...last.flatMap((each) => Array<Variant>(rounds).fill(each))]) {
       interruption.throwIfAborted();
       await setMirror(folder, variant);
-      figures.get(variant)!.push(await measure(variant === "nginx mirror" ? 8081 : 8080));
+      figures.get(variant)!.push(await measure(folder, variant === "nginx mirror" ? 8081 : 8080));
     }
-    const of = (variant: Variant, name: keyof Figures): number =>
-      median(figures.get(variant)!.map((each) => each[name]));
-    for (const variant of variants) {
-      const [p50, p99, perSecond] = [of(variant, "p50"), of(variant, "p99"), Math.round(of(variant, "perSecond"))];
-      const throughput = Number((perSecond / of("none", "perSecond")).toFixed(3));
-      const slower = Number((p50 - of("none", "p50")).toFixed(2));
-      console.log(JSON.stringify({ variant, p50, p99, perSecond, throughput, p50Above: slower }));
-    }
+    for (const variant of chosen) printMedians(variant, figures.get(variant)!, figures.get("none")!);
   } finally {
     for (const child of children) await stopChild(child);
     for (const namespace of [client, live, far]) await tryRun(["ip", "netns", "delete", namespace]);
