@@ -157,6 +157,24 @@ describe("the lab's mirror", function () {
     assert.equal(Object.keys(flows).length, 10);
   });
 
+  it("counts and copies a packet once where several selectors match it, and finds one service of many", async () => {
+    const include = [
+      { destinationPorts: ["80"] },
+      { destinationCidr: "10.90.1.11/32" },
+      { destinationPorts: ["80-90"] },
+    ];
+    await updateMirror(spec({ percent: 100, include }));
+    const overlapping = await collect(() => connections(20));
+    assert.equal(Object.keys(overlapping.flows).length, 20);
+    const { counters, share } = (await readMirror(shadow))!;
+    assert.equal(share, 1);
+    assert.equal(counters.selected.clientToServer + counters.selected.serverToClient, overlapping.packets);
+    const [service] = spec().services;
+    const services = [{ ...service!, port: 81 }, service!, { ...service!, addresses: ["10.90.1.99"] }];
+    await updateMirror(spec({ percent: 100, services }));
+    assert.equal(Object.keys((await collect(() => connections(20))).flows).length, 20);
+  });
+
   it("changes the share in place without losing a live packet", async () => {
     const retransmitted = async (): Promise<number> => {
       const path = namespacePath(inside(production, "client-1"));

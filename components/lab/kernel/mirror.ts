@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { run, tryRun } from "../../internal/exec";
 import { readRecord, writeAtomically } from "../../internal/files";
 import { ExitCode, ShadownetError } from "../../internal/problems";
-import { type MirrorDirection, mirrorCounter, mirrorDirections, mirrorRuleset, mirrorTable } from "./mirrorRules";
+import { countersOf, type MirrorDirection, mirrorRuleset, mirrorTable } from "./mirrorRules";
 import { applianceAddresses, applianceNamespace, deviceName, networkFolder } from "./names";
 import { ipBatch, ipBatchForced, namespaceExists, namespacePath } from "./namespaces";
 import type { LabMirrorSpec } from "./specs";
@@ -73,9 +73,12 @@ export async function readMirror(network: string): Promise<MirrorReading | undef
   const router = applianceNamespace(spec.production, "router");
   const parts = partsOf(network);
   if (!(await namespaceExists(router)) || !(await deviceExists(router, parts.tunnel))) return undefined;
-  const values = await counterValues(router, [mirrorTable(network), parts.barrier]);
-  if (!values.has(mirrorCounter("seen", "clientToServer")) || !values.has("refused")) return undefined;
-  const counters = countersFrom(values);
+  const [copied, refused] = await Promise.all([
+    copyCounters(router, mirrorTable(network)),
+    refusedPackets(router, parts.barrier),
+  ]);
+  if (copied === undefined || refused === undefined) return undefined;
+  const counters = { ...copied, refused };
   const total = (of: Record<MirrorDirection, number>): number => of.clientToServer + of.serverToClient;
   const seen = total(counters.seen);
   return { spec, counters, share: seen === 0 ? 0 : total(counters.selected) / seen };
@@ -226,21 +229,44 @@ async function loadInto(namespace: string, rules: string): Promise<void> {
   await run(["nsenter", `--net=${namespacePath(namespace)}`, "nft", "-f", "-"], { stdin: rules });
 }
 
-async function counterValues(namespace: string, tables: readonly string[]): Promise<Map<string, number>> {
-  const enter = ["nsenter", `--net=${namespacePath(namespace)}`, "nft", "-j", "list"];
-  const listings = await Promise.all(tables.map((table) => tryRun([...enter, "counters", "table", "netdev", table])));
-  const objects = listings.flatMap(({ code, stdout }) =>
-    code === 0 ? (JSON.parse(stdout) as { nftables: { counter?: { name: string; packets: number } }[] }).nftables : [],
-  );
-  return new Map(objects.flatMap(({ counter }) => (counter === undefined ? [] : [[counter.name, counter.packets]])));
+interface Counter {
+  packets: number;
 }
 
-function countersFrom(values: ReadonlyMap<string, number>): MirrorCounters {
-  const of = (what: "seen" | "selected"): Record<MirrorDirection, number> => {
-    const [forth, back] = mirrorDirections.map((direction) => values.get(mirrorCounter(what, direction)) ?? 0);
-    return { clientToServer: forth ?? 0, serverToClient: back ?? 0 };
-  };
-  return { seen: of("seen"), selected: of("selected"), refused: values.get("refused") ?? 0 };
+/** One object of a listing as nft prints it. */
+interface Listed {
+  chain?: { name: string };
+  counter?: Counter & { name: string };
+  rule?: { chain: string; expr: { counter?: Counter }[] };
+}
+
+/** What a table has of the kind; undefined when there is no such table. */
+async function listTable(namespace: string, kind: "table" | "counters", table: string): Promise<Listed[] | undefined> {
+  const what = kind === "table" ? ["table"] : ["counters", "table"];
+  const argv = ["nsenter", `--net=${namespacePath(namespace)}`, "nft", "-j", "list", ...what, "netdev", table];
+  const { code, stdout } = await tryRun(argv);
+  return code === 0 ? (JSON.parse(stdout) as { nftables: Listed[] }).nftables : undefined;
+}
+
+async function refusedPackets(router: string, barrier: string): Promise<number | undefined> {
+  const listed = await listTable(router, "counters", barrier);
+  return listed?.find(({ counter }) => counter?.name === "refused")?.counter?.packets;
+}
+
+/** Sums over all rules, by direction. */
+async function copyCounters(router: string, table: string): Promise<Omit<MirrorCounters, "refused"> | undefined> {
+  const listed = await listTable(router, "table", table);
+  if (!listed?.some(({ chain }) => chain !== undefined)) return undefined;
+  const seen = { clientToServer: 0, serverToClient: 0 };
+  const selected = { clientToServer: 0, serverToClient: 0 };
+  for (const { rule } of listed) {
+    if (rule === undefined) continue;
+    const { direction, seesFirst } = countersOf(rule.chain);
+    const packets = rule.expr.flatMap(({ counter }) => (counter === undefined ? [] : [counter.packets]));
+    if (seesFirst) seen[direction] += packets.shift() ?? 0;
+    selected[direction] += packets[0] ?? 0;
+  }
+  return { seen, selected };
 }
 
 async function removeParts(network: string, router: string): Promise<void> {

@@ -6,7 +6,7 @@ import type { LabMirrorSpec } from "./specs";
 const modulus = 1_000_000;
 
 /** The two directions of a copied flow. */
-export const mirrorDirections = ["clientToServer", "serverToClient"] as const;
+const mirrorDirections = ["clientToServer", "serverToClient"] as const;
 export type MirrorDirection = (typeof mirrorDirections)[number];
 
 type Protocol = "tcp" | "udp";
@@ -36,40 +36,57 @@ export function mirrorTable(network: string): string {
   return `shadownet_${network.replaceAll(/[^A-Za-z0-9]/g, "_")}`;
 }
 
-/** Counter of packets that were looked at (`seen`) or copied (`selected`) in a direction. */
-export function mirrorCounter(what: "seen" | "selected", direction: MirrorDirection): string {
-  return `${what}_${direction}`;
-}
-
 /**
  * The whole table. Excluded packets leave first; each included one is counted once, then kept or dropped by a hash that
  * is computed in client-to-server order in both directions, so that a flow is taken or left as a whole. Every packet of
- * production passes here, so the rules stand in the chains of the hooks themselves: a jump costs as much as two matches.
+ * production passes here, so the rules stand in the chains of the hooks themselves, hash and copy where they match, and
+ * count in place: a jump costs as much as two matches, a counter with a name two indirect calls.
  */
 export function mirrorRuleset(spec: LabMirrorSpec, devices: MirrorDevices): string {
-  const counters = mirrorDirections.flatMap((direction) => [
-    `  counter ${mirrorCounter("seen", direction)} { }`,
-    `  counter ${mirrorCounter("selected", direction)} { }`,
-  ]);
   const chains = mirrorDirections.flatMap((direction) => directionChains(spec, direction, devices));
-  return [`table netdev ${mirrorTable(spec.network)} {`, ...counters, ...chains, "}", ""].join("\n");
+  return [`table netdev ${mirrorTable(spec.network)} {`, ...chains, "}", ""].join("\n");
+}
+
+/** What the counters of a chain's rules count: in a hook's, packets that were looked at and then copied; elsewhere the latter. */
+export function countersOf(chain: string): { direction: MirrorDirection; seesFirst: boolean } {
+  const direction = chain.endsWith("clientToServer") ? "clientToServer" : "serverToClient";
+  return { direction, seesFirst: chain === direction };
 }
 
 function directionChains(spec: LabMirrorSpec, direction: MirrorDirection, devices: MirrorDevices): string[] {
   const included = spec.include.length > 0 ? spec.include.flatMap(matchesOf) : serviceMatches(spec.services);
   const excluded = spec.exclude.filter((selector) => !needsPayload(selector)).flatMap(matchesOf);
-  const seen = `counter name ${mirrorCounter("seen", direction)}`;
+  const shared = sharedKinds(included);
+  const take = (match: Match): string => takeText(spec, match, direction, devices.tunnel);
   const rules = [
-    ...excluded.map((match) => `    ${matchText(match, direction)} accept`),
-    ...included.map((match) => `    ${matchText(match, direction)} ${seen} goto ${takeChain(match, direction)}`),
+    ...excluded.map((match) => `${matchText(match, direction)} accept`),
+    ...included.map((match) => {
+      const then = shared.has(kindOf(match)) ? `goto ${takeChain(match, direction)}` : take(match);
+      return `${matchText(match, direction)} counter ${then}`.trimEnd();
+    }),
   ];
-  const takes = ([4, 6] as const).flatMap((family) =>
-    (["tcp", "udp"] as const).map((protocol) => takeText(spec, { family, protocol }, direction, devices.tunnel)),
-  );
   const side = direction === "clientToServer" ? "ingress" : "egress";
   const boundaries = devices.boundaries.map((device) => `"${device}"`).join(", ");
-  const hook = `    type filter hook ${side} devices = { ${boundaries} } priority -150; policy accept;`;
-  return [...takes, [`  chain ${direction} {`, hook, ...rules, "  }"].join("\n")];
+  const hook = `type filter hook ${side} devices = { ${boundaries} } priority -150; policy accept;`;
+  return [
+    ...[...shared.values()].map((match) => chainText(takeChain(match, direction), [take(match)])),
+    chainText(direction, [hook, ...rules]),
+  ];
+}
+
+function chainText(name: string, lines: readonly string[]): string {
+  return [`  chain ${name} {`, ...lines.filter((line) => line !== "").map((line) => `    ${line}`), "  }"].join("\n");
+}
+
+/** One match of each kind of packet that several rules match: there the first that does must be the last that counts. */
+function sharedKinds(matches: readonly Match[]): Map<string, Match> {
+  const kinds = matches.map(kindOf);
+  const repeated = matches.filter((match, index) => kinds.indexOf(kindOf(match)) !== index);
+  return new Map(repeated.map((match) => [kindOf(match), match]));
+}
+
+function kindOf({ family, protocol }: Match): string {
+  return `${protocol}${family}`;
 }
 
 /** What the payload shows is known only to the gateway, which leaves it out there. */
@@ -77,20 +94,18 @@ function needsPayload({ application, payloadHex, serverName }: TrafficSelector):
   return application !== undefined || payloadHex !== undefined || serverName !== undefined;
 }
 
-function takeChain({ family, protocol }: Match, direction: MirrorDirection): string {
-  return `take_${protocol}${family}_${direction}`;
+function takeChain(match: Match, direction: MirrorDirection): string {
+  return `take_${kindOf(match)}_${direction}`;
 }
 
+/** Hash and copy; nothing when no packet is copied. */
 function takeText(spec: LabMirrorSpec, match: Match, direction: MirrorDirection, tunnel: string): string {
   const threshold = Math.round((spec.percent / 100) * modulus);
-  const copy = `counter name ${mirrorCounter("selected", direction)} dup to "${tunnel}"`;
-  const rule = {
-    none: [],
-    // The kernel refuses a threshold that is the whole modulus.
-    all: [`    ${copy}`],
-    some: [`    jhash ${hashKey(match, direction, spec.sampleBy)} ${shareText(threshold, spec.seed)} ${copy}`],
-  }[threshold === 0 ? "none" : threshold >= modulus || spec.sampleBy === "header" ? "all" : "some"];
-  return [`  chain ${takeChain(match, direction)} {`, ...rule, "  }"].join("\n");
+  const copy = `counter dup to "${tunnel}"`;
+  if (threshold === 0) return "";
+  // The kernel refuses a threshold that is the whole modulus.
+  if (threshold >= modulus || spec.sampleBy === "header") return copy;
+  return `jhash ${hashKey(match, direction, spec.sampleBy)} ${shareText(threshold, spec.seed)} ${copy}`;
 }
 
 /**
