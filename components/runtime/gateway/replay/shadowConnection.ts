@@ -83,6 +83,8 @@ export class ShadowConnection implements WireEvents {
     private readonly source: Endpoint | undefined,
     readonly reader: ShadowReader,
     private readonly owner: ConnectionOwner,
+    /** Only tells whether the shadow can be reached: what it is given waits, to be taken back, when it can. */
+    readonly holdsBack = false,
   ) {
     shared.stats.replay.connections++;
     shared.stats.replay.openConnections++;
@@ -189,6 +191,10 @@ export class ShadowConnection implements WireEvents {
 
   connected(): void {
     this.stands = true;
+    if (this.holdsBack) {
+      this.owner.progressed(this);
+      return;
+    }
     for (const exchange of this.takeUnsent()) this.write(exchange);
     if (this.finishing || this.retired) this.endWhenIdle();
     this.owner.progressed(this);

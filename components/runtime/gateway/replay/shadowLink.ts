@@ -23,8 +23,8 @@ export interface LinkOwner {
 
 /**
  * The shadow's side of one live flow: one connection, opened when the first message begins. When it is gone or has
- * stopped answering, the next message gets a fresh one, so that a shadow that recovers is seen to; a message that needs
- * what was said on the old one, such as a login, is not sent.
+ * stopped answering, the next message gets a fresh one, so that a shadow that recovers is seen to. A message that needs
+ * what was said on the old one, such as a login, fails as long as the shadow cannot be reached, and is not sent when it can.
  */
 export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, ExchangeOwner {
   private connection: ShadowConnection | undefined;
@@ -34,6 +34,8 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
   private opened = false;
   private ending: "no" | "idle" | "now" | "reset" = "no";
   private pumping = false;
+  /** The shadow could be reached again after a connection was lost that had what messages need. */
+  private reachedAgain = false;
 
   constructor(
     private readonly shared: ReplayDependencies,
@@ -56,7 +58,7 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
   }
 
   prepare(): void {
-    if (!this.opened) this.connection = this.open();
+    if (!this.opened) this.connection = this.open(false);
   }
 
   send(exchange: Exchange): void {
@@ -137,6 +139,7 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
   private pump(): void {
     if (this.pumping) return;
     this.pumping = true;
+    if (this.connection?.holdsBack === true && this.connection.isConnected) this.giveUpSession(this.connection);
     if (this.connection?.retired === true) this.connection = undefined;
     if (this.connection?.hasEnded === true && this.queue.length > 0) {
       this.retired = [...this.retired, this.connection];
@@ -145,13 +148,14 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
     if (this.retired.length > 0) this.retired = this.retired.filter(({ over }) => !over);
     let [first] = this.queue;
     while (first !== undefined && this.isComplete(first)) {
-      if (this.connection === undefined && this.opened && this.owner.needsSession(first)) {
+      const lacksSession = this.connection === undefined && this.opened && this.owner.needsSession(first);
+      if (lacksSession && this.reachedAgain) {
         this.leaveOutFirst(first);
         [first] = this.queue;
         continue;
       }
-      this.connection ??= this.open();
-      if (!this.connection.reader.maySend(first, now())) {
+      this.connection ??= this.open(lacksSession);
+      if (!this.mayTake(this.connection, first)) {
         this.connection.hurry();
         break;
       }
@@ -162,6 +166,18 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
     }
     if (this.queue.length === 0 && this.ending !== "no") this.endAsLive();
     this.pumping = false;
+  }
+
+  /** One message at a time asks whether the shadow can be reached. */
+  private mayTake({ holdsBack, reader }: ShadowConnection, message: Exchange): boolean {
+    if (!holdsBack) return reader.maySend(message, now());
+    return reader.waiting.length === 0 && this.owner.needsSession(message);
+  }
+
+  private giveUpSession(connection: ShadowConnection): void {
+    this.reachedAgain = true;
+    for (let left = connection.takeBack().length; left > 0; left--) this.owner.sessionLost();
+    connection.retire();
   }
 
   private leaveOutFirst(first: Exchange): void {
@@ -192,10 +208,11 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
     return true;
   }
 
-  private open(): ShadowConnection {
+  private open(holdsBack: boolean): ShadowConnection {
     if (this.opened) this.shared.stats.replay.reconnections++;
     this.opened = true;
-    return new ShadowConnection(this.shared, this.target, this.source, this.owner.newReader(), this);
+    if (!holdsBack) this.reachedAgain = false;
+    return new ShadowConnection(this.shared, this.target, this.source, this.owner.newReader(), this, holdsBack);
   }
 
   private enqueue(exchange: Exchange): void {

@@ -61,6 +61,9 @@ describe("gateway: requests that need what was said before them on their connect
     }
   };
 
+  /** What the shadow heard on connections on which anything was said. */
+  const heard = (): Buffer[] => shadow.received.filter((bytes) => bytes.length > 0);
+
   const counted = async (live: TcpScript): Promise<GatewayStats> => {
     await harness.send(live.close().frames.splice(0));
     const stats = await harness.stop();
@@ -83,8 +86,27 @@ describe("gateway: requests that need what was said before them on their connect
       const { requests, flows, replay } = await counted(live);
       assert.equal(requests.onWire, turns.length);
       assert.deepEqual([requests.failed, requests.unusable], [{ reset: 1 }, { sessionLost: 2 }]);
-      assert.deepEqual([flows.uncovered, replay.connections, replay.reconnections], [1, 1, 0]);
-      assert.equal(shadow.received.length, 1);
+      assert.deepEqual([flows.uncovered, replay.connections, replay.reconnections], [1, 2, 1]);
+      assert.equal(heard().length, 1);
+    });
+
+    it(`${name}: what follows fails as long as the shadow cannot be reached`, async () => {
+      const { greeting, turns } = conversations[name]!(values);
+      if (greeting !== undefined) shadow.server.on("connection", (socket) => socket.write(greeting));
+      const login = turns.length - values.length;
+      behaviour = (socket, message) => {
+        if (message !== login) return void socket.write("ok");
+        shadow.server.close();
+        socket.resetAndDestroy();
+      };
+      const live = script();
+      if (greeting !== undefined) live.say(false, greeting).acknowledge(true);
+      await talk(live, turns.slice(0, -1));
+      await new Promise<void>((listening) => shadow.server.listen(shadow.port, "127.0.0.1", listening));
+      await talk(live, turns.slice(-1));
+      const { requests } = await counted(live);
+      assert.deepEqual([requests.failed, requests.unusable], [{ reset: 1, refused: 2 }, { sessionLost: 1 }]);
+      assert.equal(heard().length, 1);
     });
 
     it(`${name}: nothing is sent when the mirror lost a part of the login`, async () => {
@@ -128,7 +150,7 @@ describe("gateway: requests that need what was said before them on their connect
       assert.deepEqual([requests.answered, requests.failed], [3, { reset: 1 }]);
       assert.deepEqual(requests.unusable, { sessionLost: 1 });
       const again = [turns[3]!.asks, turns[4]!.asks];
-      assert.deepEqual(shadow.received[1], Buffer.concat(again));
+      assert.deepEqual(heard()[1], Buffer.concat(again));
     });
   }
 
