@@ -224,7 +224,7 @@ export class ShadowConnection implements WireEvents {
   }
 
   private get busy(): boolean {
-    return this.unsent !== undefined || this.reader.waiting.some((exchange) => this.isAwaited(exchange));
+    return this.reader.waiting.some((exchange) => this.isAwaited(exchange));
   }
 
   /** A client that resets does not wait for what live had not answered. */
