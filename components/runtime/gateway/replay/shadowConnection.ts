@@ -224,7 +224,8 @@ export class ShadowConnection implements WireEvents {
   }
 
   private get busy(): boolean {
-    return this.reader.waiting.some((exchange) => this.isAwaited(exchange));
+    const toSend = this.unsent?.some(({ shadow }) => !shadow.settled) === true;
+    return toSend || this.reader.waiting.some((exchange) => this.isAwaited(exchange));
   }
 
   /** A client that resets does not wait for what live had not answered. */
