@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 
-import { refuse, type Problem } from "../../internal/problems";
+import { ProblemsError, type Problem } from "../../internal/problems";
 import type { TrafficSelector } from "../../mirror";
-import { checkConfig, type GatewayConfig } from "./config";
+import { checkConfig, configProblems, type GatewayConfig } from "./config";
 import type { HookConfig } from "./replay/hooks/configured";
 
 const selectorFields: Record<string, keyof TrafficSelector> = {
@@ -92,8 +92,14 @@ export function gatewayConfig(options: Record<string, unknown>): GatewayConfig {
       problems,
     ),
   };
-  refuse("gateway options", problems);
-  return checkConfig(Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined)));
+  const given = Object.fromEntries(
+    Object.entries(config).filter(([, value]) => value !== undefined && !Number.isNaN(value)),
+  );
+  if (problems.length === 0) return checkConfig(given);
+  // What could be read is checked too, so that everything is said at once; an option is not blamed twice.
+  const blamed = new Set(problems.map(({ path }) => path));
+  const others = configProblems(given).filter(({ path }) => !blamed.has(`--${path.split(/[.[]/)[0]!}`));
+  throw new ProblemsError("gateway options", [...problems, ...others]);
 }
 
 function targets(given: string[], problems: Problem[]): Record<string, string> | undefined {

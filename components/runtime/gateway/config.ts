@@ -71,12 +71,17 @@ export interface GatewayConfig {
   workers?: number;
 }
 
-/** Checks a configuration; throws one error that names every problem. */
-export function checkConfig(value: unknown): GatewayConfig {
+/** Every problem of a configuration. */
+export function configProblems(value: unknown): Problem[] {
   const problems = shapeProblems(value);
   const unsound = new Set(problems.map(({ path }) => path.split(/[.[]/)[0]!));
   if (!unsound.has("configuration")) problems.push(...meaningProblems(soundPart(value, unsound), unsound));
-  refuse("gateway configuration", problems);
+  return problems;
+}
+
+/** Checks a configuration; throws one error that names every problem. */
+export function checkConfig(value: unknown): GatewayConfig {
+  refuse("gateway configuration", configProblems(value));
   return value as GatewayConfig;
 }
 

@@ -157,6 +157,16 @@ describe("gateway: as a process", () => {
       /serverName: "a_b..c"/,
     );
     assert.throws(() => read("--percent", "abc", "--to", "x"), /--to: "x" is not[^]*--percent: "abc" is no number/);
+    const both = ["--to", "x", "--percent", "400", "--intake", "vxlan:1.2.3", "--include", "x=1"];
+    assert.throws(
+      () => read(...both),
+      /: 4 problems[^]*--to: [^]*--include: [^]*percent: 400 is not[^]*intake: "vxlan:1.2.3"/,
+    );
+    assert.throws(
+      () => read("--speed", "x", "--intake", "vxlan:127.0.0.1:4789"),
+      /: 1 problem\n/,
+      "nothing is said twice",
+    );
     assert.throws(() => read("--intake", "foo:1", "--percent", "101"), /percent[^]*100/);
     assert.throws(() => read("--intake", "foo:1", "--include", "application=reds"), /intake[^]*did you mean "redis"/);
   });
