@@ -1,8 +1,14 @@
 import type { Command } from "commander";
 
+import { ExitCode } from "../../internal/problems";
 import { addGatewayOptions, gatewayConfig } from "../gateway/cliOptions";
+import type { GatewayConfig } from "../gateway/config";
+import type { RunningGateway } from "../gateway/gateway";
 import { serveGateway } from "../gateway/serve";
+import type { GatewayStats } from "../gateway/stats";
+import { openTerminal } from "./terminal";
 
+const statusMilliseconds = 1_000;
 const examples = `
 Examples:
   shadownet gateway --intake vxlan:0.0.0.0:4789 --percent 25 --stats stats.json
@@ -12,8 +18,44 @@ Examples:
 export function register(program: Command): void {
   const command = program.command("gateway").description("take mirrored packets in and replay them, without any lab");
   addGatewayOptions(command)
+    .option("--json", "print the last counters as JSON")
     .addHelpText("after", examples)
     .action(async (options: Record<string, unknown>) => {
-      await serveGateway(gatewayConfig(options));
+      const terminal = openTerminal(options["json"] === true);
+      const config = gatewayConfig(options);
+      let timer: NodeJS.Timeout | undefined;
+      const stats = await serveGateway(config, {
+        started: (gateway) => {
+          terminal.say(beginning(config, gateway));
+          timer = setInterval(() => terminal.status(figures(gateway.snapshot())), statusMilliseconds);
+        },
+        ending: () => {
+          clearInterval(timer);
+          terminal.say("takes no more packets; waits up to 4 s for answers");
+        },
+      });
+      terminal.result(stats, figures(stats));
+      process.exit(ExitCode.Done);
     });
+}
+
+function beginning({ fromFile, speed = 1, stats, samples }: GatewayConfig, { intakeAddress }: RunningGateway): string {
+  const pace = speed === 0 ? "as fast as possible" : speed === 1 ? "as recorded" : `${speed} times as fast`;
+  const what = fromFile === undefined ? `takes packets in at ${intakeAddress}` : `replays ${fromFile} ${pace}`;
+  return `${what}; counters in ${stats}, exchanges in ${samples}; Ctrl-C ends it`;
+}
+
+/** The counters that tell how it goes, in one line. */
+function figures({ requests, flows, compare }: GatewayStats): string {
+  const count = (value: number): string => value.toLocaleString("en-US");
+  const failed = Object.values(requests.failed).reduce((sum, value) => sum + value, 0);
+  const coverage = `${(requests.coverage * 100).toFixed(2)} %`;
+  return [
+    `${count(requests.onWire)} requests`,
+    `coverage ${coverage}`,
+    `${count(requests.answered)} answered`,
+    `${count(failed)} failed`,
+    `${count(compare.different)} of ${count(compare.paired)} answers differ`,
+    `${count(flows.open)} flows open`,
+  ].join(", ");
 }

@@ -4,7 +4,8 @@ import { messageOf, readConfig, serveGateway } from "./serve";
 /** `node main.js CONFIG.json`: one gateway process. */
 async function main(path: string | undefined): Promise<void> {
   if (path === undefined) throw new ShadownetError("usage", "usage: main.js CONFIG.json", ExitCode.BadInput);
-  await serveGateway(readConfig(path), () => readConfig(path));
+  await serveGateway(readConfig(path), { reread: () => readConfig(path) });
+  process.exit(ExitCode.Done);
 }
 
 main(process.argv[2]).catch((error: unknown) => {

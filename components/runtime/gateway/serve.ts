@@ -4,12 +4,26 @@ import { ExitCode, ShadownetError } from "../../internal/problems";
 import { checkConfig, type GatewayConfig } from "./config";
 import { runGateway, type RunningGateway } from "./gateway";
 import { keepGivingBack } from "./giveBack";
+import type { GatewayStats } from "./stats";
+
+/** What whoever serves a gateway may want to do meanwhile. */
+export interface ServeOptions {
+  /** Gives the configuration anew on SIGHUP; a bad one is reported and the old one stays. */
+  reread?: () => GatewayConfig;
+  /** It takes packets from now on. */
+  started?: (gateway: RunningGateway) => void;
+  /** It takes no more packets and waits for answers. */
+  ending?: () => void;
+}
 
 /**
  * Runs one gateway until SIGTERM or SIGINT, which drain it for a few seconds, or until its recording has been replayed.
- * SIGHUP reads the configuration again through `reread`; a bad one is reported and the old one stays.
+ * Returns its last counters.
  */
-export async function serveGateway(config: GatewayConfig, reread?: () => GatewayConfig): Promise<void> {
+export async function serveGateway(
+  config: GatewayConfig,
+  { reread, started, ending }: ServeOptions = {},
+): Promise<GatewayStats> {
   const starting = runGateway(config);
   // Before anything answers: whoever sees the gateway answer may send the signal, which would end it otherwise.
   process.on("SIGHUP", () => {
@@ -17,13 +31,14 @@ export async function serveGateway(config: GatewayConfig, reread?: () => Gateway
   });
   const gateway = await starting;
   keepGivingBack();
+  started?.(gateway);
   await new Promise<void>((resolve) => {
     process.once("SIGTERM", resolve);
     process.once("SIGINT", resolve);
     void gateway.finished.then(resolve);
   });
-  await gateway.stop();
-  process.exit(ExitCode.Done);
+  ending?.();
+  return gateway.stop();
 }
 
 function reload(gateway: RunningGateway, reread: () => GatewayConfig): void {

@@ -104,11 +104,14 @@ describe("gateway: a recording of several workers", function () {
     const file = join(folder, "flows.pcapng");
     const to = { "10.9.0.1:80": `127.0.0.1:${shadow.port}` };
     const options = `--intake vxlan:127.0.0.1:${port} --to 10.9.0.1:80=127.0.0.1:${shadow.port} --workers 2 --record ${file}`;
-    const argv = [program, "gateway", ...options.split(" ")];
+    const argv = [program, "gateway", ...options.split(" "), "--json"];
     const child = spawn(process.execPath, [...argv, "--stats", files.stats, "--samples", files.samples], {
-      stdio: ["ignore", "ignore", "inherit"],
+      stdio: ["ignore", "pipe", "pipe"],
     });
-    const ended = new Promise<number | null>((done) => child.on("exit", done));
+    let [printed, said] = ["", ""];
+    child.stdout.on("data", (text: Buffer) => (printed += text.toString()));
+    child.stderr.on("data", (text: Buffer) => (said += text.toString()));
+    const ended = new Promise<number | null>((done) => child.on("close", done));
     const stats = () => gatewayStatsSchema.parse(JSON.parse(readFileSync(files.stats, "utf8")));
     const { frames } = capture(40);
     try {
@@ -120,7 +123,9 @@ describe("gateway: a recording of several workers", function () {
       sender.close();
       await until("all is answered", () => stats().requests.answered === 120);
       child.kill("SIGTERM");
-      assert.equal(await ended, 0);
+      assert.equal(await ended, 0, said);
+      assert.match(said, new RegExp(`takes packets in at 127.0.0.1:${port}; counters in ${files.stats}`));
+      assert.equal(gatewayStatsSchema.parse(JSON.parse(printed)).requests.answered, 120);
     } finally {
       child.kill("SIGKILL");
     }
