@@ -135,7 +135,8 @@ async function measure(folder: string, port: number): Promise<Figures> {
 }
 
 function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+  const sorted = values.toSorted((a, b) => a - b);
+  return (sorted[Math.floor((sorted.length - 1) / 2)]! + sorted[Math.floor(sorted.length / 2)]!) / 2;
 }
 
 function printMedians(variant: Variant, own: readonly Figures[], none: readonly Figures[]): void {
