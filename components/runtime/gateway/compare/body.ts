@@ -75,7 +75,7 @@ export class BodyDigest {
   /** First 32 hexadecimal digits of the SHA-256 of all bytes. */
   digest(other?: BodyDigest): string {
     if (this.known !== undefined) return this.known;
-    if (other?.known !== undefined && this.equals(other)) return (this.known = other.known);
+    if (other?.known !== undefined && other.known !== released && this.equals(other)) return (this.known = other.known);
     const { streaming } = this;
     const full =
       streaming === undefined ? hash("sha256", this.gathered(this.bytes), "hex") : streaming.hash.digest("hex");

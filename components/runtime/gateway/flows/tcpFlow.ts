@@ -1,9 +1,6 @@
 import type { Conversation, FlowContext, ShadowReader } from "../compare/conversation";
 import type { Exchange } from "../compare/exchangeLog";
-import { framingOf } from "../compare/framings";
-import { Http1Conversation } from "../compare/http1Conversation";
 import { Http2Conversation } from "../compare/http2/http2Conversation";
-import { RawConversation } from "../compare/rawConversation";
 import { keptCopy } from "../intake/keep";
 import { Flag, type Packet } from "../intake/packet";
 import type { FlowLink } from "../replay/flowLink";
@@ -11,6 +8,7 @@ import { Http2Link } from "../replay/http2Link";
 import type { Endpoint } from "../replay/shadowConnection";
 import { ShadowLink, type LinkOwner } from "../replay/shadowLink";
 import { bump } from "../stats";
+import { conversationFor } from "./conversationFor";
 import type { FlowShared, Standing } from "./flowShared";
 import { Opening, type FlowEvent } from "./opening";
 import { StreamReassembler, type StreamSink } from "./reassembly";
@@ -337,7 +335,11 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     if (this.standing !== "carried") return;
     if (application === "maybe" || (application === undefined && this.holeInOpening && !enough)) return;
     this.opening = undefined;
-    this.conversation = this.newConversation(application, server.length > 0);
+    const { holeInOpening } = this;
+    this.conversation =
+      application === "http2"
+        ? this.newHttp2()
+        : conversationFor(this, { application, holeInOpening, serverSpoke: server.length > 0 });
     for (const event of opening.events) event(this.conversation);
   }
 
@@ -370,24 +372,6 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
 
   private isLeftOut(): boolean {
     return this.standing === "leftOut";
-  }
-
-  private newConversation(application: string | undefined, serverSpoke: boolean): Conversation {
-    const { midStream } = this;
-    const unknown = application === undefined && this.holeInOpening && serverSpoke;
-    const searching = application === undefined && !unknown && (midStream || this.holeInOpening);
-    if (application === "http1" || searching) return new Http1Conversation(this);
-    if (application === "http2") return this.newHttp2();
-    const framing = framingOf(application);
-    const inside = midStream && framing?.sessionless === true;
-    return new RawConversation(this, {
-      index: 0,
-      afterUpgrade: false,
-      application,
-      framing,
-      unknown,
-      midStream: inside,
-    });
   }
 
   private newHttp2(): Conversation {

@@ -45,6 +45,13 @@ describe("gateway: the digest of a response's content", () => {
     );
   });
 
+  it("is not taken from content that was given up before it was asked for, not even from none", () => {
+    const memory = new BodyMemory(2 ** 20);
+    const [live, shadow] = [new BodyDigest(memory, false), new BodyDigest(memory, false)];
+    live.release();
+    assert.equal(shadow.digest(live), digestOf(Buffer.alloc(0)));
+  });
+
   it("tells contents of one length apart, also by their last byte", () => {
     for (const bytes of [1, 5_000, 20_000, 65_536, 65_537, 200_000]) {
       const content = patterned(bytes, 2);
