@@ -65,7 +65,7 @@ export default tseslint.config(
   ),
   { files: ["components/runtime/cli/**/*.ts"], rules: { "no-restricted-imports": "off" } },
   restrict(
-    ["components/*.ts", "components/internal/**/*.ts"],
+    ["components/*.ts", "components/internal/**/*.ts", "components/validation/**/*.ts"],
     [
       {
         regex: `/(${backEnds.join("|")}|runtime)(/|$)`,

@@ -3,10 +3,10 @@ import { readFileSync } from "node:fs";
 import { z } from "zod";
 
 import { ExitCode, type Problem, ShadownetError, refuse } from "./internal/problems";
-import { shapeProblems } from "./shapeProblems";
+import { shapeProblems } from "./validation/shape";
 import type { Topology } from "./topology";
-import { referenceProblems } from "./topologyReferences";
-import { topologyShape } from "./topologyShape";
+import { referenceProblems } from "./validation/topologyReferences";
+import { topologyShape } from "./validation/topologyShape";
 
 /** Everything that is wrong with a topology: first its form; when that is right, addresses, names and references. */
 export function validateTopology(value: unknown): Problem[] {

@@ -6,7 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import type { Problem } from "../internal/problems";
 import type { MonitorSettings } from "../monitor";
-import { validateMonitor } from "../monitorValidation";
+import { validateMonitor } from "../validation/monitor";
 import { rejectProblems, under } from "../refusal";
 import type { Topology } from "../topology";
 import { validateTopology } from "../topologySchema";

@@ -1,5 +1,5 @@
 import { cidrContains, cidrsOverlap } from "../internal/cidr";
-import { parsePortRange } from "../portRanges";
+import { parsePortRange } from "../validation/portRanges";
 import type { LoadBalancer, MachineInterface, SecurityRule, Topology, TopologySubnet } from "../topology";
 
 /** The parts of a topology that decide who reaches what. */

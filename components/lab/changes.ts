@@ -2,7 +2,7 @@ import { readdir, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { imageCure } from "../changeProblems";
+import { imageCure } from "../validation/change";
 import type { RehearsedRoute, RehearsedRule, ShadowChange } from "../experiment";
 import { canonicalAddress, canonicalCidr } from "../internal/cidr";
 import { readJson, writeAtomically } from "../internal/files";

@@ -4,7 +4,7 @@ import type { Experiment } from "../experiment";
 import type { Problem } from "../internal/problems";
 import type { MirrorSettings } from "../mirror";
 import type { MonitorSettings } from "../monitor";
-import { validateMonitor } from "../monitorValidation";
+import { validateMonitor } from "../validation/monitor";
 import type { BoundaryOverride, FidelityItem, ScaleRule, StateRule } from "../network";
 import type { Topology } from "../topology";
 import { LabFaultExperiment, experimentProblems } from "./experiment";

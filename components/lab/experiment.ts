@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import type { Experiment, ExperimentAction } from "../experiment";
-import { validateExperiment } from "../experimentValidation";
+import { validateExperiment } from "../validation/experiment";
 import type { Problem } from "../internal/problems";
 import { validateFault } from "../runtime/faults/parameters";
 import type { Topology } from "../topology";

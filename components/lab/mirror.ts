@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import type { Problem } from "../internal/problems";
 import { type MirrorSettings, SampleBy, type TrafficSelector } from "../mirror";
-import { validateMirror } from "../mirrorValidation";
+import { validateMirror } from "../validation/mirror";
 import { BoundaryReplacement, type Topology } from "../topology";
 import { validateTopology } from "../topologySchema";
 import { mirrorVni, networkFolder } from "./kernel/names";

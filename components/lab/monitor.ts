@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import type { MonitorSettings } from "../monitor";
-import { validateMonitor } from "../monitorValidation";
+import { validateMonitor } from "../validation/monitor";
 import type { Topology } from "../topology";
 import { validateTopology } from "../topologySchema";
 import { MonitorDefinition } from "./provider/sdk";

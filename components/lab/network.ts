@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { type Problem, ProblemsError } from "../internal/problems";
 import type { BoundaryOverride, FidelityItem, ScaleRule, StateRule } from "../network";
 import type { Topology } from "../topology";
-import { applianceRangeProblems } from "../topologyReferences";
+import { applianceRangeProblems } from "../validation/topologyReferences";
 import { validateTopology } from "../topologySchema";
 import { applianceAddresses } from "./kernel/names";
 import { type LabPlan, planNetwork } from "./plan";

@@ -1,4 +1,4 @@
-import { parsePortRange } from "../../portRanges";
+import { parsePortRange } from "../../validation/portRanges";
 import type { LoadBalancer, Machine, MachineInterface, SecurityRule, Service } from "../../topology";
 import type { AwsTargetGroup } from "../../topologyAws";
 import { type Ways, admitsOutside, balancerReach, isAbout, outsideOf, subnetOf } from "../reach";

@@ -1,5 +1,5 @@
 import type { Experiment } from "../../experiment";
-import { validateExperiment } from "../../experimentValidation";
+import { validateExperiment } from "../../validation/experiment";
 import type { Problem } from "../../internal/problems";
 import { rejectProblems, under } from "../../refusal";
 import type { Topology } from "../../topology";

@@ -1,6 +1,6 @@
 import { formatCidr, parseCidr } from "../../internal/cidr";
 import type { TrafficSelector } from "../../mirror";
-import { parsePortRange } from "../../portRanges";
+import { parsePortRange } from "../../validation/portRanges";
 import { type Area, areaCovers, type Block, mergeAreas } from "./areas";
 
 /** First and last port. */

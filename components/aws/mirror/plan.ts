@@ -1,9 +1,9 @@
 import { aggregateCidrs, cidrContains, hostRange, parseCidr } from "../../internal/cidr";
 import type { Problem } from "../../internal/problems";
 import { type MirrorSettings, SampleBy, type TrafficSelector } from "../../mirror";
-import { validateMirror } from "../../mirrorValidation";
+import { validateMirror } from "../../validation/mirror";
 import type { FidelityItem } from "../../network";
-import { parsePortRange } from "../../portRanges";
+import { parsePortRange } from "../../validation/portRanges";
 import type { Topology } from "../../topology";
 import { chooseSources, type MirrorSource } from "./chosenSources";
 import { filterRules, type FilterPlan, matchesOf } from "./filterRules";

@@ -2,8 +2,8 @@ import { z } from "zod";
 
 import type { Problem } from "../../internal/problems";
 import type { MirrorSettings } from "../../mirror";
-import { portRangeProblem } from "../../portRanges";
-import { shapeProblems } from "../../shapeProblems";
+import { portRangeProblem } from "../../validation/portRanges";
+import { shapeProblems } from "../../validation/shape";
 
 /** Where production's mirror sends its copies. */
 export const AwsMirrorTargetMode = {

@@ -2,7 +2,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 
 import type { Experiment } from "../../experiment";
-import { validateExperiment } from "../../experimentValidation";
+import { validateExperiment } from "../../validation/experiment";
 import { requireLabHost } from "../../internal/labHost";
 import { ExitCode, type Problem, ShadownetError } from "../../internal/problems";
 import type { MonitorSettings } from "../../monitor";

@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import type { Command } from "commander";
 
 import type { Experiment, FaultTarget } from "../../experiment";
-import { experimentJsonSchema } from "../../experimentValidation";
+import { experimentJsonSchema } from "../../validation/experiment";
 import { writeAtomically } from "../../internal/files";
 import { ExitCode, type Problem, ShadownetError, refuse } from "../../internal/problems";
 import { exportChaosToolkit, importChaosToolkit } from "../runner/chaosToolkit";

@@ -1,9 +1,9 @@
 import { z } from "zod";
 
 import type { Experiment, ExperimentAction, FaultTarget, Probe, Tolerance } from "../../experiment";
-import { experimentShape } from "../../experimentShape";
+import { experimentShape } from "../../validation/experimentShape";
 import { type Problem, refuse } from "../../internal/problems";
-import { shapeProblems } from "../../shapeProblems";
+import { shapeProblems } from "../../validation/shape";
 import { knownAction } from "./chaosToolkitActions";
 
 /** Name of the extension that carries our own definition through a Chaos Toolkit document. */

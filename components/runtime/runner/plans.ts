@@ -1,7 +1,7 @@
 import type { Experiment, ExperimentAction, FaultParameters } from "../../experiment";
-import { experimentShape } from "../../experimentShape";
+import { experimentShape } from "../../validation/experimentShape";
 import { type Problem, ProblemsError, refuse } from "../../internal/problems";
-import { shapeProblems } from "../../shapeProblems";
+import { shapeProblems } from "../../validation/shape";
 import { compile } from "../faults/compile";
 import { faultId } from "../faults/faultId";
 import type { Capabilities, Fault, FaultPlan, PlanCommand } from "../faults/plan";

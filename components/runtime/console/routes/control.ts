@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import { experimentJsonSchema } from "../../../experimentValidation";
+import { experimentJsonSchema } from "../../../validation/experiment";
 import { Severity } from "../../../monitor";
 import { describeThreshold } from "../../runner/thresholds";
 import { openMetricsText, openMetricsType } from "../../telemetry/openMetrics";

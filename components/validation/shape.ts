@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import { type Problem, didYouMean } from "./internal/problems";
+import { type Problem, didYouMean } from "../internal/problems";
 
 /** What is wrong with the form of a value: unknown fields, missing ones, wrong types; each with its path. */
 export function shapeProblems(shape: z.ZodType, value: unknown): Problem[] {

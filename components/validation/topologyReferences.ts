@@ -6,10 +6,10 @@ import {
   firstHost,
   parseAddress,
   parseCidr,
-} from "./internal/cidr";
-import { type Problem, didYouMean } from "./internal/problems";
+} from "../internal/cidr";
+import { type Problem, didYouMean } from "../internal/problems";
 import { portRangeProblem } from "./portRanges";
-import type { Machine, Route, Topology, TopologySubnet } from "./topology";
+import type { Machine, Route, Topology, TopologySubnet } from "../topology";
 
 /** The appliances' own ranges; nothing captured may lie there. */
 const applianceCidrs = ["100.64.0.0/10", "fd64::/32"];

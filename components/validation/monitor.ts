@@ -1,11 +1,11 @@
 import { z } from "zod";
 
-import { SignalSide } from "./experiment";
-import { type Problem, didYouMean } from "./internal/problems";
-import { type MonitorSettings, Severity, Signal } from "./monitor";
-import { describeValue, shapeProblems } from "./shapeProblems";
-import { signalProblems, thresholdProblems } from "./signalValidation";
-import type { Topology } from "./topology";
+import { SignalSide } from "../experiment";
+import { type Problem, didYouMean } from "../internal/problems";
+import { type MonitorSettings, Severity, Signal } from "../monitor";
+import { describeValue, shapeProblems } from "./shape";
+import { signalProblems, thresholdProblems } from "./signal";
+import type { Topology } from "../topology";
 
 const monitorShape: z.ZodType<MonitorSettings> = z.strictObject({
   signals: z.array(z.string()).optional(),

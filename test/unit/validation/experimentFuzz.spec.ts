@@ -3,21 +3,21 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import type { Experiment, FaultTarget } from "../../components/experiment";
-import { validateExperiment } from "../../components/experimentValidation";
-import { type Problem, ProblemsError } from "../../components/internal/problems";
-import { linkNames, resolveTarget } from "../../components/lab/resolve";
-import { randomFrom } from "../../components/runtime/faults/pattern";
-import type { ResolvedTarget } from "../../components/runtime/faults/plan";
-import type { ShadowDescription } from "../../components/runtime/runner/driver";
-import { runExperiments } from "../../components/runtime/runner/run";
-import { readTopology } from "../../components/topologySchema";
-import { FakeDriver } from "../support/fakeDriver";
-import { VirtualClock } from "../support/virtualClock";
+import type { Experiment, FaultTarget } from "../../../components/experiment";
+import { validateExperiment } from "../../../components/validation/experiment";
+import { type Problem, ProblemsError } from "../../../components/internal/problems";
+import { linkNames, resolveTarget } from "../../../components/lab/resolve";
+import { randomFrom } from "../../../components/runtime/faults/pattern";
+import type { ResolvedTarget } from "../../../components/runtime/faults/plan";
+import type { ShadowDescription } from "../../../components/runtime/runner/driver";
+import { runExperiments } from "../../../components/runtime/runner/run";
+import { readTopology } from "../../../components/topologySchema";
+import { FakeDriver } from "../../support/fakeDriver";
+import { VirtualClock } from "../../support/virtualClock";
 
 const seed = Number(process.env.FUZZ_SEED ?? 4711);
 const files = 500;
-const topology = readTopology(`${__dirname}/../../examples/lab/production.json`);
+const topology = readTopology(`${__dirname}/../../../examples/lab/production.json`);
 
 /** Right files that together use every part of the language. */
 const originals: Experiment[] = [

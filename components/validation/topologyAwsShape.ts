@@ -11,7 +11,7 @@ import type {
   AwsSecurityGroupExtras,
   AwsSubnetExtras,
   AwsTopologyExtras,
-} from "./topologyAws";
+} from "../topologyAws";
 
 const text = z.string().optional();
 const flag = z.boolean().optional();

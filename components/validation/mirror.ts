@@ -1,12 +1,12 @@
 import { z } from "zod";
 
-import { addressBits, cidrsOverlap, parseAddress, parseCidr } from "./internal/cidr";
-import type { Problem } from "./internal/problems";
-import { serverNameProblem } from "./internal/serverNames";
-import { type MirrorSettings, SampleBy, type TrafficSelector } from "./mirror";
+import { addressBits, cidrsOverlap, parseAddress, parseCidr } from "../internal/cidr";
+import type { Problem } from "../internal/problems";
+import { serverNameProblem } from "../internal/serverNames";
+import { type MirrorSettings, SampleBy, type TrafficSelector } from "../mirror";
 import { portRangeProblem } from "./portRanges";
-import { shapeProblems } from "./shapeProblems";
-import { IpProtocol, type Topology } from "./topology";
+import { shapeProblems } from "./shape";
+import { IpProtocol, type Topology } from "../topology";
 
 const selectorShape: z.ZodType<TrafficSelector> = z.strictObject({
   sourceCidr: z.string().optional(),

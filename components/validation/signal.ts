@@ -1,7 +1,7 @@
-import { matchesPattern } from "./internal/patterns";
-import { type Problem, didYouMean } from "./internal/problems";
-import { Signal } from "./monitor";
-import type { Topology } from "./topology";
+import { matchesPattern } from "../internal/patterns";
+import { type Problem, didYouMean } from "../internal/problems";
+import { Signal } from "../monitor";
+import type { Topology } from "../topology";
 
 /** What is wrong with a signal and the machine it is read of. */
 export function signalProblems(

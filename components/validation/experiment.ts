@@ -1,15 +1,15 @@
 import { z } from "zod";
 
-import { changeWithoutTopologyProblems } from "./changeProblems";
-import type { Experiment, ExperimentAction, ExperimentSchedule, FaultTarget } from "./experiment";
+import { changeWithoutTopologyProblems } from "./change";
+import type { Experiment, ExperimentAction, ExperimentSchedule, FaultTarget } from "../experiment";
 import { experimentShape } from "./experimentShape";
-import { parseCidr } from "./internal/cidr";
-import { matchesPattern } from "./internal/patterns";
-import { type Problem, didYouMean } from "./internal/problems";
+import { parseCidr } from "../internal/cidr";
+import { matchesPattern } from "../internal/patterns";
+import { type Problem, didYouMean } from "../internal/problems";
 import { portRangeProblem } from "./portRanges";
-import { describeValue, shapeProblems } from "./shapeProblems";
-import { signalProblems, thresholdProblems } from "./signalValidation";
-import type { Topology } from "./topology";
+import { describeValue, shapeProblems } from "./shape";
+import { signalProblems, thresholdProblems } from "./signal";
+import type { Topology } from "../topology";
 
 /** Longest time with faults where the blast radius does not say. */
 const defaultDurationSeconds = 600;

@@ -10,9 +10,9 @@ import {
   FaultKind,
   MemoryMode,
   SignalSide,
-} from "./experiment";
-import { formed } from "./shapeProblems";
-import { AclAction, IpProtocol, TrafficDirection } from "./topology";
+} from "../experiment";
+import { formed } from "./shape";
+import { AclAction, IpProtocol, TrafficDirection } from "../topology";
 
 const name = z.string().min(1);
 const seconds = z.number().nonnegative();

@@ -1,4 +1,4 @@
-import type { Problem } from "./internal/problems";
+import type { Problem } from "../internal/problems";
 
 /** First and last port of `80` or `8000-8010`; undefined when the text is no range of ports. */
 export function parsePortRange(text: string): { first: number; last: number } | undefined {

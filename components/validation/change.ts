@@ -1,6 +1,6 @@
-import type { RehearsedRoute, RehearsedRule, ShadowChange } from "./experiment";
-import { addressFamily, parseCidr } from "./internal/cidr";
-import type { Problem } from "./internal/problems";
+import type { RehearsedRoute, RehearsedRule, ShadowChange } from "../experiment";
+import { addressFamily, parseCidr } from "../internal/cidr";
+import type { Problem } from "../internal/problems";
 
 /** How to come to an image that a machine of the lab can have. */
 export const imageCure =

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 
-import type { Experiment, ExperimentAction } from "../../components/experiment";
-import { experimentJsonSchema, validateExperiment } from "../../components/experimentValidation";
-import { validateMirror } from "../../components/mirrorValidation";
-import { validateMonitor } from "../../components/monitorValidation";
-import { readTopology } from "../../components/topologySchema";
+import type { Experiment, ExperimentAction } from "../../../components/experiment";
+import { experimentJsonSchema, validateExperiment } from "../../../components/validation/experiment";
+import { validateMirror } from "../../../components/validation/mirror";
+import { validateMonitor } from "../../../components/validation/monitor";
+import { readTopology } from "../../../components/topologySchema";
 
-const topology = readTopology(`${__dirname}/../../examples/lab/production.json`);
+const topology = readTopology(`${__dirname}/../../../examples/lab/production.json`);
 const cut: ExperimentAction = { fault: "linkDown", target: { link: "data-1/eth0" }, durationSeconds: 10 };
 
 function experimentProblems(experiment: unknown, name = "x"): string[] {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 
-import { formed } from "./shapeProblems";
-import { AclAction, BoundaryKind, BoundaryReplacement, IpProtocol, type Topology, TrafficDirection } from "./topology";
+import { formed } from "./shape";
+import { AclAction, BoundaryKind, BoundaryReplacement, IpProtocol, type Topology, TrafficDirection } from "../topology";
 import * as aws from "./topologyAwsShape";
 
 const name = z.string().min(1);
