@@ -80,12 +80,25 @@ export function formatValue(signal: string, value: number, unit?: string): strin
   }
 }
 
-function bytes(value: number): string {
+/** Values of one axis, all in the unit that suits the largest: a scale from `0 ms` over `8,000 ms` to `10 s` misleads. */
+export function axisFormatter(signal: string, largest: number): (value: number) => string {
+  switch (scaleOf(signal)) {
+    case "milliseconds":
+      return largest >= 2_000 ? (value) => `${significant(value / 1000)} s` : (value) => `${significant(value)} ms`;
+    case "bytes":
+      return (value) => bytes(value, largest);
+    case "bytesPerSecond":
+      return (value) => `${bytes(value, largest)}/s`;
+    default:
+      return (value) => formatValue(signal, value);
+  }
+}
+
+/** A number of bytes in the unit that suits it, or another one that it stands beside. */
+function bytes(value: number, beside = value): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
-  let size = value;
-  let unit = 0;
-  while (Math.abs(size) >= 1000 && unit < units.length - 1) [size, unit] = [size / 1000, unit + 1];
-  return `${significant(size)} ${units[unit]!}`;
+  const unit = units.findIndex((_, index) => Math.abs(beside) < 1000 ** (index + 1) || index === units.length - 1);
+  return `${significant(value / 1000 ** unit)} ${units[unit]!}`;
 }
 
 /** Three significant digits without an exponent, thousands apart, a real minus sign. */

@@ -1,7 +1,7 @@
 import { type SeriesOption, init } from "echarts";
 
 import { formatOffset } from "./format";
-import { formatValue } from "../words";
+import { axisFormatter, formatValue } from "../words";
 import { type Sample, type Span, thinned, usualStep } from "./series";
 
 /** What one chart shows: live and shadow above, their gap below, on one clock. */
@@ -60,7 +60,7 @@ function chartOption(
   width: number,
   height: number,
 ): Parameters<ReturnType<typeof init>["setOption"]>[0] {
-  const [left, right] = [68, 10];
+  const [left, right] = [76, 10];
   const upper = Math.round((height - 76) * 0.62);
   const lower = height - 76 - upper;
   return {
@@ -72,7 +72,10 @@ function chartOption(
       { left, right, top: 20 + upper + 28, height: lower },
     ],
     xAxis: [timeAxis(spec, 0, width), timeAxis(spec, 1, width)],
-    yAxis: [valueAxis(spec.signal, 0), valueAxis(spec.signal, 1)],
+    yAxis: [
+      valueAxis(spec.signal, 0, largestOf([...spec.live, ...spec.shadow])),
+      valueAxis(spec.signal, 1, largestOf(spec.gap)),
+    ],
     series: [...upperSeries(spec), ...lowerSeries(spec)],
   };
 }
@@ -96,7 +99,11 @@ function timeAxis({ span, startedAt }: ChartSpec, grid: number, width: number): 
   };
 }
 
-function valueAxis(signal: string, grid: number): object {
+function largestOf(samples: Sample[]): number {
+  return samples.reduce((largest, [, value]) => Math.max(largest, Math.abs(value)), 0);
+}
+
+function valueAxis(signal: string, grid: number, largest: number): object {
   return {
     type: "value",
     gridIndex: grid,
@@ -105,7 +112,7 @@ function valueAxis(signal: string, grid: number): object {
     nameTextStyle: { color: colours.text, fontSize: 12, fontWeight: "bold", align: "right", padding: [0, 8, 0, 0] },
     splitNumber: grid === 0 ? 4 : 2,
     scale: grid === 1 || signal === "machine.memory" || signal === "replay.coverage",
-    axisLabel: { formatter: (value: number) => formatValue(signal, value), color: colours.text, fontSize: 12 },
+    axisLabel: { formatter: axisFormatter(signal, largest), color: colours.text, fontSize: 12 },
     splitLine: { lineStyle: { color: colours.rule, opacity: 0.5 } },
   };
 }

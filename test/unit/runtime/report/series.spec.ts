@@ -4,7 +4,7 @@ import fc from "fast-check";
 
 import { type Sample, gapOf, indexPoints, medianWithin, thinned } from "../../../../components/runtime/report/series";
 import { effectSize, formatSeconds } from "../../../../components/runtime/report/format";
-import { formatShift, formatValue, significant } from "../../../../components/runtime/words";
+import { axisFormatter, formatShift, formatValue, significant } from "../../../../components/runtime/words";
 import { syntheticRun } from "../../../support/runs";
 
 describe("series for the charts", () => {
@@ -50,6 +50,16 @@ describe("series for the charts", () => {
 });
 
 describe("numbers for people", () => {
+  it("keep one unit along an axis, that of its largest value", () => {
+    const along = (signal: string, largest: number): string[] =>
+      [0, 500, 8_000, 10_000].map(axisFormatter(signal, largest));
+    assert.deepEqual(along("app.latency.p95", 10_000), ["0 s", "0.5 s", "8 s", "10 s"]);
+    assert.deepEqual(along("app.latency.p95", 1_500).slice(0, 2), ["0 ms", "500 ms"]);
+    assert.deepEqual(along("machine.memory", 8_000), ["0 kB", "0.5 kB", "8 kB", "10 kB"]);
+    assert.deepEqual(along("machine.network.in", 999).slice(0, 2), ["0 B/s", "500 B/s"]);
+    assert.equal(axisFormatter("app.errors", 1)(0.5), "50 %");
+  });
+
   it("have three significant digits and a unit", () => {
     assert.equal(significant(1234.56), "1,235");
     assert.equal(significant(-0.01234), "−0.012");
