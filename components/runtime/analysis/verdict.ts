@@ -49,7 +49,7 @@ export function judge(
   if (low > -equivalence && high < equivalence) {
     return {
       verdict: Verdict.Pass,
-      why: `no effect of interest: ${found}, wholly within ±${amount(equivalence, estimate.unit)}${control}`,
+      why: `no effect of interest: ${describe(estimate, q, false)}, wholly within ±${amount(equivalence, estimate.unit)}${control}`,
     };
   }
   return { verdict: Verdict.Inconclusive, why: `${uncertain(estimate, q, settings, found)}${control}` };
@@ -64,9 +64,10 @@ function spreadGrew({ spreadP, spreadRatio, spreadSize, margin }: Estimate, spre
   return proven && spreadRatio! >= SPREAD.ratio && (spreadSize ?? 0) >= margin;
 }
 
-function describe(estimate: Estimate, q: number): string {
+/** How large the effect is in ranks is left unsaid where it is too small to matter: a large effect of no interest confuses. */
+function describe(estimate: Estimate, q: number, ofInterest = true): string {
   const { shift, low, high, unit, delta, method } = estimate;
-  const size = method === "rank" ? `, ${deltaBand(delta!)} effect` : "";
+  const size = ofInterest && method === "rank" ? `, ${deltaBand(delta!)} effect` : "";
   const over = method === "pulses" ? ` over ${estimate.effectiveSamples} pulses` : "";
   const interval = `95 % interval ${signed(low!, unit)} to ${signed(high!, unit)}`;
   return `${signed(shift!, unit)} (${interval}, ${probability("q", q)}${size})${over}`;

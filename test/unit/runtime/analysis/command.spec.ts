@@ -115,6 +115,7 @@ describe("shadownet analyse", () => {
     const { code, text } = await run(...pair("fine"), "--fault", "120-160");
     assert.equal(code, 0);
     assert.match(text, /^120-160: pass: no effect of interest: .* interval/);
+    assert.doesNotMatch(text, /no effect of interest: [^;,]*\([^)]*effect/);
   });
 
   it("writes one JSON line per pair of a batch", async () => {
