@@ -2,8 +2,11 @@
  * What mirroring costs production: a real nginx under wrk, round trip and throughput, without a mirror, with the lab's
  * rule at several shares, and with nginx's own `mirror` module. `npm run bench gatewayLivePath`, as root. The variants
  * take turns, each round in another order; the last, whose copies are still under way when it ends, has its rounds after
- * all others. Printed are the medians of all rounds, and of each round's ratio and difference to "none" of the same round.
- * `ROUNDS` chooses how many, `VARIANTS` which, for example `VARIANTS="0 %,10 %"`.
+ * all others. wrk has one processor and nginx another, because where the scheduler puts them makes more of a difference
+ * than the rules. Printed are the medians of all rounds, of each round's ratio to "none" of the same round, and of its
+ * difference to that, with the 95 % interval that inverts the signed-rank test. "again" is "none" once more, so that
+ * its difference says how far the measure itself can be believed.
+ * `ROUNDS` chooses how many, `VARIANTS` which, for example `VARIANTS="again,10 %"`; `THROUGHPUT=0` measures round trips alone.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -12,6 +15,8 @@ import { join } from "node:path";
 
 import { run, tryRun } from "../../components/internal/exec";
 import { mirrorRuleset, mirrorTable } from "../../components/lab/kernel/mirrorRules";
+import { median } from "../../components/runtime/analysis/descriptive";
+import { walshInterval } from "../../components/runtime/analysis/signedRank";
 import { interruption, runBench } from "./load/interruption";
 import { stopChild } from "./load/nginxShadow";
 
@@ -21,7 +26,8 @@ const [client, live, far] = ["client", "live", "far"].map((name) => `bench${proc
   string,
   string,
 ];
-const variants = ["none", "0 %", "10 %", "50 %", "100 %", "nginx mirror"] as const;
+const withThroughput = process.env["THROUGHPUT"] !== "0";
+const variants = ["none", "again", "0 %", "10 %", "50 %", "100 %", "nginx mirror"] as const;
 type Variant = (typeof variants)[number];
 const chosen = variants.filter(
   (variant) => variant === "none" || (process.env["VARIANTS"]?.split(",").includes(variant) ?? true),
@@ -88,7 +94,7 @@ server { listen 8081; root ${folder}; location / { mirror /copy; mirror_request_
 
 async function setMirror(folder: string, variant: Variant): Promise<void> {
   await tryRun(["ip", "netns", "exec", live, "nft", "delete", "table", "netdev", mirrorTable("bench")]);
-  if (variant === "none" || variant === "nginx mirror") return;
+  if (!variant.endsWith("%")) return;
   const rules = mirrorRuleset(
     {
       network: "bench",
@@ -120,45 +126,42 @@ function orderOfRounds(): Variant[] {
 interface Figures {
   p50: number;
   p99: number;
-  perSecond: number;
+  perSecond?: number;
 }
 
 /** One connection tells the round trip, fifty the throughput. */
 async function measure(folder: string, port: number): Promise<Figures> {
   const load = async (connections: number): Promise<Figures> => {
-    const argv = ["wrk", "-t1", `-c${connections}`, "-d2", "-s", join(folder, "report.lua")];
+    const argv = ["taskset", "-c", "0", "wrk", "-t1", `-c${connections}`, "-d2", "-s", join(folder, "report.lua")];
     const text = await inside(client, ...argv, `http://10.88.0.2:${port}/page`);
     return JSON.parse(text.trimEnd().split("\n").at(-1)!) as Figures;
   };
   const { p50, p99 } = await load(1);
-  return { p50, p99, perSecond: (await load(50)).perSecond };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return (sorted[Math.floor((sorted.length - 1) / 2)]! + sorted[Math.floor(sorted.length / 2)]!) / 2;
+  return withThroughput ? { p50, p99, perSecond: (await load(50)).perSecond } : { p50, p99 };
 }
 
 function printMedians(variant: Variant, own: readonly Figures[], none: readonly Figures[]): void {
-  const of = (value: (figures: Figures, beside: Figures) => number, digits: number): number =>
-    Number(median(own.map((each, round) => value(each, none[round]!))).toFixed(digits));
+  const rounded = (value: number, digits: number): number => Number(value.toFixed(digits));
+  const above = walshInterval(own.map(({ p50 }, round) => p50 - none[round]!.p50));
   const line = {
     variant,
-    p50: of(({ p50 }) => p50, 1),
-    p99: of(({ p99 }) => p99, 0),
-    perSecond: of(({ perSecond }) => perSecond, 0),
-    throughput: of(({ perSecond }, beside) => perSecond / beside.perSecond, 3),
-    p50Above: of(({ p50 }, beside) => p50 - beside.p50, 2),
+    p50: rounded(median(own.map(({ p50 }) => p50)), 1),
+    p50Above: rounded(above.shift, 2),
+    interval: [rounded(above.low, 2), rounded(above.high, 2)],
+    p99: Math.round(median(own.map(({ p99 }) => p99))),
   };
-  console.log(JSON.stringify(line));
+  const perSecond = own.flatMap((figures) => figures.perSecond ?? []);
+  const ratios = perSecond.map((value, round) => value / none[round]!.perSecond!);
+  const throughput = { perSecond: Math.round(median(perSecond)), throughput: rounded(median(ratios), 3) };
+  console.log(JSON.stringify(withThroughput ? { ...line, ...throughput } : line));
 }
 
 async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "gateway-live-path-"));
   const children: ChildProcess[] = [];
   const start = (namespace: string, configuration: string): void => {
-    const argv = ["netns", "exec", namespace, "nginx", "-c", configuration, "-e", `${configuration}.log`];
-    children.push(spawn("ip", argv, { stdio: "inherit" }));
+    const argv = ["nginx", "-c", configuration, "-e", `${configuration}.log`];
+    children.push(spawn("ip", ["netns", "exec", namespace, "taskset", "-c", "1", ...argv], { stdio: "inherit" }));
   };
   try {
     chmodSync(folder, 0o755);
