@@ -31,6 +31,8 @@ export class Http1Conversation implements Conversation {
   private serverGapless: boolean;
   /** A response was read without knowing its request, so its framing may be wrong (HEAD). */
   private serverUncertain = false;
+  /** Where the client's stream stood when the server had last ended an answer; only the client's next message begins there. */
+  private answeredAt = -1;
   /** What the client says now was counted as begun before mirroring. */
   private skippedTurn = false;
   private skippedAny = false;
@@ -74,7 +76,7 @@ export class Http1Conversation implements Conversation {
   ): void {
     if (this.perhapsEnded) this.clientHole(1);
     if (!this.clientInSync) {
-      const boundary = segmentStart && this.isBoundary(peerOffset);
+      const boundary = segmentStart && this.isBoundary(offset, peerOffset);
       if (!boundary || !beginsRequest(chunk, from, to)) {
         const other = boundary && this.searching ? framingInside(chunk, from, to) : undefined;
         if (other === undefined) this.skip(peerOffset);
@@ -106,12 +108,14 @@ export class Http1Conversation implements Conversation {
     this.current?.own();
   }
 
-  serverData(chunk: Buffer, from: number, to: number, time: number, offset: number): void {
+  serverData(chunk: Buffer, from: number, to: number, time: number, offset: number, peerOffset: number): void {
     this.skippedTurn = false;
     const start = this.serverInSync ? from : this.findResponse(chunk, from, to, offset);
-    if (start < 0) return;
     if (this.live.waiting.length === 0 && this.live.atBoundary) this.serverUncertain = true;
-    const stopped = this.live.push(chunk, start, to, time);
+    const { completed } = this.live;
+    const stopped = start < 0 ? to : this.live.push(chunk, start, to, time);
+    if (start < 0 || this.serverUncertain || this.live.completed > completed) this.answeredAt = peerOffset;
+    if (start < 0) return;
     if (this.live.broken) this.loseServer();
     if (!this.live.upgraded) return;
     const options = { index: this.index, afterUpgrade: true, framing: undefined, midStream: false };
@@ -232,6 +236,11 @@ export class Http1Conversation implements Conversation {
     return this.flow.midStream && this.index === 0 && !this.lost;
   }
 
+  /** Whether nothing has been seen of the client yet that could tell where a message begins. */
+  private get isFirstSeen(): boolean {
+    return this.searching && !this.skippedAny;
+  }
+
   /** The flow is no HTTP/1.x but a protocol that can be taken up here. */
   private leaveTo(framing: Framing): Conversation {
     const raw = new RawConversation(this.flow, { index: 0, afterUpgrade: false, framing, midStream: true });
@@ -239,8 +248,9 @@ export class Http1Conversation implements Conversation {
     return raw;
   }
 
-  private isBoundary(peerOffset: number): boolean {
+  private isBoundary(offset: number, peerOffset: number): boolean {
     if (peerOffset <= this.searchBeyond || peerOffset < this.flow.serverPosition()) return false;
+    if (!this.isFirstSeen && this.answeredAt < offset) return false;
     if (!this.serverInSync || this.serverUncertain) return true;
     return this.live.atBoundary && peerOffset === this.flow.serverPosition();
   }

@@ -10,6 +10,8 @@ export class Http1Responses implements BodySink {
   readonly waiting = shortQueue<Exchange>();
   /** Final responses begun so far, also those for which no exchange waited. */
   finals = 0;
+  /** Final responses that have ended. */
+  completed = 0;
   /** Set when the stream can no longer be framed. */
   broken = false;
   /** Set after 101 or a successful CONNECT: what follows is no HTTP. */
@@ -101,6 +103,7 @@ export class Http1Responses implements BodySink {
   }
 
   private complete(exchange: Exchange | undefined, time: number): void {
+    this.completed++;
     if (exchange !== undefined) {
       const side = this.sideOf(exchange);
       side.end = time;

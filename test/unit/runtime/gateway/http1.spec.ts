@@ -267,6 +267,25 @@ const cases: Case[] = [
     requests: { onWire: 2 },
   },
   {
+    name: "a body that looks like requests, whose head was lost and which was answered before its end",
+    frames: () => {
+      const flow = exchange(script(), get("/1"));
+      const body = get("/wrong").repeat(20);
+      const head = post("/2", body.repeat(3)).slice(0, -body.length * 3);
+      flow.say(true, head).say(true, body);
+      const clientIsn = 1001 + get("/1").length + head.length + body.length;
+      const early = new TcpScript(client, server, { clientIsn, serverIsn: 5001 + ok.length }).say(false, ok).frames;
+      flow.say(true, body).say(false, ok);
+      flow.say(true, body, get("/wrong").length);
+      const { frames } = exchange(exchange(flow, get("/3")), get("/4")).close();
+      const [lost, inFlight, late] = [6, 8, 9];
+      return [...frames.slice(0, lost), frames[lost + 1]!, ...early, frames[inFlight]!, ...frames.slice(late + 1)];
+    },
+    delivered: [get("/1") + get("/4")],
+    requests: { onWire: 4, replayed: 2, lostByMirror: 2 },
+    flows: { resumedAfterLoss: 1 },
+  },
+  {
     name: "a flow over its bound of bytes is shed whole, and its requests are counted",
     config: { limits: { bytesPerFlow: 50_000 } },
     frames: () => exchange(exchange(exchange(script(), get("/1")), post("/2", big)), get("/3")).close().frames,
