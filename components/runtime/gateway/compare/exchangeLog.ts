@@ -3,7 +3,7 @@ import type { ExchangeSample, ExchangeSide } from "../exchange";
 import type { Wire } from "../replay/wire";
 import { bump, type GatewayStats } from "../stats";
 import type { BodyDigest, BodyMemory } from "./body";
-import { differingPaths } from "./jsonPaths";
+import { differingPaths, otherPaths } from "./jsonPaths";
 
 /** One side of an exchange while it happens. */
 export class Side implements ExchangeSide {
@@ -145,6 +145,8 @@ export class ExchangeLog {
   private first: Exchange | undefined;
   private last: Exchange | undefined;
   private pending = 0;
+  /** How many field paths have a counter of their own. */
+  private namedPaths = 0;
 
   constructor(
     private readonly stats: GatewayStats,
@@ -288,6 +290,14 @@ export class ExchangeLog {
     this.write(exchange);
   }
 
+  /** The path's own name as long as there are not too many. */
+  private counterFor(path: string): string {
+    if (path in this.stats.compare.fieldPaths) return path;
+    if (this.namedPaths === fieldPathLimit) return otherPaths;
+    this.namedPaths++;
+    return path;
+  }
+
   private explain(exchange: Exchange): void {
     const { compare } = this.stats;
     compare.different++;
@@ -302,9 +312,6 @@ export class ExchangeLog {
     const paths = differingPaths(a, b);
     if (paths === undefined) return;
     exchange.differences = paths;
-    for (const path of paths) {
-      const known = path in compare.fieldPaths || Object.keys(compare.fieldPaths).length < fieldPathLimit;
-      bump(compare.fieldPaths, known ? path : "(other)");
-    }
+    for (const path of paths) bump(compare.fieldPaths, this.counterFor(path));
   }
 }
