@@ -108,7 +108,7 @@ export const gatewayStatsSchema = z.object({
       headersRewritten: count,
       /** Frames of data cut to what the shadow's window took. */
       framesSplit: count,
-      /** Times that a connection waited for the shadow to open a window. */
+      /** Times that a connection waited for the shadow to open a window, or to end a request before it takes another. */
       stalls: count,
       /** Windows opened for the shadow beyond what live's client opened. */
       windowsOpened: count,

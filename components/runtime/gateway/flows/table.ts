@@ -150,6 +150,7 @@ export class FlowTable {
     for (const flow of this.carried) {
       if (flow instanceof TcpFlow) flow.shadow.close("timeout");
       else flow.close();
+      this.shared.memory.used -= flow.memory;
     }
     this.carried.clear();
   }

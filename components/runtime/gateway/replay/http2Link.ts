@@ -238,6 +238,7 @@ export class Http2Link implements FlowLink, Http2Sink, ExchangeOwner {
       if (unit.ends) this.failUnit(unit);
       return true;
     }
+    if (unit.begins && !reader.mayBegin) return this.overtake(reader, connection);
     if (unit.type === FrameType.Data && !this.fits(unit, reader, connection)) return false;
     const [written] = this.queue;
     this.dequeue();
@@ -245,10 +246,25 @@ export class Http2Link implements FlowLink, Http2Sink, ExchangeOwner {
     return true;
   }
 
+  /** While the shadow takes no further request, what those that it has still lack may go ahead; false when there is nothing. */
+  private overtake(reader: Http2ShadowReader, connection: ShadowConnection): boolean {
+    const at = this.queue.findIndex(({ type, stream }) => type === FrameType.Data && reader.isSending(stream));
+    if (at >= 0) this.queue.unshift(...this.queue.splice(at, 1));
+    else this.stall(connection);
+    return at >= 0;
+  }
+
+  private stall(connection: ShadowConnection): void {
+    if (!this.stalled) this.shared.stats.replay.http2.stalls++;
+    this.stalled = true;
+    connection.hurry();
+  }
+
   private write(unit: Http2Unit, reader: Http2ShadowReader, connection: ShadowConnection): void {
     const { exchange, stream } = unit;
     if (unit.type === FrameType.WindowUpdate && !reader.grant(stream, incrementOf(frameOf(unit)))) return;
     if (unit.begins && exchange !== undefined) {
+      this.stalled = false;
       reader.begin(stream, exchange);
       exchange.shadow.start = now();
     }
@@ -288,9 +304,7 @@ export class Http2Link implements FlowLink, Http2Sink, ExchangeOwner {
       this.queue[0] = shorter;
       return this.fits(shorter, reader, connection);
     }
-    if (!this.stalled) http2.stalls++;
-    this.stalled = true;
-    connection.hurry();
+    this.stall(connection);
     return false;
   }
 

@@ -15,7 +15,7 @@ export const FrameType = {
 export const FrameFlag = { Ack: 1, EndStream: 1, EndHeaders: 4, Padded: 8, Priority: 32 } as const;
 
 /** Settings that matter here. */
-export const Setting = { HeaderTableSize: 1, InitialWindowSize: 4, MaxFrameSize: 5 } as const;
+export const Setting = { HeaderTableSize: 1, MaxConcurrentStreams: 3, InitialWindowSize: 4, MaxFrameSize: 5 } as const;
 
 /** What a client says first on a connection. */
 export const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");

@@ -41,6 +41,9 @@ export class Http2ShadowReader implements ShadowReader {
   endedWith: string | undefined;
   /** Longest content of a frame that the shadow takes. */
   maximumFrame = 16_384;
+  /** Streams that may be open at once; until the shadow has said how many, one tells. */
+  private maximumStreams = 1;
+  private hasSettings = false;
   /** What may still be sent on the connection. */
   connectionCredit = defaultWindow;
   /** What each stream on which more will be sent may send beyond the shadow's initial window. */
@@ -93,6 +96,13 @@ export class Http2ShadowReader implements ShadowReader {
     this.responses.waiting.set(stream, exchange);
     this.streamCredit.set(stream, 0);
     this.streamWindows.set(stream, this.initialWindow);
+  }
+
+  /** Whether a request may begin now: the shadow allows only so many at once. */
+  get mayBegin(): boolean {
+    let open = this.streamWindows.size;
+    for (const stream of this.streamCredit.keys()) if (!this.streamWindows.has(stream)) open++;
+    return open < this.maximumStreams;
   }
 
   /** Whether something can still be sent or received on a stream. */
@@ -160,6 +170,9 @@ export class Http2ShadowReader implements ShadowReader {
   private takeSettings(settings: ReadonlyMap<number, number>): void {
     this.initialCredit = settings.get(Setting.InitialWindowSize) ?? this.initialCredit;
     this.maximumFrame = settings.get(Setting.MaxFrameSize) ?? this.maximumFrame;
+    const allowed = settings.get(Setting.MaxConcurrentStreams);
+    if (allowed !== undefined || !this.hasSettings) this.maximumStreams = allowed ?? Infinity;
+    this.hasSettings = true;
     this.owner.answer(makeFrame(FrameType.Settings, FrameFlag.Ack, 0, Buffer.alloc(0)));
     this.owner.settings(settings);
   }
