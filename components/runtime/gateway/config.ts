@@ -1,5 +1,5 @@
 import type { SampleBy, TrafficSelector } from "../../mirror";
-import { addressFamily, parseCidr } from "../../internal/cidr";
+import { addressFamily, canonicalAddress, parseCidr } from "../../internal/cidr";
 import { refuse, type Problem } from "../../internal/problems";
 import { shapeProblems } from "./configShape";
 import { selectorProblems } from "./flows/selectors";
@@ -148,11 +148,11 @@ export function parseIntake(text: string): IntakeAddress | undefined {
   return { kind: match[1] as IntakeAddress["kind"], ...endpoint };
 }
 
-/** Reads `10.0.0.5:80` or `[fd00::5]:80`; undefined when the text is neither. */
+/** Reads `10.0.0.5:80` or `[fd00::5]:80`, the address in its canonical text; undefined when the text is neither. */
 export function parseEndpoint(text: string, lowestPort = 1): Endpoint | undefined {
   const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
   const address = match?.[1] ?? match?.[2];
   if (match === null || address === undefined || addressFamily(address) === undefined) return undefined;
   const port = Number(match[3]);
-  return port < lowestPort || port > 65_535 ? undefined : { address, port };
+  return port < lowestPort || port > 65_535 ? undefined : { address: canonicalAddress(address), port };
 }
