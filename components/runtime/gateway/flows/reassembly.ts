@@ -239,10 +239,14 @@ export class StreamReassembler {
     if (first === undefined) this.holeSince = 0;
   }
 
-  /** Compares a repeated segment with the last bytes delivered, as far as they are still known. */
+  /**
+   * Compares a repeated segment with the last bytes delivered, as far as they are still known. The one byte of a keep-alive
+   * probe may be any.
+   */
   private noteRetransmission(buffer: Buffer, start: number, end: number, offset: number): void {
     this.counters.retransmittedSegments++;
-    if (this.last.length === 0) return;
+    const isProbe = end - start === 1 && offset === this.nextOffset - 1;
+    if (this.last.length === 0 || isProbe) return;
     const knownStart = this.nextOffset - this.last.length;
     const from = Math.max(offset, knownStart);
     const to = Math.min(offset + end - start, this.nextOffset);

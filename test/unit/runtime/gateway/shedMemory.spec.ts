@@ -150,4 +150,14 @@ describe("gateway: what a flow holds is let go when it is shed", function () {
     await finish(old);
     assert.equal(harness.gateway.snapshot().requests.onWire, 2);
   });
+
+  it("nothing is held once the gateway has stopped, also where the shadow did not read", async () => {
+    await start({});
+    reads = false;
+    const length = 12 * megabyte;
+    await harness.send(open(43_001).say(true, post(length) + "x".repeat(length)).frames);
+    assert.ok((await held()) > megabyte);
+    const { flows } = await harness.stop();
+    assert.deepEqual([flows.heldBytes, flows.open], [0, 0]);
+  });
 });
