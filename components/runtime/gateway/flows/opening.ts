@@ -11,6 +11,8 @@ export class Opening {
   server: Buffer = Buffer.alloc(0);
   /** When the first byte came; 0 before. */
   since = 0;
+  /** No more bytes came for as long as they are waited for. */
+  overdue = false;
   /** Told to the conversation when there is one. */
   readonly events: FlowEvent[] = [];
   /** Packets that count and are recorded only if the flow is carried. */

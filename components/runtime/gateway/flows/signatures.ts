@@ -80,11 +80,18 @@ const datagramTests: Record<string, Test> = {
 /** Names that a selector's `application` may have. */
 export const applicationNames = [...new Set([...Object.keys(clientTests), ...Object.keys(serverTests)])].sort();
 
-/** `EHLO mail.example` looks like a request until its line ends; a server that greets its client speaks no HTTP. */
-function hasVersion(client: Buffer): Likeness {
+/** `EHLO mail.example` or `get key` look like a request until their line ends; `hurried` says that no more will come. */
+function hasVersion(client: Buffer, hurried: boolean): Likeness {
   const end = client.indexOf(10);
-  if (end < 0) return client.length < signatureBytes ? "maybe" : "yes";
+  if (end < 0) return client.length < signatureBytes && !hurried ? "maybe" : "yes";
   return client.toString("latin1", 0, end).includes(" HTTP/1.") ? "yes" : "no";
+}
+
+/** Whether more of the client's first line is needed to tell whether it is a request of HTTP/1.x. */
+export function awaitsRequestLine(client: Buffer, server: Buffer): boolean {
+  if (client.length === 0 || server.length > 0) return false;
+  const alike = clientTests["http1"]!(client);
+  return alike === "maybe" || (alike === "yes" && hasVersion(client, false) === "maybe");
 }
 
 /**
@@ -104,7 +111,7 @@ export function recognise(client: Buffer, server: Buffer, final: boolean): strin
   if (client.length > 0) {
     for (const [name, test] of Object.entries(clientTests)) {
       const alike = test(client);
-      const likeness = name === "http1" && alike === "yes" && server.length > 0 ? hasVersion(client) : alike;
+      const likeness = name === "http1" && alike === "yes" ? hasVersion(client, final && server.length === 0) : alike;
       if (likeness === "yes") return name;
       if (likeness === "maybe") open = true;
     }

@@ -13,7 +13,10 @@ import type { FlowShared, Standing } from "./flowShared";
 import { Opening, type FlowEvent } from "./opening";
 import { StreamReassembler, type StreamSink } from "./reassembly";
 import { type FlowTuple } from "./selectors";
-import { recognise, signatureBytes } from "./signatures";
+import { awaitsRequestLine, recognise, signatureBytes } from "./signatures";
+
+/** A client that types its first request slowly is waited for; no selector is, and no server answers half a line. */
+const requestLineMilliseconds = 2_000;
 
 /** How late and how far behind a SYN may be that the mirror has reordered; a new connection's number is further away. */
 const lateSynMilliseconds = 1_000;
@@ -147,7 +150,10 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     const sequence = syn ? (packet.sequence + 1) >>> 0 : packet.sequence;
     if (!mine.started) {
       mine.start(sequence);
-      if (!fromClient) this.serverFromStart = syn;
+      if (!fromClient) {
+        this.serverFromStart = syn;
+        this.decide(false);
+      }
     }
     if ((flags & Flag.Ack) !== 0) this.takeAcknowledgement(packet, fromClient, peer);
     const peerOffset = (flags & Flag.Ack) !== 0 && peer.started ? peer.offsetOf(packet.acknowledgement) : 0;
@@ -183,9 +189,7 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     const noticedBefore = now - holeTimeoutMilliseconds;
     if (this.client.missesSince(noticedBefore)) this.client.loseOldestHole(now);
     if (this.server.missesSince(noticedBefore)) this.server.loseOldestHole(now);
-    if (this.opening !== undefined && this.opening.since !== 0 && now - this.opening.since >= this.patience) {
-      this.decide(true);
-    }
+    if (this.opening !== undefined) this.hurry(this.opening, now);
     this.conversation?.tick(now);
     this.shadow.tick(now);
     this.account();
@@ -234,7 +238,10 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
   private takeAcknowledgement(packet: Packet, fromClient: boolean, peer: StreamReassembler): void {
     if (!peer.started) {
       peer.start(packet.acknowledgement);
-      if (fromClient) this.serverFromStart = !this.midStream && this.client.offsetOf(packet.sequence) === 0;
+      if (fromClient) {
+        this.serverFromStart = !this.midStream && this.client.offsetOf(packet.sequence) === 0;
+        this.decide(false);
+      }
       return;
     }
     const offset = peer.offsetOf(packet.acknowledgement);
@@ -315,16 +322,28 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     else this.opening?.events.push(event);
   }
 
-  /** How long the first bytes may leave open what this is; the end of a hello is worth waiting for. */
-  private get patience(): number {
+  /** Decides without more bytes when they have been awaited for long. */
+  private hurry(opening: Opening, now: number): void {
+    if (opening.since === 0 || now - opening.since < this.patience(opening)) return;
+    // Seen twice: before the first time, packets may have waited for this thread.
+    if (opening.overdue) this.decide(true);
+    opening.overdue = true;
+  }
+
+  /** How long the first bytes may leave open what this is; the end of a hello or of a request line is worth waiting for. */
+  private patience({ awaitsName, client, server }: Opening): number {
     const { openingMilliseconds, maximumLagMilliseconds } = this.shared.limits;
-    return this.opening?.awaitsName === true ? maximumLagMilliseconds : openingMilliseconds;
+    if (awaitsName) return maximumLagMilliseconds;
+    const awaitsLine = this.standing === "carried" && awaitsRequestLine(client, server);
+    return awaitsLine ? requestLineMilliseconds : openingMilliseconds;
   }
 
   /** Settles which application this is, whether the flow is carried, and begins the conversation. */
   private decide(final: boolean): void {
     const { opening } = this;
     if (opening === undefined) return;
+    // Data in a SYN comes before it is known from where on the server is seen.
+    if (!final && !this.server.started && !this.midStream) return;
     const { client, server } = opening;
     const spoke = client.length > 0 && server.length > 0;
     // When some of the client's first bytes are lost, it is the server's that tell.
