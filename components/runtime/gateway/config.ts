@@ -1,3 +1,5 @@
+import { resolve } from "node:path";
+
 import type { SampleBy, TrafficSelector } from "../../mirror";
 import { addressFamily, canonicalAddress, parseCidr } from "../../internal/cidr";
 import { refuse, type Problem } from "../../internal/problems";
@@ -99,7 +101,7 @@ function meaningProblems(config: GatewayConfig, unsound: ReadonlySet<string>): P
   } else if ((config.workers ?? 1) > 1 && config.fromFile !== undefined) {
     problems.push({ path: "workers", reason: "more than 1 needs a vxlan intake, not a recording; leave it out" });
   }
-  problems.push(...targetProblems(config.to ?? {}));
+  problems.push(...fileProblems(config), ...targetProblems(config.to ?? {}));
   if (metrics !== undefined && parseEndpoint(metrics, 0) === undefined) {
     problems.push({ path: "metrics", reason: `"${metrics}" is no ADDRESS:PORT such as 127.0.0.1:9464` });
   }
@@ -127,6 +129,17 @@ function intakeProblems(config: GatewayConfig): Problem[] {
   if (config.intake === undefined || parseIntake(config.intake) !== undefined) return [];
   const allowed = "vxlan:ADDRESS:PORT, geneve:ADDRESS:PORT or tcp:ADDRESS:PORT, for example vxlan:127.0.0.1:4789";
   return [{ path: "intake", reason: `"${config.intake}" is not ${allowed}` }];
+}
+
+/** Files of which one would overwrite the other. */
+function fileProblems({ fromFile, stats, samples, record, control }: GatewayConfig): Problem[] {
+  const seen = new Map<string, string>();
+  return Object.entries({ fromFile, stats, samples, record, control }).flatMap(([path, file]) => {
+    const place = file === undefined || file === "/dev/null" ? undefined : resolve(file);
+    const other = place === undefined ? undefined : seen.get(place);
+    if (place !== undefined) seen.set(place, path);
+    return other === undefined ? [] : [{ path, reason: `"${file}" is the file of ${other}; give another` }];
+  });
 }
 
 function targetProblems(to: Record<string, string>): Problem[] {

@@ -1,7 +1,10 @@
-import { rmSync } from "node:fs";
+import { lstatSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { chmod } from "node:fs/promises";
+import { connect } from "node:net";
 
+import { ExitCode, ShadownetError } from "../../internal/problems";
+import { listen } from "./listen";
 import type { GatewayStats } from "./stats";
 
 /** What the control socket can do to a gateway. */
@@ -12,18 +15,43 @@ export interface ControlledGateway {
 
 const maximumBody = 65_536;
 
-/** Serves `GET /stats` and `PUT /intake {"open": boolean}` on a unix socket that only its owner may use. */
+/**
+ * Serves `GET /stats` and `PUT /intake {"open": boolean}` on a unix socket that only its owner may use. Throws a
+ * `ShadownetError` when that is not possible.
+ */
 export async function serveControl(path: string, gateway: ControlledGateway): Promise<Server> {
-  rmSync(path, { force: true });
+  await clearWay(path);
   const server = createServer((request, response) => {
     answer(request, response, gateway).catch(() => reply(response, 500, { error: "internal error" }));
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(path, resolve);
-  });
+  await listen(server, { path }, `the control socket cannot be opened at ${path}`);
   await chmod(path, 0o600);
   return server;
+}
+
+/** Takes away the socket of a process that is gone, and nothing else. */
+async function clearWay(path: string): Promise<void> {
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (there === undefined) return;
+  const taken = there.isSocket() ? await answers(path) : true;
+  if (!taken) rmSync(path, { force: true });
+  else {
+    const reason = there.isSocket() ? "another process answers there" : "it is there and is no socket";
+    const message = `the control socket cannot be opened at ${path}: ${reason}`;
+    throw new ShadownetError("cannot-listen", message, ExitCode.NotPossibleHere);
+  }
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    const end = (result: boolean): void => {
+      socket.destroy();
+      resolve(result);
+    };
+    socket.on("connect", () => end(true));
+    socket.on("error", () => end(false));
+  });
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, gateway: ControlledGateway): Promise<void> {

@@ -1,12 +1,11 @@
 import type { Server } from "node:http";
 
-import { writeAtomically } from "../../internal/files";
 import { BodyMemory } from "./compare/body";
 import { ExchangeLog } from "./compare/exchangeLog";
 import { checkConfig, parseEndpoint, parseIntake, type GatewayConfig } from "./config";
 import { serveControl, type ControlledGateway } from "./control";
 import { serveMetrics } from "./metrics";
-import { CaptureWriter, type PacketRecorder } from "./intake/captureFile";
+import { CaptureWriter, type PacketRecorder } from "./intake/captureWriter";
 import { LagHistogram } from "./lagHistogram";
 import { playRecording } from "./intake/recording";
 import type { FlowShared } from "./flows/flowShared";
@@ -19,6 +18,7 @@ import { Prefilter } from "./prefilter/prefilter";
 import { configuredHooks } from "./replay/hooks/configured";
 import type { Endpoint } from "./replay/shadowConnection";
 import { SamplesFile } from "./samplesFile";
+import { StatsFile } from "./statsFile";
 import { bump, newStats, sumRequests, type GatewayStats } from "./stats";
 import { now } from "./time";
 import { startWorkers } from "./workers/workers";
@@ -76,11 +76,10 @@ export class Gateway implements RunningGateway {
   private readonly frame = new InnerFrame();
   private source: IntakeSource | undefined;
   private prefilter: Prefilter | undefined;
-  private control: Server | undefined;
-  private metrics: Server | undefined;
+  private readonly servers: Server[] = [];
   private readonly recorder: PacketRecorder | undefined;
   private timers: NodeJS.Timeout[] = [];
-  private writing: Promise<void> = Promise.resolve();
+  private readonly statsFile: StatsFile;
   private stopping: Promise<GatewayStats> | undefined;
 
   constructor(
@@ -89,6 +88,7 @@ export class Gateway implements RunningGateway {
   ) {
     this.samples = new SamplesFile(config.samples);
     this.recorder = role === undefined ? recorderFor(config) : role.recorder;
+    this.statsFile = new StatsFile(config.stats);
     const totalBytes = config.limits?.totalBytes ?? 256 * 2 ** 20;
     this.bodies = new BodyMemory(totalBytes / 4);
     const timeout = (config.responseTimeoutSeconds ?? 10) * 1000;
@@ -120,6 +120,15 @@ export class Gateway implements RunningGateway {
   }
 
   async start(): Promise<void> {
+    try {
+      await this.open();
+    } catch (error) {
+      await this.closeFilesAndServers();
+      throw error;
+    }
+  }
+
+  private async open(): Promise<void> {
     const { config, stats } = this;
     const at = parseIntake(config.intake ?? "");
     stats.intake.open = config.startClosed !== true;
@@ -131,8 +140,10 @@ export class Gateway implements RunningGateway {
       if (at.kind === "vxlan") this.prefilter = new Prefilter(this.source);
       this.applyPrefilter();
     }
-    if (this.role === undefined) [this.control, this.metrics] = await serveBoth(config, this);
-    await this.writeStats();
+    if (this.role === undefined) {
+      await this.statsFile.begin(this.snapshot());
+      await serveBoth(config, this, this.servers);
+    }
     this.timers = [
       setInterval(() => this.tick(), tickMilliseconds),
       setInterval(() => {
@@ -150,6 +161,7 @@ export class Gateway implements RunningGateway {
     stats.time = now();
     stats.flows.open = this.table.size;
     stats.flows.heldBytes = this.table.heldBytes;
+    stats.compare.samplesUnwritten = this.samples.unwritten;
     stats.selection.packetsUnrecorded = this.recorder?.dropped ?? 0;
     stats.process.residentBytes = process.memoryUsage.rss();
     const { user, system } = process.cpuUsage();
@@ -192,24 +204,30 @@ export class Gateway implements RunningGateway {
 
   private async shutDown(): Promise<GatewayStats> {
     this.source?.readDrops();
-    const { source } = this;
-    this.source = undefined;
-    await source?.close();
+    await this.closeSource();
     this.table.closeAll(now(), "gatewayStopped");
     const deadline = now() + drainMilliseconds;
     while (this.log.size > 0 && now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
     for (const timer of this.timers) clearInterval(timer);
     this.table.abort();
     this.log.close();
-    this.samples.close();
-    await this.recorder?.close();
-    this.metrics?.close();
-    this.metrics?.closeAllConnections();
     this.stats.intake.open = false;
-    this.control?.close();
-    this.control?.closeAllConnections();
+    await this.closeFilesAndServers();
     await this.writeStats();
     return this.stats;
+  }
+
+  private async closeSource(): Promise<void> {
+    const { source } = this;
+    this.source = undefined;
+    await source?.close();
+  }
+
+  private async closeFilesAndServers(): Promise<void> {
+    await this.closeSource();
+    this.samples.close();
+    await this.recorder?.close();
+    closeServers(this.servers);
   }
 
   private async play(path: string, speed: number): Promise<void> {
@@ -252,10 +270,7 @@ export class Gateway implements RunningGateway {
   }
 
   private writeStats(): Promise<void> {
-    if (this.role !== undefined) return this.writing;
-    const text = `${JSON.stringify(this.snapshot(), null, 2)}\n`;
-    this.writing = this.writing.then(() => writeAtomically(this.config.stats, text)).catch(() => undefined);
-    return this.writing;
+    return this.role === undefined ? this.statsFile.write(this.snapshot()) : Promise.resolve();
   }
 
   private handlerFor(kind: "vxlan" | "geneve" | "tcp"): (b: Buffer, start: number, end: number, time: number) => void {
@@ -300,15 +315,23 @@ function recorderFor({ record }: GatewayConfig): CaptureWriter | undefined {
   return record === undefined ? undefined : new CaptureWriter(record);
 }
 
-/** Serves the control socket and the metrics of a gateway, as far as they are asked for. */
+/** Serves the control socket and the metrics of a gateway, as far as they are asked for, and adds what serves to `servers`. */
 export async function serveBoth(
   { control, metrics }: GatewayConfig,
   gateway: ControlledGateway,
-): Promise<[Server | undefined, Server | undefined]> {
-  const controlServer = control === undefined ? undefined : await serveControl(control, gateway);
+  servers: Server[],
+): Promise<void> {
+  if (control !== undefined) servers.push(await serveControl(control, gateway));
   const at = metrics === undefined ? undefined : parseEndpoint(metrics, 0);
-  if (at === undefined) return [controlServer, undefined];
-  return [controlServer, await serveMetrics(at.address, at.port, () => gateway.snapshot())];
+  if (at !== undefined) servers.push(await serveMetrics(at.address, at.port, () => gateway.snapshot()));
+}
+
+/** Ends what {@link serveBoth} began. */
+export function closeServers(servers: readonly Server[]): void {
+  for (const server of servers) {
+    server.close();
+    server.closeAllConnections();
+  }
 }
 
 function selectionOf(config: GatewayConfig): Selection {

@@ -1,5 +1,6 @@
 import { createServer, type Server } from "node:http";
 
+import { listen } from "./listen";
 import type { GatewayStats } from "./stats";
 
 /** What may fall, so that it is no counter for Prometheus: what was handed to the replay is taken back where it is shed. */
@@ -50,16 +51,13 @@ function answer(path: string, stats: GatewayStats): [number, string] {
   return [404, "there is /metrics and /health\n"];
 }
 
-/** Serves `/metrics`, and `/health` for load balancers: 200 while the intake is open, else 503. Throws when the address cannot be listened on. */
+/** Serves `/metrics`, and `/health` for load balancers: 200 while the intake is open, else 503. Throws a `ShadownetError` when it cannot listen there. */
 export async function serveMetrics(address: string, port: number, read: () => GatewayStats): Promise<Server> {
   const server = createServer((request, response) => {
     const [status, text] = answer(request.url ?? "", read());
     response.writeHead(status, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
     response.end(text);
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, address, resolve);
-  });
+  await listen(server, { host: address, port }, `the metrics cannot be served at ${address}:${port}`);
   return server;
 }

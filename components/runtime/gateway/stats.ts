@@ -64,7 +64,15 @@ export function newStats(startedAt: number): GatewayStats {
       tokens: { learned: 0, substituted: 0, held: 0, unmatched: 0 },
       lagMilliseconds: { p50: null, p99: null },
     },
-    compare: { paired: 0, equal: 0, different: 0, fieldPaths: namedByOthers(), fieldsNotKept: 0, liveIncomplete: 0 },
+    compare: {
+      paired: 0,
+      equal: 0,
+      different: 0,
+      fieldPaths: namedByOthers(),
+      fieldsNotKept: 0,
+      liveIncomplete: 0,
+      samplesUnwritten: 0,
+    },
     process: { residentBytes: 0, cpuMicroseconds: 0 },
   };
 }

@@ -140,6 +140,8 @@ export const gatewayStatsSchema = z.object({
     fieldsNotKept: count,
     /** Exchanges whose live response the mirror lost or that live never answered. */
     liveIncomplete: count,
+    /** Exchanges that are not in the file of samples, because the disk did not take their lines. */
+    samplesUnwritten: count,
   }),
   process: z.object({ residentBytes: count, cpuMicroseconds: count }),
 });

@@ -1,6 +1,6 @@
 import type { ExchangeLog } from "../compare/exchangeLog";
 import type { GatewayStats } from "../stats";
-import type { PacketRecorder } from "../intake/captureFile";
+import type { PacketRecorder } from "../intake/captureWriter";
 import type { RequestHook } from "../replay/hooks/hook";
 import type { Selection } from "./selectors";
 

@@ -1,6 +1,4 @@
-import { createReadStream, createWriteStream, type WriteStream } from "node:fs";
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
+import { createReadStream } from "node:fs";
 
 import { ExitCode, ShadownetError } from "../../../internal/problems";
 
@@ -141,63 +139,4 @@ function readEnhanced(body: Buffer, littleEndian: boolean, interfaces: Interface
     linkType: known.linkType,
     data: body.subarray(20, 20 + length),
   };
-}
-
-/** Where the packets of carried flows are recorded. */
-export interface PacketRecorder {
-  /** Packets that were left out because they came faster than they could be kept. */
-  readonly dropped: number;
-  write(frame: Buffer, time: number): void;
-  close(): Promise<void>;
-}
-
-/** Writes Ethernet frames as pcapng, with microseconds; what the disk does not take in time is counted, not queued. */
-export class CaptureWriter implements PacketRecorder {
-  private readonly stream: WriteStream;
-  /** Frames that were left out because the disk was too slow or could not be written. */
-  dropped = 0;
-
-  constructor(
-    path: string,
-    private readonly maximumQueuedBytes = 32 * 2 ** 20,
-  ) {
-    mkdirSync(dirname(path), { recursive: true });
-    this.stream = createWriteStream(path);
-    this.stream.on("error", () => undefined);
-    const header = Buffer.alloc(28 + 20);
-    header.writeUInt32LE(sectionHeader, 0);
-    header.writeUInt32LE(28, 4);
-    header.writeUInt32LE(0x1a2b3c4d, 8);
-    header.writeUInt16LE(1, 12);
-    header.fill(0xff, 16, 24);
-    header.writeUInt32LE(28, 24);
-    header.writeUInt32LE(1, 28);
-    header.writeUInt32LE(20, 32);
-    header.writeUInt16LE(1, 36);
-    header.writeUInt32LE(20, 44);
-    this.stream.write(header);
-  }
-
-  write(frame: Buffer, time: number): void {
-    if (this.stream.destroyed || this.stream.writableLength > this.maximumQueuedBytes) {
-      this.dropped++;
-      return;
-    }
-    const padded = Math.ceil(frame.length / 4) * 4;
-    const block = Buffer.alloc(32 + padded);
-    const units = Math.round(time * 1000);
-    block.writeUInt32LE(6, 0);
-    block.writeUInt32LE(block.length, 4);
-    block.writeUInt32LE(Math.floor(units / 2 ** 32), 12);
-    block.writeUInt32LE(units >>> 0, 16);
-    block.writeUInt32LE(frame.length, 20);
-    block.writeUInt32LE(frame.length, 24);
-    frame.copy(block, 28);
-    block.writeUInt32LE(block.length, 28 + padded);
-    this.stream.write(block);
-  }
-
-  close(): Promise<void> {
-    return new Promise((resolve) => this.stream.end(resolve));
-  }
 }

@@ -1,4 +1,4 @@
-import type { PacketRecorder } from "../intake/captureFile";
+import type { PacketRecorder } from "../intake/captureWriter";
 import { now } from "../time";
 import type { RecordedFrame } from "./messages";
 

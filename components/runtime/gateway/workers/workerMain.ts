@@ -2,7 +2,7 @@ import { parentPort, workerData } from "node:worker_threads";
 
 import { ShadownetError } from "../../../internal/problems";
 import { Gateway } from "../gateway";
-import type { PacketRecorder } from "../intake/captureFile";
+import type { PacketRecorder } from "../intake/captureWriter";
 import { steeringProgram } from "../prefilter/steering";
 import type { FromWorker, RecordedFrame, ToWorker, WorkerData, WorkerReport } from "./messages";
 

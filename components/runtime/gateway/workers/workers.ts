@@ -3,13 +3,13 @@ import type { Server } from "node:http";
 import { dirname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 
-import { writeAtomically } from "../../../internal/files";
 import { ExitCode, ShadownetError } from "../../../internal/problems";
 import { checkConfig, type GatewayConfig } from "../config";
-import { serveBoth, type RunningGateway } from "../gateway";
-import { CaptureWriter } from "../intake/captureFile";
+import { closeServers, serveBoth, type RunningGateway } from "../gateway";
+import { CaptureWriter } from "../intake/captureWriter";
 import { receiveBufferErrors } from "../intake/kernelDrops";
 import { sumRequests, type GatewayStats } from "../stats";
+import { StatsFile } from "../statsFile";
 import { now } from "../time";
 import { mergeStats } from "./mergeStats";
 import type { FromWorker, RecordedFrame, ToWorker, WorkerData, WorkerReport } from "./messages";
@@ -83,14 +83,15 @@ class WorkerGateway implements RunningGateway {
   private readonly recorder: OrderedRecorder | undefined;
   private readonly noRoomBefore: number;
   private open: boolean;
-  private servers: (Server | undefined)[] = [];
+  private readonly servers: Server[] = [];
   private timer: NodeJS.Timeout | undefined;
-  private writing: Promise<void> = Promise.resolve();
+  private readonly statsFile: StatsFile;
   private stopping: Promise<GatewayStats> | undefined;
 
   constructor(private readonly config: GatewayConfig) {
     this.open = config.startClosed !== true;
     this.recorder = config.record === undefined ? undefined : new OrderedRecorder(new CaptureWriter(config.record));
+    this.statsFile = new StatsFile(config.stats);
     this.noRoomBefore = this.noRoom() ?? 0;
   }
 
@@ -100,17 +101,19 @@ class WorkerGateway implements RunningGateway {
       const [first] = this.threads as [Thread];
       first.tell({ kind: "steer", count: this.threads.length });
       if (!(await first.hear("steered")).done) throw cannotShare();
+      this.setOpen(this.open);
+      await this.heeded();
+      await this.statsFile.begin(this.snapshot());
+      await serveBoth(this.config, this, this.servers);
     } catch (error) {
       await Promise.all(this.threads.map(({ worker }) => worker.terminate()));
+      await this.recorder?.close();
+      closeServers(this.servers);
       throw error;
     }
-    this.setOpen(this.open);
-    await this.heeded();
-    this.servers = await serveBoth(this.config, this);
-    await this.writeStats();
     this.timer = setInterval(() => {
       this.recorder?.releaseOld();
-      void this.writeStats();
+      void this.statsFile.write(this.snapshot());
     }, 1_000);
   }
 
@@ -167,12 +170,10 @@ class WorkerGateway implements RunningGateway {
     await Promise.all(stopped);
     this.open = false;
     await this.recorder?.close();
-    for (const server of this.servers) {
-      server?.close();
-      server?.closeAllConnections();
-    }
-    await this.writeStats();
-    return this.snapshot();
+    closeServers(this.servers);
+    const stats = this.snapshot();
+    await this.statsFile.write(stats);
+    return stats;
   }
 
   private tellAll(message: ToWorker): void {
@@ -188,12 +189,6 @@ class WorkerGateway implements RunningGateway {
 
   private noRoom(): number | undefined {
     return receiveBufferErrors(this.config.intake?.includes("[") === true ? 6 : 4);
-  }
-
-  private writeStats(): Promise<void> {
-    const text = `${JSON.stringify(this.snapshot(), null, 2)}\n`;
-    this.writing = this.writing.then(() => writeAtomically(this.config.stats, text)).catch(() => undefined);
-    return this.writing;
   }
 }
 

@@ -10,7 +10,7 @@ import { Command } from "commander";
 
 import { addGatewayOptions, gatewayConfig } from "../../../../components/runtime/gateway/cliOptions";
 import { runGateway } from "../../../../components/runtime/gateway/gateway";
-import { CaptureWriter } from "../../../../components/runtime/gateway/intake/captureFile";
+import { CaptureWriter } from "../../../../components/runtime/gateway/intake/captureWriter";
 import { gatewayStatsJsonSchema, gatewayStatsSchema } from "../../../../components/runtime/gateway/statsSchema";
 import { TcpScript, vxlan } from "../../../support/capture";
 import { RecordingServer, until } from "../../../support/captureHarness";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { runGateway } from "../../../../components/runtime/gateway/gateway";
-import { CaptureWriter } from "../../../../components/runtime/gateway/intake/captureFile";
+import { CaptureWriter } from "../../../../components/runtime/gateway/intake/captureWriter";
 import { serveMetrics } from "../../../../components/runtime/gateway/metrics";
 import { newStats } from "../../../../components/runtime/gateway/stats";
 import { TcpScript } from "../../../support/capture";

@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+import { checkConfig, type GatewayConfig } from "../../../../components/runtime/gateway/config";
+import { runGateway } from "../../../../components/runtime/gateway/gateway";
+import { SamplesFile } from "../../../../components/runtime/gateway/samplesFile";
+
+const samplesFile = resolve(__dirname, "../../../../components/runtime/gateway/samplesFile.ts");
+const sample = {
+  flow: "tcp 10.0.0.1:1>10.0.0.2:80",
+  index: 0,
+  protocol: "http1",
+  live: { start: 1_700_000_000_000 },
+  shadow: { start: 1_700_000_000_000 },
+  lagMilliseconds: 0,
+};
+
+function listening(at: object): Promise<Server> {
+  const server = createServer();
+  return new Promise((done, failed) => {
+    server.on("error", failed);
+    server.listen(at, () => done(server));
+  });
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((done) => server.close(() => done()));
+}
+
+describe("gateway: its files and servers", () => {
+  let folder: string;
+  const config = (more: Partial<GatewayConfig> = {}): GatewayConfig => ({
+    intake: "tcp:127.0.0.1:0",
+    stats: join(folder, "stats.json"),
+    samples: join(folder, "samples.ndjson"),
+    ...more,
+  });
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "gateway-files-"));
+  });
+
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("leaves nothing open when it cannot begin, and says which server it cannot have", async () => {
+    const taken = await listening({ port: 0, host: "127.0.0.1" });
+    const { port } = taken.address() as { port: number };
+    const free = await listening({ port: 0, host: "127.0.0.1" });
+    const intakePort = (free.address() as { port: number }).port;
+    await closed(free);
+    const broken = config({ intake: `tcp:127.0.0.1:${intakePort}`, metrics: `127.0.0.1:${port}` });
+    await assert.rejects(runGateway(broken), { code: "cannot-listen", message: /metrics .*EADDRINUSE/ });
+    await closed(taken);
+    await closed(await listening({ port: intakePort, host: "127.0.0.1" }));
+  });
+
+  it("takes the place of a control socket that nobody serves, and of nothing else", async () => {
+    const control = join(folder, "control");
+    writeFileSync(control, "precious");
+    await assert.rejects(runGateway(config({ control })), { code: "cannot-listen", message: /is no socket/ });
+    assert.equal(readFileSync(control, "utf8"), "precious");
+    rmSync(control);
+    const first = await runGateway(config({ control }));
+    await assert.rejects(runGateway(config({ control })), {
+      code: "cannot-listen",
+      message: /another process answers/,
+    });
+    await first.stop();
+    const dead = `require("node:net").createServer().listen(${JSON.stringify(control)}, () => process.kill(process.pid, "SIGKILL"))`;
+    spawnSync(process.execPath, ["-e", dead]);
+    const second = await runGateway(config({ control }));
+    await second.stop();
+  });
+
+  it("does not begin without the files that it is to write", async () => {
+    mkdirSync(join(folder, "taken"));
+    writeFileSync(join(folder, "plain"), "");
+    for (const place of ["taken", "plain/below"]) {
+      for (const name of ["stats", "samples", "record"] as const) {
+        const path = join(folder, place);
+        await assert.rejects(runGateway(config({ [name]: path })), { code: "cannot-write" }, `${name} ${place}`);
+      }
+    }
+    await assert.rejects(runGateway(config({ stats: "/dev/null" })), { code: "cannot-write", message: /no regular/ });
+  });
+
+  it("refuses to write one file over another", () => {
+    const fromFile = join(folder, "in.pcap");
+    const record = join(folder, ".", "in.pcap");
+    const { intake, ...rest } = config({ fromFile, record });
+    assert.ok(intake);
+    assert.throws(() => checkConfig(rest), /record: .* is the file of fromFile/);
+    assert.throws(
+      () => checkConfig(config({ samples: join(folder, "stats.json") })),
+      /samples: .* is the file of stats/,
+    );
+  });
+
+  it("goes on when the disk takes no more samples, and counts them", () => {
+    const file = new SamplesFile("/dev/full");
+    for (let index = 0; index < 3; index++) file.add({ ...sample, index });
+    file.flush();
+    file.add(sample);
+    file.close();
+    assert.equal(file.unwritten, 4);
+  });
+
+  it("leaves whole lines in a file of samples that the disk cut short", () => {
+    const path = join(folder, "s.ndjson");
+    const program = `
+      process.on("SIGXFSZ", () => undefined);
+      const { SamplesFile } = require(${JSON.stringify(samplesFile)});
+      const file = new SamplesFile(${JSON.stringify(path)});
+      for (let index = 0; index < 30; index++) file.add({ ...${JSON.stringify(sample)}, index });
+      file.close();
+      console.log(file.unwritten);`;
+    const tsx = require.resolve("tsx/cjs");
+    const run = spawnSync("bash", ["-c", 'ulimit -f 1; exec "$0" "$@"', process.execPath, "-r", tsx, "-e", program], {
+      encoding: "utf8",
+    });
+    const lines = readFileSync(path, "utf8").split("\n");
+    assert.equal(lines.pop(), "");
+    assert.ok(lines.length > 3, run.stderr);
+    lines.forEach((line, index) => assert.equal((JSON.parse(line) as { index: number }).index, index));
+    assert.equal(Number(run.stdout), 30 - lines.length);
+  });
+});
