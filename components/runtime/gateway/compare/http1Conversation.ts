@@ -33,6 +33,8 @@ export class Http1Conversation implements Conversation {
   private serverUncertain = false;
   /** Where the client's stream stood when the server had last ended an answer; only the client's next message begins there. */
   private answeredAt = -1;
+  /** Where it stood when the server last said something. */
+  private serverHad = -1;
   /** What the client says now was counted as begun before mirroring. */
   private skippedTurn = false;
   private skippedAny = false;
@@ -110,6 +112,7 @@ export class Http1Conversation implements Conversation {
 
   serverData(chunk: Buffer, from: number, to: number, time: number, offset: number, peerOffset: number): void {
     this.skippedTurn = false;
+    this.serverHad = peerOffset;
     const start = this.serverInSync ? from : this.findResponse(chunk, from, to, offset);
     if (this.live.waiting.length === 0 && this.live.atBoundary) this.serverUncertain = true;
     const { completed } = this.live;
@@ -132,6 +135,7 @@ export class Http1Conversation implements Conversation {
     this.perhapsEnded = false;
     if (this.clientInSync) {
       if (this.current === undefined) this.counted++;
+      else this.estimate.noteLost(this.requestStart, this.current.peerOffset);
       this.current = undefined;
       this.countLost(1);
       this.lost = true;
@@ -141,6 +145,8 @@ export class Http1Conversation implements Conversation {
   }
 
   serverHole(): void {
+    // The end of the answer is in the hole, or after it; the server had at least this by then.
+    if (this.live.finalBegun) this.answeredAt = this.serverHad;
     this.loseServer();
   }
 

@@ -35,6 +35,11 @@ export class Http1Responses implements BodySink {
     return !this.framer.begun && !this.broken;
   }
 
+  /** Whether the stream stands inside a final response whose head was read. */
+  get finalBegun(): boolean {
+    return this.counted;
+  }
+
   /** Reads a chunk; returns where reading stopped, which is before `to` only after an upgrade. */
   push(chunk: Buffer, from: number, to: number, time: number): number {
     let at = from;

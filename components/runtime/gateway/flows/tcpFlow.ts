@@ -134,8 +134,8 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     return offset <= 0 && offset > -lateSynBytes;
   }
 
-  /** A packet of this flow; `truncated` says that its payload is not whole. */
-  handle(packet: Packet, fromClient: boolean, truncated: boolean): void {
+  /** A packet of this flow. Of a copy that was cut short, what is there is true; the rest is a hole as any other. */
+  handle(packet: Packet, fromClient: boolean): void {
     this.lastSeen = packet.time;
     if (this.over) return;
     const { flags } = packet;
@@ -158,9 +158,7 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     if ((flags & Flag.Ack) !== 0) this.takeAcknowledgement(packet, fromClient, peer);
     const peerOffset = (flags & Flag.Ack) !== 0 && peer.started ? peer.offsetOf(packet.acknowledgement) : 0;
     const offset = mine.offsetOf(sequence);
-    if (!truncated) {
-      mine.push(packet.buffer, packet.payloadStart, packet.payloadEnd, offset, packet.time, peerOffset);
-    }
+    mine.push(packet.buffer, packet.payloadStart, packet.payloadEnd, offset, packet.time, peerOffset);
     if ((flags & Flag.Fin) !== 0) mine.finish(offset + packet.payloadLength, packet.time);
     this.account();
   }
