@@ -21,13 +21,26 @@ function bytewise(length: number, test: (bytes: Buffer) => boolean): Test {
   return (bytes) => (bytes.length < length ? "maybe" : test(bytes) ? "yes" : "no");
 }
 
+/** Flags of a DNS message and its counts of questions and answers: an update may name answers that it relies on. */
+function asksOneQuestion(flags: number, questions: number, answers: number): boolean {
+  const isUpdate = ((flags >> 3) & 15) === 5;
+  return (flags & 0x80) === 0 && questions === 1 && (answers === 0 || isUpdate);
+}
+
 const preface = "PRI * HTTP/2.0";
 const http1Methods = /^[A-Za-z_-]{1,31} [^\s]/;
+
+/** Empty lines before a request are passed over, as a server does. */
+function withoutEmptyLines(bytes: Buffer): Buffer {
+  const first = bytes.findIndex((byte) => byte !== 13 && byte !== 10);
+  return first < 0 ? Buffer.alloc(0) : bytes.subarray(first);
+}
 
 /** Signatures in what the client says first. */
 const clientTests: Record<string, Test> = {
   http2: prefix(Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")),
-  http1: (bytes) => {
+  http1: (all) => {
+    const bytes = withoutEmptyLines(all);
     const text = bytes.toString("latin1", 0, 14);
     if (preface.startsWith(text)) return text.length === 14 ? "no" : "maybe";
     if (http1Methods.test(bytes.toString("latin1", 0, 34))) return "yes";
@@ -39,14 +52,14 @@ const clientTests: Record<string, Test> = {
   },
   dns: bytewise(14, (b) => {
     const length = b.readUInt16BE(0);
-    return length >= 17 && length <= 4096 && (b[4]! & 0x80) === 0 && b.readUInt16BE(6) === 1 && b.readUInt16BE(8) === 0;
+    return length >= 17 && length <= 4096 && asksOneQuestion(b[4]!, b.readUInt16BE(6), b.readUInt16BE(8));
   }),
   postgres: (bytes) => {
     if (bytes.length > 0 && bytes[0] !== 0) return "no";
     return bytewise(8, (b) => {
       const length = b.readUInt32BE(0);
       const code = b.readUInt32BE(4);
-      return length >= 8 && length <= 10_000 && (code === 196_608 || (code >= 80_877_102 && code <= 80_877_104));
+      return length >= 8 && length <= 10_000 && (code >>> 16 === 3 || (code >= 80_877_102 && code <= 80_877_104));
     })(bytes);
   },
   redis: (bytes) => {
@@ -74,17 +87,23 @@ const serverTests: Record<string, Test> = {
 };
 
 const datagramTests: Record<string, Test> = {
-  dns: bytewise(12, (b) => (b[2]! & 0x80) === 0 && b.readUInt16BE(4) === 1 && b.readUInt16BE(6) === 0),
+  dns: bytewise(12, (b) => asksOneQuestion(b[2]!, b.readUInt16BE(4), b.readUInt16BE(6))),
 };
 
 /** Names that a selector's `application` may have. */
 export const applicationNames = [...new Set([...Object.keys(clientTests), ...Object.keys(serverTests)])].sort();
 
-/** `EHLO mail.example` or `get key` look like a request until their line ends; `hurried` says that no more will come. */
+/**
+ * `get key`, `NICK name` and `REGISTER sip:x SIP/2.0` look like HTTP/1.x until their line ends, or until a second space is
+ * followed by something else than the version. `hurried` says that no more will come.
+ */
 function hasVersion(client: Buffer, hurried: boolean): Likeness {
-  const end = client.indexOf(10);
-  if (end < 0) return client.length < signatureBytes && !hurried ? "maybe" : "yes";
-  return client.toString("latin1", 0, end).includes(" HTTP/1.") ? "yes" : "no";
+  const text = withoutEmptyLines(client).toString("latin1");
+  const end = text.indexOf("\n");
+  if (end >= 0) return text.slice(0, end).includes(" HTTP/1.") ? "yes" : "no";
+  const version = text.split(" ", 3)[2] ?? "";
+  if (!version.startsWith("HTTP/1.".slice(0, version.length)) && !version.startsWith("HTTP/1.")) return "no";
+  return hurried || client.length >= signatureBytes ? "yes" : "maybe";
 }
 
 /** Whether more of the client's first line is needed to tell whether it is a request of HTTP/1.x. */

@@ -105,19 +105,54 @@ describe("gateway: protocols other than HTTP/1", () => {
     await shadow.stop();
   });
 
+  it("does not take for HTTP/1 what only begins like it, and carries it by turns", async () => {
+    const texts = [
+      "get key\r\n",
+      `get ${"k ".repeat(300)}\r\n`,
+      "GET key\r\n",
+      "NICK name\r\n",
+      "OPTIONS rtsp://x/ RTSP/1.0\r\n\r\n",
+      "REGISTER sip:x SIP/2.0\r\n\r\n",
+    ];
+    const shadow = await RecordingServer.start((socket) => socket.write("END\r\n"));
+    const harness = await GatewayHarness.start({ to: { "10.9.0.1:6379": `127.0.0.1:${shadow.port}` } });
+    const frames = texts.flatMap((text, port) => {
+      assert.notEqual(recognise(Buffer.from(text.slice(0, 256)), Buffer.alloc(0), false), "http1", text);
+      const script = new TcpScript({ ...client, port: port + 1 }, server).handshake();
+      return script.say(true, text).say(false, "END\r\n").acknowledge(true).close().frames;
+    });
+    await harness.send(frames);
+    await until("all are paired", () => harness.gateway.snapshot().compare.equal === texts.length);
+    assert.deepEqual(shadow.received.map(String).sort(), [...texts].sort());
+    assert.equal((await harness.stop()).requests.coverage, 1);
+    harness.remove();
+    await shadow.stop();
+  });
+
+  it("takes a request line that comes slowly for HTTP/1 all the same", () => {
+    const none = Buffer.alloc(0);
+    for (const text of ["GET /a", "GET /a HT", `GET /${"a".repeat(250)}`]) {
+      assert.equal(recognise(Buffer.from(text), none, true), "http1", text);
+    }
+    assert.equal(recognise(Buffer.from("GET /a b"), none, true), undefined);
+  });
+
   it("recognises applications by their first bytes", () => {
     const bytes = (text: string, encoding: BufferEncoding = "latin1"): Buffer => Buffer.from(text, encoding);
     const none = Buffer.alloc(0);
     const clients: [string, Buffer][] = [
       ["http1", bytes("GET / HTTP/1.1\r\n")],
       ["http2", bytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")],
+      ["http1", bytes("\r\nGET / HTTP/1.1\r\n")],
       ["tls", bytes("160301020001000001fc0303", "hex")],
       ["postgres", bytes("0000002700030000757365720061", "hex")],
+      ["postgres", bytes("0000002700030002757365720061", "hex")],
       ["postgres", bytes("0000000804d2162f", "hex")],
       ["redis", bytes("*1\r\n$4\r\nPING\r\n")],
       ["ssh", bytes("SSH-2.0-x\r\n")],
       ["mongodb", bytes("3a0000000100000000000000d40700000000000061", "hex")],
       ["amqp", bytes("AMQP\0\0\x09\x01")],
+      ["dns", bytes("001d1234280000010001000000000377777700", "hex")],
       ["dns", bytes("001d1234010000010000000000000377777700", "hex")],
     ];
     for (const [name, first] of clients) {
