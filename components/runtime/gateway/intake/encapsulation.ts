@@ -32,6 +32,8 @@ export function unwrapGeneve(buffer: Buffer, start: number, end: number, frame: 
   const headerLength = (buffer[inner]! & 15) * 4;
   const udp = inner + headerLength;
   if (buffer[inner]! >> 4 !== 4 || headerLength < 20 || buffer[inner + 9] !== 17 || udp + 8 > end) return false;
+  // A later fragment begins with bytes of a payload, whatever they look like.
+  if ((((buffer[inner + 6]! << 8) | buffer[inner + 7]!) & 0x1fff) !== 0) return false;
   if (((buffer[udp + 2]! << 8) | buffer[udp + 3]!) !== vxlanPort) return false;
   return unwrapVxlan(buffer, udp + 8, end, frame);
 }

@@ -81,10 +81,22 @@ function word(buffer: Buffer, at: number): number {
   return ((buffer[at]! << 24) | (buffer[at + 1]! << 16) | (buffer[at + 2]! << 8) | buffer[at + 3]!) >>> 0;
 }
 
+/** What a frame of the least size carries; more than that is never padding. */
+const leastCarried = 46;
+
+/**
+ * The length that stands at `at`. Hosts whose card cuts large packets leave 0 there in what they capture: then the packet
+ * is what there is of it, unless that could be padding.
+ */
+function lengthOr(buffer: Buffer, at: number, present: number, carried = present): number {
+  const length = (buffer[at]! << 8) | buffer[at + 1]!;
+  return length === 0 && carried > leastCarried ? present : length;
+}
+
 function decodeIpv4(buffer: Buffer, at: number, end: number, packet: Packet): DecodeOutcome {
   if (at + 20 > end) return "shortFrame";
   const headerLength = (buffer[at]! & 15) * 4;
-  const total = (buffer[at + 2]! << 8) | buffer[at + 3]!;
+  const total = lengthOr(buffer, at + 2, end - at);
   if (buffer[at]! >> 4 !== 4 || headerLength < 20 || total < headerLength) return "badIpHeader";
   if ((((buffer[at + 6]! << 8) | buffer[at + 7]!) & 0x3fff) !== 0) return "fragment";
   packet.family = 4;
@@ -97,7 +109,7 @@ function decodeIpv4(buffer: Buffer, at: number, end: number, packet: Packet): De
 function decodeIpv6(buffer: Buffer, at: number, end: number, packet: Packet): DecodeOutcome {
   if (at + 40 > end) return "shortFrame";
   if (buffer[at]! >> 4 !== 6) return "badIpHeader";
-  const announced = at + 40 + ((buffer[at + 4]! << 8) | buffer[at + 5]!);
+  const announced = at + 40 + lengthOr(buffer, at + 4, end - at - 40, end - at);
   packet.family = 6;
   packet.s0 = word(buffer, at + 8);
   packet.s1 = word(buffer, at + 12);

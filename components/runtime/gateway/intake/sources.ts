@@ -139,7 +139,10 @@ export async function openTcp(at: IntakeAddress, handle: PacketHandler, stats: G
       socket.destroy();
     });
     socket.on("error", () => undefined);
-    socket.on("close", () => sockets.delete(socket));
+    socket.on("close", () => {
+      sockets.delete(socket);
+      if (reader.insideFrame) stats.intake.truncated++;
+    });
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => reject(cannotListen(at, error)));
@@ -165,13 +168,21 @@ export class FrameReader {
 
   constructor(private readonly handle: PacketHandler) {}
 
+  /** Whether a frame has begun, or its length, and has not ended. */
+  get insideFrame(): boolean {
+    return this.rest.length > 0;
+  }
+
   /** Takes the next bytes; false when a length is not believable, after which the stream cannot be trusted. */
   push(chunk: Buffer, time: number): boolean {
     const bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
     let at = 0;
     while (at + 4 <= bytes.length) {
       const length = bytes.readUInt32BE(at);
-      if (length === 0 || length > maximumFrame) return false;
+      if (length === 0 || length > maximumFrame) {
+        this.rest = Buffer.alloc(0);
+        return false;
+      }
       if (at + 4 + length > bytes.length) break;
       this.handle(bytes, at + 4, at + 4 + length, time);
       at += 4 + length;

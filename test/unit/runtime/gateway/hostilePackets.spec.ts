@@ -46,6 +46,31 @@ describe("gateway: packets of every shape, and hostile ones", () => {
     }
   });
 
+  it("takes a length of 0, as hosts leave it to their card, for all that is there unless that may be padding", () => {
+    const payload = Buffer.alloc(3_000, 65);
+    const six = { from: { address: "fd00::1", port: 1 }, to: { address: "fd00::2", port: 2 } };
+    const packet = new Packet();
+    for (const [shape, lengthAt] of [[segment, 16] as const, [{ ...segment, ...six }, 18] as const]) {
+      const large = tcpFrame({ ...shape, payload });
+      const small = tcpFrame(shape);
+      const padded = Buffer.concat([small, Buffer.alloc(Math.max(0, 60 - small.length))]);
+      for (const frame of [large, padded]) frame.writeUInt16BE(0, lengthAt);
+      assert.equal(decodeEthernet(large, 0, large.length, packet), "ok");
+      assert.deepEqual(large.subarray(packet.payloadStart, packet.payloadEnd), payload);
+      if (lengthAt === 16) assert.equal(decodeEthernet(padded, 0, padded.length, packet), "badIpHeader");
+    }
+  });
+
+  it("does not look for VXLAN in a later fragment of what a load balancer sends", () => {
+    const to = { address: "10.0.0.2", port: 4789 };
+    const outer = udpFrame({ address: "10.0.0.1", port: 9 }, to, vxlan(tcpFrame(segment), 77));
+    const aws = Buffer.concat([Buffer.from("0000080000000000", "hex"), outer.subarray(14)]);
+    const frame = new InnerFrame();
+    assert.ok(unwrapGeneve(aws, 0, aws.length, frame));
+    aws.writeUInt16BE(0x0005, 8 + 6);
+    assert.ok(!unwrapGeneve(aws, 0, aws.length, frame));
+  });
+
   it("unwraps GENEVE with options, around Ethernet and around an AWS VXLAN packet", () => {
     const inner = tcpFrame(segment);
     const outer = udpFrame({ address: "10.0.0.1", port: 9 }, { address: "10.0.0.2", port: 4789 }, vxlan(inner, 77));
