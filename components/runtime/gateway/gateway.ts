@@ -6,6 +6,7 @@ import { checkConfig, parseEndpoint, parseIntake, type GatewayConfig } from "./c
 import { serveControl, type ControlledGateway } from "./control";
 import { serveMetrics } from "./metrics";
 import { CaptureWriter, type PacketRecorder } from "./intake/captureWriter";
+import { flowsForDescriptors, mostDescriptors } from "./descriptors";
 import { LagHistogram } from "./lagHistogram";
 import { playRecording } from "./intake/recording";
 import type { FlowShared } from "./flows/flowShared";
@@ -15,6 +16,7 @@ import { InnerFrame, unwrapGeneve, unwrapVxlan } from "./intake/encapsulation";
 import { decodeEthernet, decodeIp, Packet, type DecodeOutcome } from "./intake/packet";
 import { openTcp, openUdp, type IntakeSource } from "./intake/sources";
 import { Prefilter } from "./prefilter/prefilter";
+import { noteProcess } from "./processFigures";
 import { configuredHooks } from "./replay/hooks/configured";
 import type { Endpoint } from "./replay/shadowConnection";
 import { SamplesFile } from "./samplesFile";
@@ -26,6 +28,7 @@ import { startWorkers } from "./workers/workers";
 const drainMilliseconds = 4_000;
 const tickMilliseconds = 100;
 const vxlanPort = 4789;
+const defaultFlows = 65_536;
 /** Exchanges under way beyond which a recording waits. */
 const maximumUnderWay = 4_096;
 
@@ -49,15 +52,25 @@ export interface RunningGateway {
 /** Starts a gateway; throws a `ProblemsError` for a bad configuration and a `ShadownetError` when it cannot listen. */
 export async function runGateway(config: GatewayConfig): Promise<RunningGateway> {
   const checked = checkConfig(config);
+  sayWhatDescriptorsAllow(checked);
   if ((checked.workers ?? 1) > 1) return startWorkers(checked);
   const gateway = new Gateway(checked);
   await gateway.start();
   return gateway;
 }
 
+function sayWhatDescriptorsAllow({ workers = 1, limits }: GatewayConfig): void {
+  const flows = flowsForDescriptors(workers) * workers;
+  if (flows >= (limits?.flows ?? defaultFlows)) return;
+  const reason = `this process may have ${mostDescriptors()} descriptors open (ulimit -n)`;
+  process.stderr.write(`carries at most ${flows} flows at a time, because ${reason}\n`);
+}
+
 /** What a gateway leaves to others when it is one thread of several: statistics, control, metrics and the recording. */
 export interface WorkerRole {
   recorder: PacketRecorder | undefined;
+  /** How many threads there are. */
+  threads: number;
 }
 
 /** One gateway in this thread; {@link runGateway} starts it. */
@@ -103,7 +116,8 @@ export class Gateway implements RunningGateway {
       stats: this.stats,
       log: this.log,
       limits: {
-        flows: config.limits?.flows ?? 65_536,
+        flows: config.limits?.flows ?? defaultFlows,
+        descriptors: flowsForDescriptors(role?.threads ?? 1),
         bytesPerFlow: config.limits?.bytesPerFlow ?? 16 * 2 ** 20,
         totalBytes,
         maximumLagMilliseconds: config.limits?.maximumLagMilliseconds ?? 5_000,
@@ -163,9 +177,7 @@ export class Gateway implements RunningGateway {
     stats.flows.heldBytes = this.table.heldBytes;
     stats.compare.samplesUnwritten = this.samples.unwritten;
     stats.selection.packetsUnrecorded = this.recorder?.dropped ?? 0;
-    stats.process.residentBytes = process.memoryUsage.rss();
-    const { user, system } = process.cpuUsage();
-    stats.process.cpuMicroseconds = user + system;
+    noteProcess(stats);
     stats.replay.lagMilliseconds = { p50: this.lag.quantile(0.5), p99: this.lag.quantile(0.99) };
     return stats;
   }

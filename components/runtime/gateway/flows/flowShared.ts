@@ -7,6 +7,8 @@ import type { Selection } from "./selectors";
 /** Bounds of one gateway; at a bound whole flows are shed. */
 export interface FlowLimits {
   flows: number;
+  /** Flows beyond this would use up the descriptors of the process. */
+  descriptors: number;
   bytesPerFlow: number;
   totalBytes: number;
   maximumLagMilliseconds: number;

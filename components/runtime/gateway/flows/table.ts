@@ -226,10 +226,10 @@ export class FlowTable {
       stats.selection.flowsSampledOut++;
       return;
     }
-    if (this.carried.size >= limits.flows) {
+    if (this.carried.size >= Math.min(limits.flows, limits.descriptors)) {
       stats.selection.flowsSelected++;
-      bump(stats.flows.shed, "flows");
-      entry.shedCause = "flows";
+      entry.shedCause = this.carried.size >= limits.flows ? "flows" : "descriptors";
+      bump(stats.flows.shed, entry.shedCause);
       return;
     }
     entry.flow = this.open(entry, target, chosen === "maybe", opening?.application === "dns", packet);

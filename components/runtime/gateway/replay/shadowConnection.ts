@@ -29,6 +29,9 @@ function errorName(code: string): string {
       return "reset";
     case "ETIMEDOUT":
       return "timeout";
+    case "EMFILE":
+    case "ENFILE":
+      return "descriptors";
     default:
       return "unreachable";
   }

@@ -1,4 +1,5 @@
 import { LagHistogram } from "../lagHistogram";
+import { noteProcess } from "../processFigures";
 import { newStats, sumRequests, type GatewayStats } from "../stats";
 import { now } from "../time";
 import type { WorkerReport } from "./messages";
@@ -28,8 +29,6 @@ export function mergeStats(startedAt: number, open: boolean, reports: readonly W
   stats.intake.open = open;
   sumRequests(stats);
   stats.replay.lagMilliseconds = { p50: lag.quantile(0.5), p99: lag.quantile(0.99) };
-  stats.process.residentBytes = process.memoryUsage.rss();
-  const { user, system } = process.cpuUsage();
-  stats.process.cpuMicroseconds = user + system;
+  noteProcess(stats);
   return stats;
 }

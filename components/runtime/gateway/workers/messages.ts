@@ -34,4 +34,6 @@ export type FromWorker =
 export interface WorkerData {
   config: GatewayConfig;
   records: boolean;
+  /** How many threads there are. */
+  threads: number;
 }

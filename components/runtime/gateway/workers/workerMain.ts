@@ -35,9 +35,9 @@ class FrameSender implements PacketRecorder {
 }
 
 /** One thread that carries flows of its own, with a socket of its own on the intake's address. */
-async function main({ config, records }: WorkerData): Promise<void> {
+async function main({ config, records, threads }: WorkerData): Promise<void> {
   const recorder = records ? new FrameSender() : undefined;
-  const gateway = new Gateway(config, { recorder });
+  const gateway = new Gateway(config, { recorder, threads });
   await gateway.start();
   const report = (): WorkerReport => ({ stats: gateway.snapshot(), lag: gateway.lag.counts });
   const timer = setInterval(() => {

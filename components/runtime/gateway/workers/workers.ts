@@ -156,7 +156,9 @@ class WorkerGateway implements RunningGateway {
     if (this.intakeAddress !== "") config.intake = config.intake!.replace(/\d+$/, /\d+$/.exec(this.intakeAddress)![0]);
     const records = this.recorder !== undefined;
     const index = this.threads.length;
-    const thread = new Thread({ config, records }, workerProgram(), (frames) => this.recorder?.take(index, frames));
+    const thread = new Thread({ config, records, threads: this.config.workers! }, workerProgram(), (frames) =>
+      this.recorder?.take(index, frames),
+    );
     this.threads.push(thread);
     const { intakeAddress, batched } = await thread.hear("ready");
     if (!batched) throw cannotShare();

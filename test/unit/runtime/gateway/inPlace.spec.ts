@@ -34,6 +34,7 @@ class PoisonedTable {
       log: this.log,
       limits: {
         flows: 100,
+        descriptors: Infinity,
         bytesPerFlow: 2 ** 24,
         totalBytes: 2 ** 28,
         maximumLagMilliseconds: 60_000,
