@@ -33,10 +33,16 @@ export function register(program: Command): void {
           clearInterval(timer);
           terminal.say("takes no more packets; waits up to 4 s for answers");
         },
+        abandoned: terminalLost(),
       });
       terminal.result(stats, figures(stats));
       process.exit(ExitCode.Done);
     });
+}
+
+/** Nobody is there any more to see how it goes: the terminal was closed, or what reads its words has ended. */
+function terminalLost(): Promise<void> {
+  return new Promise((resolve) => process.stderr.on("error", () => resolve()));
 }
 
 function beginning({ fromFile, speed = 1, stats, samples }: GatewayConfig, { intakeAddress }: RunningGateway): string {

@@ -29,6 +29,8 @@ const drainMilliseconds = 4_000;
 const tickMilliseconds = 100;
 const vxlanPort = 4789;
 const defaultFlows = 65_536;
+/** Room for fewer than these is worth a word. */
+const fewFlows = 10_000;
 /** Exchanges under way beyond which a recording waits. */
 const maximumUnderWay = 4_096;
 
@@ -61,7 +63,7 @@ export async function runGateway(config: GatewayConfig): Promise<RunningGateway>
 
 function sayWhatDescriptorsAllow({ workers = 1, limits }: GatewayConfig): void {
   const flows = flowsForDescriptors(workers) * workers;
-  if (flows >= (limits?.flows ?? defaultFlows)) return;
+  if (flows >= (limits?.flows ?? fewFlows)) return;
   const reason = `this process may have ${mostDescriptors()} descriptors open (ulimit -n)`;
   process.stderr.write(`carries at most ${flows} flows at a time, because ${reason}\n`);
 }

@@ -14,31 +14,40 @@ export interface ServeOptions {
   started?: (gateway: RunningGateway) => void;
   /** It takes no more packets and waits for answers. */
   ending?: () => void;
+  /** Ends the gateway as SIGTERM does. */
+  abandoned?: Promise<void>;
 }
 
 /**
  * Runs one gateway until SIGTERM or SIGINT, which drain it for a few seconds, or until its recording has been replayed.
- * Returns its last counters.
+ * Returns its last counters; throws when the recording cannot be read, after they are written.
  */
 export async function serveGateway(
   config: GatewayConfig,
-  { reread, started, ending }: ServeOptions = {},
+  { reread, started, ending, abandoned }: ServeOptions = {},
 ): Promise<GatewayStats> {
-  const starting = runGateway(config);
-  // Before anything answers: whoever sees the gateway answer may send the signal, which would end it otherwise.
+  const starting = Promise.resolve().then(() => runGateway(config));
+  // Before it says anything: whoever sees that may send the signal, which would end it otherwise.
   process.on("SIGHUP", () => {
     if (reread !== undefined) void starting.then((running) => reload(running, reread));
   });
   const gateway = await starting;
   keepGivingBack();
   started?.(gateway);
-  await new Promise<void>((resolve) => {
-    process.once("SIGTERM", resolve);
-    process.once("SIGINT", resolve);
-    void gateway.finished.then(resolve);
-  });
+  const ends = [signalled(), gateway.finished, ...(abandoned === undefined ? [] : [abandoned])];
+  const [end] = await Promise.allSettled([Promise.race(ends)]);
   ending?.();
-  return gateway.stop();
+  const stats = await gateway.stop();
+  if (end.status === "rejected") throw end.reason;
+  return stats;
+}
+
+/** A signal that comes a second time changes nothing: a process group gets it together with whoever hands it on. */
+function signalled(): Promise<void> {
+  return new Promise((resolve) => {
+    process.on("SIGTERM", () => resolve());
+    process.on("SIGINT", () => resolve());
+  });
 }
 
 function reload(gateway: RunningGateway, reread: () => GatewayConfig): void {
