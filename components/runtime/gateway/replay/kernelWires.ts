@@ -215,7 +215,18 @@ class KernelWire implements Wire {
   }
 
   fail(error: string): void {
+    if (this.connected) this.readRest();
     if (!this.over) this.events.closed(error);
+  }
+
+  /** What the peer said before a write to it failed. */
+  private readRest(): void {
+    const { all, events } = this;
+    while (!this.over) {
+      const length = all.read(this.descriptor);
+      if (length <= 0) return;
+      events.data(all.content, length, all.arrival());
+    }
   }
 
   /** What the kernel has to say about this connection. */

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import type { Socket } from "node:net";
 
+import { connectWire } from "../../../../components/runtime/gateway/replay/wire";
 import { TcpScript } from "../../../support/capture";
 import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
 
@@ -98,6 +101,35 @@ describe("gateway: a shadow that refuses, hangs, resets or answers nonsense", ()
     behaviour = (socket) => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nonly a part");
     await harness.send(request(script, "/2"));
     assert.deepEqual(await samples(2), ["reset", "closed"]);
+  });
+
+  it("reads what a shadow said before its reset made a write to it fail", async () => {
+    const program = `require("node:net").createServer((socket) => {
+      socket.pause();
+      setTimeout(() => socket.write("413", () => socket.resetAndDestroy()), 50);
+    }).listen(0, "127.0.0.1", function () { console.log(this.address().port); })`;
+    const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+    try {
+      const [port] = (await once(child.stdout, "data")) as [Buffer];
+      const told: string[] = [];
+      const wire = connectWire({ address: "127.0.0.1", port: Number(port) }, undefined, undefined, {
+        connected: () => {
+          wire.write([Buffer.alloc(1_000)]);
+          // Nothing else happens here before the other process has answered and is gone.
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+          wire.write([Buffer.alloc(1_000)]);
+        },
+        data: (buffer, length) => told.push(buffer.toString("latin1", 0, length)),
+        closed: (error) => {
+          told.push(String(error));
+          wire.destroy(false);
+        },
+      });
+      await until("it is over", () => told.length > 1);
+      assert.deepEqual(told, ["413", "ECONNRESET"]);
+    } finally {
+      child.kill();
+    }
   });
 
   it("does not take nonsense for an answer", async () => {
