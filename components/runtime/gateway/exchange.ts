@@ -12,7 +12,7 @@ export interface ExchangeSide {
   bytes?: number;
   /** Digest of the response's content, hexadecimal. */
   digest?: string;
-  /** Why there is no complete response: `timeout`, `refused`, `reset`, `closed`, `unreachable`. */
+  /** Why there is no complete response: `timeout`, `refused`, `reset`, `closed`, `unreachable`, `malformed`, `lost`. */
   error?: string;
 }
 

@@ -15,6 +15,8 @@ export interface ShadowReader {
   ended(error: string, time: number): void;
   /** Whether this exchange may be sent now, or has to wait for an earlier answer as its client did. */
   maySend(exchange: Exchange, now: number): boolean;
+  /** Whether this exchange can never be sent here, because the connection has become something else, or has not. */
+  isPast?(exchange: Exchange): boolean;
   /** Called now and then. */
   tick(now: number): void;
 }

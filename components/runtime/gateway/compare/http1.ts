@@ -95,8 +95,12 @@ export class Http1Framer {
     return to;
   }
 
+  /** Whether bytes can be the beginning of a head; a line that only LF ends is in none, so that its end would never come. */
   private couldBegin(bytes: Buffer): boolean {
-    if (this.kind === "request") return couldBeRequest(bytes, 0, bytes.length);
+    const newline = bytes.indexOf(10);
+    if (hasBareNewline(bytes, newline)) return false;
+    if (this.kind === "request")
+      return newline < 0 ? couldBeRequest(bytes, 0, bytes.length) : beginsRequest(bytes, 0, bytes.length);
     return "HTTP/1.".startsWith(bytes.toString("latin1", 0, Math.min(7, bytes.length)));
   }
 
@@ -173,6 +177,11 @@ export function findHeadEnd(buffer: Buffer, from: number, to: number): number {
     else last += 2;
   }
   return -1;
+}
+
+function hasBareNewline(bytes: Buffer, first: number): boolean {
+  for (let at = first; at >= 0; at = bytes.indexOf(10, at + 1)) if (bytes[at - 1] !== 13) return true;
+  return false;
 }
 
 /** Whether bytes can be the beginning of a request line: a method token, a space, no control character. */

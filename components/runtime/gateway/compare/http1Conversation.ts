@@ -119,11 +119,13 @@ export class Http1Conversation implements Conversation {
     const stopped = start < 0 ? to : this.live.push(chunk, start, to, time);
     if (start < 0 || this.serverUncertain || this.live.completed > completed) this.answeredAt = peerOffset;
     if (start < 0) return;
-    if (this.live.broken) this.loseServer();
+    if (this.live.broken) this.loseServer("malformed");
     if (!this.live.upgraded) return;
-    const options = { index: this.index, afterUpgrade: true, framing: undefined, midStream: false };
+    const lost = !this.clientInSync;
+    const options = { index: this.index, afterUpgrade: true, framing: undefined, midStream: false, lost };
     const raw = new RawConversation(this.flow, options);
     this.flow.become(raw);
+    if (lost) this.flow.giveUp();
     if (stopped < to) raw.serverData(chunk, stopped, to, time);
   }
 
@@ -147,7 +149,7 @@ export class Http1Conversation implements Conversation {
   serverHole(): void {
     // The end of the answer is in the hole, or after it; the server had at least this by then.
     if (this.live.finalBegun) this.answeredAt = this.serverHad;
-    this.loseServer();
+    this.loseServer("lost");
   }
 
   clientEnd(): void {
@@ -294,10 +296,10 @@ export class Http1Conversation implements Conversation {
     else this.flow.stats.requests.lostByMirror += count;
   }
 
-  private loseServer(): void {
+  private loseServer(error: string): void {
     if (!this.live.atBoundary) {
       const [exchange] = this.live.waiting.splice(0, 1);
-      if (exchange !== undefined) this.flow.log.settle(exchange, exchange.live, "lost");
+      if (exchange !== undefined) this.flow.log.settle(exchange, exchange.live, error);
     }
     this.live.restart();
     this.serverInSync = this.serverGapless = false;

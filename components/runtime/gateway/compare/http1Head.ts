@@ -31,6 +31,8 @@ const contentLengthName = Buffer.from("content-length");
 const transferEncodingName = Buffer.from("transfer-encoding");
 const contentTypeName = Buffer.from("content-type");
 const chunkedName = Buffer.from("chunked");
+const identityName = Buffer.from("identity");
+const comma = 44;
 const jsonName = Buffer.from("json");
 const commonMethods = ["GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS", "CONNECT"];
 const largestLength = 999_999_999_999_999;
@@ -45,6 +47,10 @@ export class HeadReader {
   length = -1;
   chunked = false;
   private encodings = 0;
+  /** Transfer-Encoding says in so many words that there is none. */
+  private identity = false;
+  /** The last value of Transfer-Encoding is `chunked` and nothing else. */
+  private onlyChunked = false;
   private buffer: Buffer = Buffer.alloc(0);
 
   /** Reads the head from `from` to `end`, which is where its empty line begins; undefined when there is a problem. */
@@ -53,6 +59,7 @@ export class HeadReader {
     this.length = -1;
     this.chunked = false;
     this.encodings = 0;
+    this.onlyChunked = this.identity = false;
     this.buffer = buffer;
     const head: Http1Head = { method: "", target: "", status: 0, json: false };
     const firstEnd = this.lineEnd(from, end);
@@ -60,12 +67,16 @@ export class HeadReader {
     else this.readStatusLine(from, firstEnd, head);
     this.readFields(firstEnd + 2, end, head);
     if (this.isMalformed()) return undefined;
-    if (this.isEncodingAmbiguous()) this.problem = "ambiguousFraming";
+    this.settleEncoding(kind === "request", buffer[firstEnd - 1]! - 48);
     return head;
   }
 
-  private isEncodingAmbiguous(): boolean {
-    return this.encodings > 1 || (this.encodings === 1 && (!this.chunked || this.length >= 0));
+  /** Servers differ in what they make of a request's encodings; clients take an answer's before its length. */
+  private settleEncoding(isRequest: boolean, minorVersion: number): void {
+    if (this.encodings === 0 && !this.identity) return;
+    if (!isRequest) this.length = this.encodings > 0 ? -1 : this.length;
+    else if (this.encodings !== 1 || !this.onlyChunked || this.length >= 0 || minorVersion === 0)
+      this.problem = "ambiguousFraming";
   }
 
   private isMalformed(): boolean {
@@ -176,8 +187,12 @@ export class HeadReader {
   }
 
   private takeEncoding(from: number, to: number): void {
-    this.encodings++;
-    this.chunked = this.equals(this.afterSpace(from, to), this.beforeSpace(from, to), chunkedName);
+    const [start, end] = [this.afterSpace(from, to), this.beforeSpace(from, to)];
+    if (this.equals(start, end, identityName)) this.identity = true;
+    else this.encodings++;
+    const last = this.buffer.subarray(start, end).lastIndexOf(comma);
+    this.chunked = this.equals(last < 0 ? start : this.afterSpace(start + last + 1, end), end, chunkedName);
+    this.onlyChunked = this.chunked && last < 0;
   }
 
   private afterSpace(from: number, to: number): number {

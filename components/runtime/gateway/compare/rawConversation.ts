@@ -36,6 +36,8 @@ export interface TurnOptions {
   unknown?: boolean;
   /** The flow was open before mirroring began, and can be taken up where a message begins. */
   midStream: boolean;
+  /** Something that the client said before is missing. */
+  lost?: boolean;
 }
 
 /**
@@ -83,7 +85,7 @@ export class RawConversation implements Conversation, AnswerJudge {
     private readonly options: TurnOptions,
   ) {
     this.index = options.index;
-    this.lost = options.midStream;
+    this.lost = options.midStream || options.lost === true;
     this.lostCause = options.midStream ? "startedBefore" : "noBoundary";
     this.framing = options.framing;
     this.walker = options.framing?.walker(!options.midStream);

@@ -115,12 +115,19 @@ export class Http1ShadowReader implements ShadowReader {
 
   push(bytes: Buffer, length: number, time: number): void {
     const at = this.responses.push(bytes, 0, length, time);
-    if (this.responses.upgraded && at < length) this.afterUpgrade().take(bytes, at, length, time);
+    if (!this.responses.upgraded) return;
+    this.responses.failAll("malformed");
+    if (at < length) this.afterUpgrade().take(bytes, at, length, time);
   }
 
   ended(error: string, time: number): void {
     if (!this.responses.upgraded) this.responses.ended(error, time);
     this.raw?.ended(error);
+  }
+
+  isPast(exchange: Exchange): boolean {
+    const { upgraded, waiting } = this.responses;
+    return exchange.protocol === "raw" ? !upgraded && waiting.length === 0 : upgraded;
   }
 
   maySend(exchange: Exchange, now: number): boolean {

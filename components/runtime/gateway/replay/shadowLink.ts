@@ -148,6 +148,7 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
     if (this.retired.length > 0) this.retired = this.retired.filter(({ over }) => !over);
     let [first] = this.queue;
     while (first !== undefined && this.isComplete(first)) {
+      if (this.connection?.reader.isPast?.(first) === true) this.leave(this.connection);
       const lacksSession = this.connection === undefined && this.opened && this.owner.needsSession(first);
       if (lacksSession && this.reachedAgain) {
         this.leaveOutFirst(first);
@@ -166,6 +167,14 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
     }
     if (this.queue.length === 0 && this.ending !== "no") this.endAsLive();
     this.pumping = false;
+  }
+
+  /** The shadow could be reached, and its connection is none that the next message can go on. */
+  private leave(connection: ShadowConnection): void {
+    this.reachedAgain = true;
+    this.retired = [...this.retired, connection];
+    this.connection = undefined;
+    connection.retire();
   }
 
   /** One message at a time asks whether the shadow can be reached. */

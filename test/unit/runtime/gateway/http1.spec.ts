@@ -220,6 +220,27 @@ const cases: Case[] = [
     requests: { onWire: 3, unusable: { ambiguousFraming: 1 } },
   },
   {
+    name: "lines that LF alone ends: the request is counted, and the next one is carried",
+    frames: () => {
+      const flow = exchange(script(), "GET /lf HTTP/1.1\nHost: x\n\n");
+      return exchange(exchange(flow, "GET /lf HTTP/1.1\r\nHost: x\r\n\n"), get("/next")).close().frames;
+    },
+    delivered: [get("/next")],
+    requests: { onWire: 3, replayed: 1, unusable: { malformed: 2 } },
+  },
+  {
+    name: "a chunked request of HTTP/1.0, which some servers do not take for chunked",
+    frames: () => exchange(exchange(script(), chunked.replace("1.1", "1.0")), get("/next")).close().frames,
+    delivered: [get("/next")],
+    requests: { onWire: 2, replayed: 1, unusable: { ambiguousFraming: 1 } },
+  },
+  {
+    name: "empty lines before the first request and between two",
+    frames: () => exchange(exchange(script(), `\r\n\r\n${get("/1")}`), `\r\n${get("/2")}`).close().frames,
+    delivered: [get("/1") + get("/2")],
+    requests: { onWire: 2, replayed: 2 },
+  },
+  {
     name: "HEAD, 204 and 304 answers have no body",
     frames: () => {
       const flow = script();
@@ -326,4 +347,23 @@ describe("gateway: HTTP/1 from mirrored packets to the shadow", () => {
       }
     });
   }
+
+  it("takes an answer's encoding before its length, and says of one that cannot be read that it is malformed", async () => {
+    const shadow = await RecordingServer.start(answer);
+    const harness = await GatewayHarness.start({ to: { "10.9.0.1:80": `127.0.0.1:${shadow.port}` } });
+    const both = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    const unclear = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nhello";
+    const flow = exchange(exchange(exchange(script(), get("/1"), both), get("/2"), unclear), get("/3"));
+    await harness.send(flow.close().frames);
+    await until("all are written", () => harness.samples().length === 3);
+    const told = harness.samples().map(({ live, equal }) => [live.bytes, live.error, equal]);
+    assert.deepEqual(told, [
+      [5, undefined, true],
+      [undefined, "malformed", undefined],
+      [5, undefined, true],
+    ]);
+    await harness.stop();
+    harness.remove();
+    await shadow.stop();
+  });
 });

@@ -29,12 +29,12 @@ function oracle(text: string, kind: "request" | "response"): Read {
     fields.filter((field) => field![1]!.toLowerCase() === name).map((field) => trimmed(field![2]!));
   const lengths = values("content-length").map((value) => (/^\d{1,15}$/.test(value) ? Number(value) : -1));
   const encodings = values("transfer-encoding");
-  const chunked = encodings.at(-1)?.toLowerCase() === "chunked";
-  const ambiguous =
-    lengths.includes(-1) ||
-    new Set(lengths).size > 1 ||
-    encodings.length > 1 ||
-    (encodings.length === 1 && (!chunked || lengths.length > 0));
+  const chunked = trimmed(encodings.at(-1)?.split(",").at(-1) ?? "").toLowerCase() === "chunked";
+  const lengthCounts = kind === "request" || encodings.every((value) => value.toLowerCase() === "identity");
+  const unclear =
+    encodings.length > 0 &&
+    (encodings.join().toLowerCase() !== "chunked" || lengths.length > 0 || first.endsWith("HTTP/1.0"));
+  const ambiguous = lengths.includes(-1) || new Set(lengths).size > 1 || (kind === "request" && unclear);
   if (ambiguous) return { problem: "ambiguousFraming" };
   return {
     problem: undefined,
@@ -42,7 +42,7 @@ function oracle(text: string, kind: "request" | "response"): Read {
     target: kind === "request" ? start[2] : "",
     status: kind === "request" ? 0 : Number(start[1]),
     json: /[/+]json\b/i.test(values("content-type").at(-1) ?? ""),
-    length: lengths.at(-1) ?? -1,
+    length: lengthCounts ? (lengths.at(-1) ?? -1) : -1,
     chunked,
   };
 }
@@ -71,7 +71,10 @@ const field = fc
   .tuple(
     fc.constantFrom("Content-Length", "content-LENGTH", "Transfer-Encoding", "Content-Type", "Host", "Trailer"),
     fc.constantFrom(":", ": ", ":\t ", " :", ""),
-    fc.oneof(piece, fc.constantFrom("5", "12", "chunked", "application/json")),
+    fc.oneof(
+      piece,
+      fc.constantFrom("5", "12", "chunked", "identity", "gzip ,\tchunked", "chunked,x", "application/json"),
+    ),
   )
   .map((parts) => parts.join(""));
 const start = fc.oneof(

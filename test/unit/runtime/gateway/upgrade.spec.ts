@@ -127,4 +127,40 @@ describe("gateway: an HTTP/1.1 connection that becomes something else", () => {
     assert.deepEqual([requests.onWire, requests.lostByMirror, requests.unusable], [4, 1, { noBoundary: 1 }]);
     assert.deepEqual(received(), Buffer.concat([Buffer.from(ask), masked("one")]));
   });
+
+  it("counts what comes after an upgrade that the shadow refuses as what it has no session for, at once", async () => {
+    const refusal = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+    const refusing = await RecordingServer.start((socket) => socket.write(refusal));
+    const other = await GatewayHarness.start({ to: { "10.9.0.1:80": `127.0.0.1:${refusing.port}` } });
+    const script = flow().say(true, ask).say(false, switched).acknowledge(true);
+    for (const text of ["one", "two"]) script.say(true, masked(text)).say(false, unmasked("re")).acknowledge(true);
+    await other.send(script.close().frames);
+    const { requests } = other.gateway.snapshot();
+    await until("both are counted", () => requests.unusable["sessionLost"] === 2, 2_000);
+    const { compare, flows } = await other.stop();
+    assert.deepEqual([compare.different, flows.uncovered, refusing.received], [1, 1, [Buffer.from(ask)]]);
+    other.remove();
+    await refusing.stop();
+  });
+
+  it("goes on with a fresh connection when the shadow switches and live does not", async () => {
+    const refusal = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+    const next = "GET /next HTTP/1.1\r\nHost: x\r\n\r\n";
+    const script = flow().say(true, ask).say(false, refusal).acknowledge(true);
+    await harness.send(script.frames.splice(0));
+    await until("the shadow has switched", () => harness.gateway.snapshot().compare.different === 1);
+    await harness.send(script.say(true, next).frames);
+    await until("the next request has come", () => shadow.received[1]?.length === next.length);
+    assert.deepEqual(shadow.received.map(String), [ask, next]);
+  });
+
+  it("sends nothing of it when something that the client said before is missing", async () => {
+    const script = flow().say(true, Buffer.concat([Buffer.from(ask), masked("too early")]), 1_000);
+    script.say(false, switched).acknowledge(true).say(true, masked("one")).say(false, unmasked("re one"));
+    await harness.send(script.close().frames);
+    await until("the answer is there", () => harness.gateway.snapshot().compare.paired === 1);
+    const { requests } = await harness.stop();
+    assert.deepEqual([requests.replayed, requests.unusable], [1, { malformed: 1, noBoundary: 1 }]);
+    assert.deepEqual(received(), Buffer.from(ask));
+  });
 });
