@@ -1,7 +1,7 @@
 import type { ResponseObserver } from "../replay/hooks/hook";
 import { BodyDigest } from "./body";
 import type { ShadowReader } from "./conversation";
-import type { Exchange, ExchangeLog } from "./exchangeLog";
+import type { Exchange, ExchangeLog, Side } from "./exchangeLog";
 import { Http1Responses } from "./responses";
 
 /** An answer without a known end is taken for complete after this much silence. */
@@ -12,6 +12,11 @@ const pauseMilliseconds = 50;
 /** Knows whether an answer that begins so is none, but says that the request should not have been sent. */
 export interface AnswerJudge {
   isRefused(bytes: Buffer, from: number, to: number): boolean;
+}
+
+/** Whether all of live's answer has been seen, also when it was none. */
+function isKnown({ settled, error }: Side): boolean {
+  return settled && error !== "lost";
 }
 
 /** Reads a shadow connection by turns: the bytes between one message and the next are its answer. */
@@ -68,16 +73,19 @@ export class RawShadowReader implements ShadowReader {
   maySend(_exchange: Exchange, now: number): boolean {
     const [previous] = this.waiting;
     if (previous === undefined) return !this.greetingExpected;
-    if (previous.live.settled && previous.live.firstByte === undefined) return true;
-    if (previous.shadow.firstByte === undefined) return false;
-    const expected = previous.live.settled ? (previous.live.bytes ?? 0) : Infinity;
-    return (previous.shadow.body?.bytes ?? 0) >= expected || now - this.lastByte >= pauseMilliseconds;
+    const { live, shadow } = previous;
+    if (shadow.start === 0) return false;
+    if (isKnown(live) && live.firstByte === undefined) return true;
+    if (shadow.firstByte === undefined)
+      return live.settled && !isKnown(live) && now - shadow.start >= quietMilliseconds;
+    const expected = isKnown(live) ? (live.bytes ?? 0) : Infinity;
+    return (shadow.body?.bytes ?? 0) >= expected || now - this.lastByte >= pauseMilliseconds;
   }
 
   tick(now: number): void {
     const [exchange] = this.waiting;
     if (exchange?.shadow.firstByte === undefined || !exchange.live.settled) return;
-    const enough = (exchange.shadow.body?.bytes ?? 0) === exchange.live.bytes;
+    const enough = isKnown(exchange.live) && (exchange.shadow.body?.bytes ?? 0) === exchange.live.bytes;
     if (enough || now - this.lastByte >= quietMilliseconds) this.settleFirst(exchange, undefined);
   }
 

@@ -76,4 +76,29 @@ describe("gateway: where a turn of an unknown protocol ends", () => {
     await until("both have come", () => received() === turn("a") + turn("b") + turn("c"));
     assert.equal((await harness.stop()).requests.onWire, 3);
   });
+
+  it("waits for the shadow's answer where live's was lost, also when the connection does not stand yet", async () => {
+    const slow = await RecordingServer.start((socket, _all, fresh) => {
+      setTimeout(() => socket.write(`re ${fresh.toString("latin1", 3, 4)}`), 30);
+    });
+    const other = await GatewayHarness.start({ to: { "10.9.0.1:7007": `127.0.0.1:${slow.port}` } });
+    const flow = new TcpScript({ address: "10.8.0.1", port: 40_001 }, server).handshake();
+    const lost = flow.say(true, turn("a")).acknowledge(false).frames.length;
+    flow.say(false, "re a").acknowledge(true);
+    for (const name of ["b", "c"]) flow.say(true, turn(name)).acknowledge(false).say(false, `re ${name}`);
+    await other.send(flow.close().frames.filter((_, index) => index !== lost));
+    await until("all have a sample", () => other.samples().length === 3);
+    assert.equal(Buffer.concat(slow.received).toString("latin1"), turn("a") + turn("b") + turn("c"));
+    assert.deepEqual(
+      other.samples().map(({ live, shadow: side, equal }) => [live.error, side.bytes, equal]),
+      [
+        ["lost", 4, undefined],
+        [undefined, 4, true],
+        [undefined, 4, true],
+      ],
+    );
+    await other.stop();
+    other.remove();
+    await slow.stop();
+  });
 });
