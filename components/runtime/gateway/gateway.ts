@@ -8,12 +8,13 @@ import { serveMetrics } from "./metrics";
 import { CaptureWriter, type PacketRecorder } from "./intake/captureWriter";
 import { flowsForDescriptors, mostDescriptors } from "./descriptors";
 import { LagHistogram } from "./lagHistogram";
+import { asEthernet } from "./intake/linkTypes";
 import { playRecording } from "./intake/recording";
 import type { FlowShared } from "./flows/flowShared";
 import { Selection } from "./flows/selectors";
 import { endpointKey, FlowTable, type FlowChoice } from "./flows/table";
 import { InnerFrame, unwrapGeneve, unwrapVxlan } from "./intake/encapsulation";
-import { decodeEthernet, decodeIp, Packet, type DecodeOutcome } from "./intake/packet";
+import { decodeEthernet, Packet, type DecodeOutcome } from "./intake/packet";
 import { openTcp, openUdp, type IntakeSource } from "./intake/sources";
 import { Prefilter } from "./prefilter/prefilter";
 import { noteProcess } from "./processFigures";
@@ -260,15 +261,22 @@ export class Gateway implements RunningGateway {
     while (log.size > 0) await new Promise((resolve) => setTimeout(resolve, 20));
   }
 
-  /** A recording holds plain frames, or mirrored ones that are still in their VXLAN packets. */
+  /** A recording holds plain packets, or mirrored ones that are still in their VXLAN packets. */
   private takeRecorded(data: Buffer, linkType: number, time: number): void {
     const { packet, frame } = this;
-    const ip = linkType !== 1;
-    const outcome = ip ? decodeIp(data, 0, data.length, packet) : decodeEthernet(data, 0, data.length, packet);
-    const tunnel = outcome === "ok" && packet.protocol === 17 && packet.destinationPort === vxlanPort;
-    if (tunnel && unwrapVxlan(data, packet.payloadStart, packet.payloadEnd, frame)) {
-      this.takeFrame(data, frame.start, packet.payloadEnd, frame.vni, time);
-    } else this.takePacket(outcome, 0, data.length, 0, time);
+    const bytes = asEthernet(data, linkType);
+    if (bytes === undefined) {
+      bump(this.stats.intake.malformed, "linkType");
+      return;
+    }
+    const outcome = decodeEthernet(bytes, 0, bytes.length, packet);
+    const there = outcome === "ok" || outcome === "truncated";
+    frame.vni = 0;
+    const vxlan = there && packet.protocol === 17 && packet.destinationPort === vxlanPort;
+    const inner = vxlan && unwrapVxlan(bytes, packet.payloadStart, packet.payloadEnd, frame);
+    if (this.config.vni !== undefined && !(inner && frame.vni === this.config.vni)) this.stats.intake.ignored++;
+    else if (inner) this.takeFrame(bytes, frame.start, packet.payloadEnd, frame.vni, time);
+    else this.takePacket(outcome, 0, bytes.length, 0, time);
   }
 
   private tick(): void {

@@ -6,7 +6,7 @@ import { ExitCode, ShadownetError } from "../../../internal/problems";
 export interface CapturedPacket {
   /** Milliseconds since 1970. */
   time: number;
-  /** 1 = Ethernet, 101 = IP without a link header. */
+  /** What stands before the packet: 1 = Ethernet, see `linkTypes.ts`. */
   linkType: number;
   data: Buffer;
 }

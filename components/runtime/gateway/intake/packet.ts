@@ -69,14 +69,6 @@ export function decodeEthernet(buffer: Buffer, start: number, end: number, packe
   return type === etherIpv6 ? decodeIpv6(buffer, at, end, packet) : "notIp";
 }
 
-/** Decodes an IP packet without a link header, as some captures hold it. */
-export function decodeIp(buffer: Buffer, start: number, end: number, packet: Packet): DecodeOutcome {
-  if (start >= end) return "shortFrame";
-  const version = buffer[start]! >> 4;
-  if (version === 4) return decodeIpv4(buffer, start, end, packet);
-  return version === 6 ? decodeIpv6(buffer, start, end, packet) : "notIp";
-}
-
 function word(buffer: Buffer, at: number): number {
   return ((buffer[at]! << 24) | (buffer[at + 1]! << 16) | (buffer[at + 2]! << 8) | buffer[at + 3]!) >>> 0;
 }
