@@ -36,6 +36,8 @@ interface Entry {
   /** Why a flow that would be carried is not. */
   shedCause: string | undefined;
   lastSeen: number;
+  /** Selectors look at what the client says in datagrams, and it has said nothing yet. */
+  awaitsClient: boolean;
   /** Sequence number of the SYN that opened the connection; -1 when none was seen. */
   synSequence: number;
 }
@@ -71,7 +73,7 @@ export class FlowTable {
       entry = this.add(key, packet, opens);
     } else if (opens && entry.synSequence !== packet.sequence) {
       this.renew(entry, packet);
-    } else if (packet.protocol !== tcp && hasLapsed(entry)) this.reopen(entry, packet);
+    } else if (packet.protocol !== tcp) this.goOn(entry, packet);
     entry.lastSeen = packet.time;
     const { flow } = entry;
     if (flow === undefined && !entry.finished) {
@@ -170,6 +172,7 @@ export class FlowTable {
       finished: false,
       shedCause: undefined,
       lastSeen: packet.time,
+      awaitsClient: false,
       synSequence: opens ? packet.sequence : -1,
     };
     if (this.entries >= this.shared.limits.flows * 4) {
@@ -202,10 +205,24 @@ export class FlowTable {
     this.decide(entry, packet);
   }
 
+  /** Another datagram of a known flow. */
+  private goOn(entry: Entry, packet: Packet): void {
+    if (hasLapsed(entry)) this.reopen(entry, packet);
+    else if (entry.awaitsClient && isFromClient(entry.tuple, packet)) this.choose(entry, packet);
+  }
+
   private decide(entry: Entry, packet: Packet): void {
+    const { stats, selection } = this.shared;
+    stats.selection.flowsSeen++;
+    const serverFirst = packet.protocol !== tcp && !isFromClient(entry.tuple, packet);
+    entry.awaitsClient = serverFirst && selection.choose(entry.tuple, undefined) === "maybe";
+    if (!entry.awaitsClient) this.choose(entry, packet);
+  }
+
+  private choose(entry: Entry, packet: Packet): void {
     const { stats, selection, limits } = this.shared;
     const { tuple } = entry;
-    stats.selection.flowsSeen++;
+    entry.awaitsClient = false;
     const opening =
       tuple.protocol === tcp
         ? undefined

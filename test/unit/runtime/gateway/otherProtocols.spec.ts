@@ -87,6 +87,33 @@ describe("gateway: protocols other than HTTP/1", () => {
     shadow.close();
   });
 
+  it("asks what the client says of a flow of datagrams, also when its server is seen first", async () => {
+    const query = Buffer.from("1234010000010000000000000161000001", "hex");
+    const shadow = createSocket("udp4");
+    const seen: string[] = [];
+    shadow.on("message", (message) => seen.push(message.toString("hex", 0, 2)));
+    await new Promise<void>((done) => shadow.bind(0, "127.0.0.1", done));
+    const to = { "10.9.0.1:6379": `127.0.0.1:${shadow.address().port}` };
+    const include = [{ application: "dns" }, { payloadHex: "7070" }];
+    const harness = await GatewayHarness.start({ to, include, exclude: [{ payloadHex: "7272" }] });
+    const flow = (port: number, question: Buffer, answer: string): Buffer[] => [
+      udpFrame(server, { ...client, port }, Buffer.from(answer)),
+      udpFrame({ ...client, port }, server, question),
+    ];
+    await harness.send([
+      ...flow(1, query, "rr"),
+      ...flow(2, Buffer.from("pp"), "rr"),
+      ...flow(3, Buffer.from("qq"), "pp"),
+      ...flow(4, Buffer.from("qq"), "qq"),
+    ]);
+    await until("two are replayed", () => seen.length === 2);
+    const { selection } = await harness.stop();
+    assert.deepEqual(seen.sort(), ["1234", "7070"]);
+    assert.deepEqual([selection.flowsSeen, selection.flowsSelected, selection.flowsExcluded], [4, 2, 2]);
+    harness.remove();
+    shadow.close();
+  });
+
   it("keeps and drops flows whole by the application they turn out to be", async () => {
     const shadow = await RecordingServer.start((socket) => socket.write("+OK\r\n"));
     const to = { "10.9.0.1:6379": `127.0.0.1:${shadow.port}` };
