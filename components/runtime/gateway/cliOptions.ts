@@ -96,10 +96,8 @@ export function gatewayConfig(options: Record<string, unknown>): GatewayConfig {
     Object.entries(config).filter(([, value]) => value !== undefined && !Number.isNaN(value)),
   );
   if (problems.length === 0) return checkConfig(given);
-  // What could be read is checked too, so that everything is said at once; an option is not blamed twice.
-  const blamed = new Set(problems.map(({ path }) => path));
-  const others = configProblems(given).filter(({ path }) => !blamed.has(`--${path.split(/[.[]/)[0]!}`));
-  throw new ProblemsError("gateway options", [...problems, ...others]);
+  // What could be read is checked too, so that everything is said at once.
+  throw new ProblemsError("gateway options", [...problems, ...configProblems(given)]);
 }
 
 function targets(given: string[], problems: Problem[]): Record<string, string> | undefined {
@@ -141,15 +139,22 @@ function selectors(flag: string, given: string[] | undefined, problems: Problem[
     const selector: Record<string, unknown> = {};
     for (const part of text.split(",")) {
       const at = part.indexOf("=");
-      const field = at < 0 ? undefined : selectorFields[part.slice(0, at)];
-      if (field === undefined) {
-        problems.push({ path: flag, reason: `"${part}" is not FIELD=VALUE; ${selectorHelp}` });
-        continue;
-      }
-      const value = part.slice(at + 1);
-      if (field === "sourcePorts" || field === "destinationPorts") selector[field] = value.split("+");
-      else selector[field] = field === "payloadOffset" ? Number(value) : value;
+      const name = part.slice(0, Math.max(at, 0));
+      const field = Object.hasOwn(selectorFields, name) ? selectorFields[name] : undefined;
+      if (field === undefined) problems.push({ path: flag, reason: `"${part}" is not FIELD=VALUE; ${selectorHelp}` });
+      else if (field in selector) problems.push({ path: flag, reason: `"${part}": ${givenTwice(flag, name)}` });
+      else selector[field] = selectorValue(field, part.slice(at + 1));
     }
     return selector;
   });
+}
+
+function givenTwice(flag: string, name: string): string {
+  const instead = name.endsWith("port") ? "join ports as 80+8000-8010" : `repeat ${flag} for another selector`;
+  return `${name} is given twice in one selector; ${instead}`;
+}
+
+function selectorValue(field: keyof TrafficSelector, text: string): unknown {
+  if (field === "sourcePorts" || field === "destinationPorts") return text.split("+");
+  return field === "payloadOffset" && /^\d+$/.test(text) ? Number(text) : text;
 }

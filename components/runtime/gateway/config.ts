@@ -9,6 +9,9 @@ import type { IntakeAddress } from "./intake/sources";
 import { hookProblems, type HookConfig } from "./replay/hooks/configured";
 import type { Endpoint } from "./replay/shadowConnection";
 
+/** The hash has a million steps. */
+const leastPercent = 0.0001;
+
 /** Bounds of a gateway; at a bound whole flows are shed, newest first, and counted. */
 export interface GatewayLimits {
   /** Flows carried at the same time. Defaults to 65,536. */
@@ -33,7 +36,7 @@ export interface GatewayConfig {
   fromFile?: string;
   /** How much faster than recorded a recording is replayed; 0 = as fast as possible. Defaults to 1. */
   speed?: number;
-  /** VXLAN network identifier to accept. Defaults to any. */
+  /** VXLAN network identifier to accept, also in a recording. Defaults to any. */
   vni?: number;
   /** Live server `address:port` to shadow `address:port`; flows to other servers are then left out. Defaults to the same address. */
   to?: Record<string, string>;
@@ -76,8 +79,9 @@ export interface GatewayConfig {
 /** Every problem of a configuration. */
 export function configProblems(value: unknown): Problem[] {
   const problems = shapeProblems(value);
-  const unsound = new Set(problems.map(({ path }) => path.split(/[.[]/)[0]!));
-  if (!unsound.has("configuration")) problems.push(...meaningProblems(soundPart(value, unsound), unsound));
+  const wrong = new Set(problems.map(({ path }) => path));
+  const unsound = new Set([...wrong].map((path) => path.split(/[.[]/)[0]!));
+  if (!unsound.has("configuration")) problems.push(...meaningProblems(soundPart(value, unsound, wrong), unsound));
   return problems;
 }
 
@@ -87,10 +91,23 @@ export function checkConfig(value: unknown): GatewayConfig {
   return value as GatewayConfig;
 }
 
-/** The fields of a configuration that have the right kind of value. */
-function soundPart(value: unknown, unsound: ReadonlySet<string>): GatewayConfig {
-  const fields = Object.entries(value as Record<string, unknown>).filter(([name]) => !unsound.has(name));
-  return Object.fromEntries(fields) as unknown as GatewayConfig;
+/** What of an object has the right kind of value; `at` is the path of a name in it. */
+function soundFields(value: object, wrong: ReadonlySet<string>, at: (name: string) => string): object {
+  return Object.fromEntries(Object.entries(value).filter(([name]) => !wrong.has(at(name))));
+}
+
+/** The fields of a configuration that have the right kind of value, and those of its selectors. */
+function soundPart(value: unknown, unsound: ReadonlySet<string>, wrong: ReadonlySet<string>): GatewayConfig {
+  const config = value as Record<string, unknown>;
+  const sound: Record<string, unknown> = { ...soundFields(config, unsound, (name) => name) };
+  for (const name of ["include", "exclude"]) {
+    const given = config[name];
+    if (!Array.isArray(given) || wrong.has(name)) continue;
+    sound[name] = given.map((selector: object, index) =>
+      soundFields(selector, wrong, (field) => `${name}[${index}].${field}`),
+    );
+  }
+  return sound as unknown as GatewayConfig;
 }
 
 function meaningProblems(config: GatewayConfig, unsound: ReadonlySet<string>): Problem[] {
@@ -101,7 +118,7 @@ function meaningProblems(config: GatewayConfig, unsound: ReadonlySet<string>): P
   } else if ((config.workers ?? 1) > 1 && config.fromFile !== undefined) {
     problems.push({ path: "workers", reason: "more than 1 needs a vxlan intake, not a recording; leave it out" });
   }
-  problems.push(...fileProblems(config), ...targetProblems(config.to ?? {}));
+  problems.push(...shareProblems(config), ...fileProblems(config), ...targetProblems(config.to ?? {}));
   if (metrics !== undefined && parseEndpoint(metrics, 0) === undefined) {
     problems.push({ path: "metrics", reason: `"${metrics}" is no ADDRESS:PORT such as 127.0.0.1:9464` });
   }
@@ -115,6 +132,17 @@ function meaningProblems(config: GatewayConfig, unsound: ReadonlySet<string>): P
   for (const [index, cidr] of (config.ownAddressFor ?? []).entries()) {
     if (parseCidr(cidr) !== undefined) continue;
     problems.push({ path: `ownAddressFor[${index}]`, reason: `"${cidr}" is no range such as 10.0.0.0/8` });
+  }
+  return problems;
+}
+
+function shareProblems({ percent, vni, intake }: GatewayConfig): Problem[] {
+  const problems: Problem[] = [];
+  if (percent !== undefined && percent > 0 && percent < leastPercent / 2) {
+    problems.push({ path: "percent", reason: `${percent} is less than the smallest share, 0.0001; 0 carries nothing` });
+  }
+  if (vni !== undefined && parseIntake(intake ?? "")?.kind === "tcp") {
+    problems.push({ path: "vni", reason: "frames over TCP have no network identifier; leave it out" });
   }
   return problems;
 }

@@ -3,7 +3,7 @@ import { parseCidr } from "../../../internal/cidr";
 import type { Problem } from "../../../internal/problems";
 import { didYouMean } from "../../../internal/problems";
 import { serverNameProblem, serverNameTest } from "../../../internal/serverNames";
-import { applicationNames, matchBytes, signatureBytes, type Likeness } from "./signatures";
+import { applicationNames, datagramApplicationNames, matchBytes, signatureBytes, type Likeness } from "./signatures";
 
 /** A flow as selectors see it: who talks to whom. Addresses are four words, IPv4 in the last. */
 export interface FlowTuple {
@@ -191,15 +191,27 @@ export function selectorProblems(path: string, selectors: readonly TrafficSelect
     }
     const named = serverNameProblem(selector);
     if (named !== undefined) problems.push({ path: at(named.field), reason: named.reason });
-    const { application, payloadHex } = selector;
-    if (application !== undefined && !applicationNames.includes(application)) {
-      const hint = didYouMean(application, applicationNames);
-      const reason = `no signature "${application}"; known: ${applicationNames.join(", ")}${hint}`;
-      problems.push({ path: at("application"), reason });
-    }
-    if (payloadHex !== undefined && !/^(?:[0-9a-fA-F]{2}){1,64}$/.test(payloadHex)) {
-      problems.push({ path: at("payloadHex"), reason: `"${payloadHex}" is not 1 to 64 bytes in hexadecimal` });
-    }
-    return problems;
+    return [...problems, ...applicationProblems(selector, at), ...payloadProblems(selector, at)];
   });
+}
+
+function applicationProblems({ application, protocol }: TrafficSelector, at: (field: string) => string): Problem[] {
+  if (application === undefined) return [];
+  if (!applicationNames.includes(application)) {
+    const hint = didYouMean(application, applicationNames);
+    const reason = `no signature "${application}"; known: ${applicationNames.join(", ")}${hint}`;
+    return [{ path: at("application"), reason }];
+  }
+  if (protocol !== "udp" || datagramApplicationNames.includes(application)) return [];
+  const reason = `"${application}" is looked for in TCP alone, so that this matches nothing; leave protocol out`;
+  return [{ path: at("protocol"), reason }];
+}
+
+function payloadProblems({ payloadHex, payloadOffset }: TrafficSelector, at: (field: string) => string): Problem[] {
+  if (payloadHex === undefined) {
+    if (payloadOffset === undefined) return [];
+    return [{ path: at("payloadOffset"), reason: "means nothing without payloadHex" }];
+  }
+  if (/^(?:[0-9a-fA-F]{2}){1,64}$/.test(payloadHex)) return [];
+  return [{ path: at("payloadHex"), reason: `"${payloadHex}" is not 1 to 64 bytes in hexadecimal` }];
 }

@@ -90,6 +90,9 @@ const datagramTests: Record<string, Test> = {
   dns: bytewise(12, (b) => asksOneQuestion(b[2]!, b.readUInt16BE(4), b.readUInt16BE(6))),
 };
 
+/** Names among them that datagrams may have. */
+export const datagramApplicationNames: readonly string[] = Object.keys(datagramTests);
+
 /** Names that a selector's `application` may have. */
 export const applicationNames = [...new Set([...Object.keys(clientTests), ...Object.keys(serverTests)])].sort();
 

@@ -168,6 +168,19 @@ describe("gateway: as a process", () => {
       "nothing is said twice",
     );
     assert.throws(() => read("--intake", "foo:1", "--percent", "101"), /percent[^]*100/);
+    const wrong = "bogus=1,dport=0,payload=zz,offset=x,protocol=udp,application=ssh,constructor=1,dport=7";
+    assert.throws(
+      () => read("--intake", "tcp:127.0.0.1:1", "--include", wrong, "--include", "offset=5", "--percent", "0.00001"),
+      ({ message }: Error) => {
+        const parts = [
+          ...["bogus=1", "constructor=1", "dport is given twice", "join ports", '"0" is no port', '"zz" is not'],
+          ...['"x" is not a whole', "ssh.* is looked for in TCP alone", "without payloadHex", "smallest share, 0.0001"],
+        ];
+        for (const part of parts) assert.match(message, new RegExp(part));
+        return message.includes(": 9 problems");
+      },
+    );
+    assert.throws(() => read("--intake", "tcp:127.0.0.1:1", "--vni", "7"), /vni: frames over TCP have no network/);
     assert.throws(() => read("--intake", "foo:1", "--include", "application=reds"), /intake[^]*did you mean "redis"/);
   });
 });
