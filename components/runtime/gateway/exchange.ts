@@ -1,6 +1,6 @@
 /** One side of an exchange; times are milliseconds since 1970 with decimals. */
 export interface ExchangeSide {
-  /** First byte of the request. */
+  /** First byte of the request; of a turn, its last one. */
   start: number;
   /** First byte of the response. */
   firstByte?: number;
@@ -8,9 +8,11 @@ export interface ExchangeSide {
   end?: number;
   /** HTTP status where the protocol has one. */
   status?: number;
-  /** Length of the response in bytes. */
+  /** What gRPC calls its status, which comes behind the content. */
+  grpcStatus?: number;
+  /** Length of the response's content in bytes, without its framing. */
   bytes?: number;
-  /** Digest of the response's content, hexadecimal. */
+  /** First 32 hexadecimal digits of the SHA-256 of the response's content. */
   digest?: string;
   /** Why there is no complete response: `timeout`, `refused`, `reset`, `closed`, `unreachable`, `malformed`, `lost`. */
   error?: string;

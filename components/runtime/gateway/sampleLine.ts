@@ -23,6 +23,7 @@ const startName = word(`{"start":`);
 const firstByteName = word(`,"firstByte":`);
 const endName = word(`,"end":`);
 const statusName = word(`,"status":`);
+const grpcStatusName = word(`,"grpcStatus":`);
 const bytesName = word(`,"bytes":`);
 const digestName = word(`,"digest":`);
 const errorName = word(`,"error":`);
@@ -63,11 +64,12 @@ export function writeSample(target: Buffer, start: number, sample: ExchangeSampl
 }
 
 function putSide(target: Buffer, start: number, side: ExchangeSide): number {
-  const { firstByte, end, status, bytes, digest, error } = side;
+  const { firstByte, end, status, grpcStatus, bytes, digest, error } = side;
   let at = putTime(target, putWord(target, start, startName), side.start);
   if (firstByte !== undefined) at = putTime(target, putWord(target, at, firstByteName), firstByte);
   if (end !== undefined) at = putTime(target, putWord(target, at, endName), end);
   if (status !== undefined) at = putInteger(target, putWord(target, at, statusName), status);
+  if (grpcStatus !== undefined) at = putInteger(target, putWord(target, at, grpcStatusName), grpcStatus);
   if (bytes !== undefined) at = putInteger(target, putWord(target, at, bytesName), bytes);
   if (digest !== undefined) at = putText(target, putWord(target, at, digestName), digest);
   if (error !== undefined) at = putText(target, putWord(target, at, errorName), error);

@@ -11,6 +11,7 @@ export class Side implements ExchangeSide {
   firstByte?: number;
   end?: number;
   status?: number;
+  grpcStatus?: number;
   bytes?: number;
   digest?: string;
   error?: string;
@@ -135,6 +136,11 @@ function releaseBodies({ live, shadow }: Exchange): void {
   live.body?.release();
   shadow.body?.release();
   live.body = shadow.body = undefined;
+}
+
+function isEqual(live: Side, shadow: Side): boolean {
+  const sameStatus = live.status === shadow.status && live.grpcStatus === shadow.grpcStatus;
+  return sameStatus && live.bytes === shadow.bytes && live.digest === shadow.digest;
 }
 
 const fieldPathLimit = 10_000;
@@ -281,7 +287,7 @@ export class ExchangeLog {
     if (live.error !== undefined) compare.liveIncomplete++;
     if (live.error === undefined && shadow.error === undefined) {
       compare.paired++;
-      exchange.equal = live.status === shadow.status && live.bytes === shadow.bytes && live.digest === shadow.digest;
+      exchange.equal = isEqual(live, shadow);
       if (exchange.equal) compare.equal++;
       else this.explain(exchange);
     }

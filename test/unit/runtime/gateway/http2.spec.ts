@@ -99,6 +99,31 @@ describe("gateway: HTTP/2 with prior knowledge", () => {
     assert.ok(how.http2.stalls > 0);
   });
 
+  it("tells answers of gRPC apart by the status behind their content, and by one without content", async () => {
+    const answering = (statuses: readonly string[]) => (stream: ServerHttp2Stream, path: string) => {
+      const status = { "grpc-status": statuses[Number(path.slice(1))] };
+      const head = { ":status": 200, "content-type": "application/grpc" };
+      const alone = path === "/2";
+      stream.on("wantTrailers", () => stream.sendTrailers(status));
+      stream.respond(alone ? { ...head, ...status } : head, { endStream: alone, waitForTrailers: !alone });
+      if (!alone) stream.end("\0\0\0\0\u0002ok");
+    };
+    await live.stop();
+    live = await Http2Recorder.start(answering(["0", "0", "5"]));
+    shadow = await Http2Recorder.start(answering(["0", "13", "7"]));
+    const asked = ["/0", "/1", "/2"].map((path) => ({ method: "POST", path, body: Buffer.from("\0\0\0\0\0") }));
+    await replay(await recordHttp2(live.port, asked, false));
+    const samples = harness!.samples().sort((a, b) => a.index - b.index);
+    assert.deepEqual(
+      samples.map(({ live: side, shadow: other, equal }) => [side.grpcStatus, other.grpcStatus, equal]),
+      [
+        [0, 0, true],
+        [0, 13, false],
+        [5, 7, false],
+      ],
+    );
+  });
+
   it("says in which fields of JSON the two differ", async () => {
     shadow = await Http2Recorder.start((stream, path) => {
       stream.respond({ ":status": 200, "content-type": "application/json" });
@@ -207,6 +232,14 @@ describe("gateway: HTTP/2 with prior knowledge", () => {
     const { requests: counted, replay: how } = await harness.stop();
     assert.deepEqual([shadow.resets, shadow.asked.length, how.http2.halvesReset], [1, 0, 1]);
     assert.deepEqual([counted.onWire, counted.lostByMirror, counted.replayed], [1, 1, 0]);
+  });
+
+  it("counts a request whose head cannot be decoded", async () => {
+    shadow = await Http2Recorder.start(answerLate);
+    const spoken = await recordHttp2(live.port, requests.slice(4, 5), false);
+    const undecodable = Buffer.from([0, 0, 3, 1, 5, 0, 0, 0, 99, 0xff, 0xff, 0xff]);
+    const { requests: counted } = await replay([...spoken, { fromClient: true, bytes: undecodable }]);
+    assert.deepEqual([counted.onWire, counted.answered, counted.unusable], [2, 1, { malformed: 1 }]);
   });
 
   it("drops what a hole touched, counts what came after it, and sends nothing of either", async () => {

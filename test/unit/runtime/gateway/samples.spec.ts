@@ -16,6 +16,7 @@ const side = fc.record(
     firstByte: time,
     end: time,
     status: fc.integer({ min: 100, max: 999 }),
+    grpcStatus: fc.nat({ max: 16 }),
     bytes: fc.nat(),
     digest: fc.constant("0123456789abcdef0123456789abcdef"),
     error: fc.constantFrom("timeout", "lost"),

@@ -156,6 +156,7 @@ export class Http2Conversation implements Conversation {
     if (HeaderBlocks.takes(frame)) {
       const block = this.blocks.push(frame);
       if (block !== undefined) this.takeHead(block, frame, time);
+      else this.countUnreadable(frame.stream);
       return;
     }
     const answered = frame.type === FrameType.Settings || frame.type === FrameType.Ping;
@@ -191,6 +192,11 @@ export class Http2Conversation implements Conversation {
     }
     this.hold(unit);
     if (endStream) this.complete(stream, request, time);
+  }
+
+  /** A request is counted of whose head something cannot be decoded. */
+  private countUnreadable(stream: number): void {
+    if (this.blocks.broken && !this.requests.has(stream)) this.count("malformed");
   }
 
   private begin(stream: number, time: number): Request {

@@ -3,6 +3,8 @@ import type { Exchange, ExchangeLog, Side } from "../exchangeLog";
 import { contentOf, FrameFlag, FrameType, type Frame } from "./frames";
 import { fieldOf, HeaderBlocks, type HeaderBlock } from "./headerBlocks";
 
+const wholeNumber = /^\d{1,9}$/;
+
 /** Reads the responses of one side of an HTTP/2 connection and gives them, by stream, to the exchanges that wait. */
 export class Http2Responses {
   /** Exchanges by their stream whose response has not ended. */
@@ -49,6 +51,8 @@ export class Http2Responses {
       return;
     }
     const side = this.sideOf(exchange);
+    const grpcStatus = fieldOf(fields, "grpc-status") ?? "";
+    if (wholeNumber.test(grpcStatus)) side.grpcStatus = Number(grpcStatus);
     if (status >= 200 && side.status === undefined) {
       side.status = status;
       side.firstByte = time;
