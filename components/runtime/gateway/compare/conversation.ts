@@ -13,8 +13,8 @@ export interface ShadowReader {
   push(bytes: Buffer, length: number, time: number): void;
   /** The connection is over; what still waits gets this error. */
   ended(error: string, time: number): void;
-  /** Whether this exchange may be sent now, or has to wait for an earlier answer as its client did. */
-  maySend(exchange: Exchange, now: number): boolean;
+  /** In how many milliseconds this exchange may be sent unless more comes: it waits for an earlier answer as its client did. */
+  sendableIn(exchange: Exchange, now: number): number;
   /** Whether this exchange can never be sent here, because the connection has become something else, or has not. */
   isPast?(exchange: Exchange): boolean;
   /** Called now and then. */

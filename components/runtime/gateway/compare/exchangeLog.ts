@@ -16,6 +16,8 @@ export class Side implements ExchangeSide {
   digest?: string;
   error?: string;
   body: BodyDigest | undefined;
+  /** How many ends of answers came, where all of it could be read. */
+  answers = 0;
   /** True when nothing more will come. */
   settled = false;
 }

@@ -1,4 +1,5 @@
 import { bump } from "../stats";
+import { answersOf, type AnswerWalker } from "./answers";
 import { BodyDigest } from "./body";
 import type { Conversation, FlowContext, ShadowReader } from "./conversation";
 import { Exchange } from "./exchangeLog";
@@ -53,6 +54,7 @@ export class RawConversation implements Conversation, AnswerJudge {
   private wholeBytes = 0;
   private framing: Framing | undefined;
   private walker: Walker | undefined;
+  private answers: AnswerWalker | undefined;
   private lastClientByte = 0;
   private clientPosition = 0;
   /** Since when a pause was seen once. */
@@ -89,6 +91,7 @@ export class RawConversation implements Conversation, AnswerJudge {
     this.lostCause = options.midStream ? "startedBefore" : "noBoundary";
     this.framing = options.framing;
     this.walker = options.framing?.walker(!options.midStream);
+    this.answers = answersOf(options.framing?.application);
     const rules = sessionRulesOf(options.framing?.application ?? options.application);
     this.session = new Session(rules, options.midStream, options.afterUpgrade ? options.index : undefined);
   }
@@ -142,6 +145,7 @@ export class RawConversation implements Conversation, AnswerJudge {
     if (answering.live.settled) return;
     answering.live.body ??= new BodyDigest(this.flow.log.bodies, false);
     answering.live.body.add(chunk, from, to);
+    this.answers?.walk(chunk, from, to);
   }
 
   clientHole(length: number): void {
@@ -198,7 +202,7 @@ export class RawConversation implements Conversation, AnswerJudge {
 
   newReader(): ShadowReader {
     const greets = this.serverSpokeFirst && !this.options.afterUpgrade;
-    return new RawShadowReader(this.flow.log, greets, this);
+    return new RawShadowReader(this.flow.log, greets, this, answersOf(this.framing?.application));
   }
 
   needsSession(index: number): boolean {
@@ -258,7 +262,7 @@ export class RawConversation implements Conversation, AnswerJudge {
   private leaveFraming(peerOffset: number): void {
     this.walker = undefined;
     if (!this.takenUp) {
-      this.framing = undefined;
+      this.framing = this.answers = undefined;
       return;
     }
     this.turn = undefined;
@@ -288,6 +292,7 @@ export class RawConversation implements Conversation, AnswerJudge {
     }
     turn.due = turn.live.start = this.lastClientByte;
     this.answering = turn;
+    this.answers?.restart();
     this.liveOutstanding = true;
     this.flow.link.send(turn);
   }
@@ -304,6 +309,7 @@ export class RawConversation implements Conversation, AnswerJudge {
     if (answering === undefined) return;
     this.answering = undefined;
     this.liveOutstanding = false;
+    if (error === undefined && this.answers?.whole === true) answering.live.answers = this.answers.ended;
     this.flow.log.settle(answering, answering.live, error);
   }
 
@@ -319,6 +325,7 @@ export class RawConversation implements Conversation, AnswerJudge {
     this.framing = framing;
     this.session.rules = sessionRulesOf(framing.application);
     this.walker = framing.walker(false);
+    this.answers = answersOf(framing.application);
     this.lost = this.lostTurn = false;
     this.takenUp = true;
     this.lostTurns = 0;

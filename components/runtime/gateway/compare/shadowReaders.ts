@@ -1,4 +1,5 @@
 import type { ResponseObserver } from "../replay/hooks/hook";
+import type { AnswerWalker } from "./answers";
 import { BodyDigest } from "./body";
 import type { ShadowReader } from "./conversation";
 import type { Exchange, ExchangeLog, Side } from "./exchangeLog";
@@ -8,6 +9,8 @@ import { Http1Responses } from "./responses";
 const quietMilliseconds = 1_000;
 /** After this much silence the next message may go out. */
 const pauseMilliseconds = 50;
+/** The same where the answer is longer than live's, so that nothing that live had is missing. */
+const shortPauseMilliseconds = 10;
 
 /** Knows whether an answer that begins so is none, but says that the request should not have been sent. */
 export interface AnswerJudge {
@@ -29,12 +32,15 @@ export class RawShadowReader implements ShadowReader {
     private readonly log: ExchangeLog,
     private greetingExpected: boolean,
     private readonly judge?: AnswerJudge,
+    /** Where an answer ends; undefined when that is not known. */
+    private readonly answers?: AnswerWalker,
   ) {}
 
   add(exchange: Exchange): void {
     const [previous] = this.waiting;
     if (previous !== undefined) this.settleFirst(previous, undefined);
     this.waiting.push(exchange);
+    this.answers?.restart();
   }
 
   push(bytes: Buffer, length: number, time: number): void {
@@ -58,6 +64,7 @@ export class RawShadowReader implements ShadowReader {
     shadow.end = time;
     shadow.body ??= new BodyDigest(this.log.bodies, false);
     shadow.body.add(bytes, from, to);
+    this.answers?.walk(bytes, from, to);
   }
 
   ended(error: string): void {
@@ -70,23 +77,40 @@ export class RawShadowReader implements ShadowReader {
     } else this.settleFirst(exchange, silent ? error : undefined);
   }
 
-  maySend(_exchange: Exchange, now: number): boolean {
+  sendableIn(_exchange: Exchange, now: number): number {
     const [previous] = this.waiting;
-    if (previous === undefined) return !this.greetingExpected;
+    if (previous === undefined) return this.greetingExpected ? Infinity : 0;
     const { live, shadow } = previous;
-    if (shadow.start === 0) return false;
-    if (isKnown(live) && live.firstByte === undefined) return true;
-    if (shadow.firstByte === undefined)
-      return live.settled && !isKnown(live) && now - shadow.start >= quietMilliseconds;
-    const expected = isKnown(live) ? (live.bytes ?? 0) : Infinity;
-    return (shadow.body?.bytes ?? 0) >= expected || now - this.lastByte >= pauseMilliseconds;
+    if (shadow.start === 0) return Infinity;
+    if (isKnown(live) && live.firstByte === undefined) return 0;
+    if (shadow.firstByte === undefined) {
+      return live.settled && !isKnown(live) ? Math.max(0, shadow.start + quietMilliseconds - now) : Infinity;
+    }
+    const progress = this.progressOf(previous);
+    if (progress === "whole") return 0;
+    if (progress === "within") return Infinity;
+    const pause = progress === "longer" ? shortPauseMilliseconds : pauseMilliseconds;
+    return Math.max(0, this.lastByte + pause - now);
   }
 
   tick(now: number): void {
     const [exchange] = this.waiting;
     if (exchange?.shadow.firstByte === undefined || !exchange.live.settled) return;
-    const enough = isKnown(exchange.live) && (exchange.shadow.body?.bytes ?? 0) === exchange.live.bytes;
-    if (enough || now - this.lastByte >= quietMilliseconds) this.settleFirst(exchange, undefined);
+    const progress = this.progressOf(exchange);
+    if (progress === "within") return;
+    if (progress === "whole" || now - this.lastByte >= quietMilliseconds) this.settleFirst(exchange, undefined);
+  }
+
+  /** How far an answer that has begun is: by the protocol where that tells, else as far as live's answer shows it. */
+  private progressOf({ live, shadow }: Exchange): "within" | "shorter" | "longer" | "whole" {
+    if (!isKnown(live)) return "shorter";
+    const { answers } = this;
+    if (answers !== undefined && live.answers > 0) {
+      if (answers.within) return "within";
+      if (answers.whole) return answers.ended >= live.answers ? "whole" : "shorter";
+    }
+    const [came, expected] = [shadow.body?.bytes ?? 0, live.bytes ?? 0];
+    return came === expected ? "whole" : came > expected ? "longer" : "shorter";
   }
 
   private settleFirst(exchange: Exchange, error: string | undefined): void {
@@ -138,9 +162,9 @@ export class Http1ShadowReader implements ShadowReader {
     return exchange.protocol === "raw" ? !upgraded && waiting.length === 0 : upgraded;
   }
 
-  maySend(exchange: Exchange, now: number): boolean {
-    if (exchange.protocol !== "raw") return true;
-    return this.responses.upgraded && this.afterUpgrade().maySend(exchange, now);
+  sendableIn(exchange: Exchange, now: number): number {
+    if (exchange.protocol !== "raw") return 0;
+    return this.responses.upgraded ? this.afterUpgrade().sendableIn(exchange, now) : Infinity;
   }
 
   tick(now: number): void {

@@ -36,6 +36,7 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
   private pumping = false;
   /** The shadow could be reached again after a connection was lost that had what messages need. */
   private reachedAgain = false;
+  private wakening: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly shared: ReplayDependencies,
@@ -156,8 +157,10 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
         continue;
       }
       this.connection ??= this.open(lacksSession);
-      if (!this.mayTake(this.connection, first)) {
+      const wait = this.waitFor(this.connection, first);
+      if (wait > 0) {
         this.connection.hurry();
+        this.pumpIn(wait);
         break;
       }
       takeFirst(this.queue);
@@ -177,10 +180,16 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
     connection.retire();
   }
 
-  /** One message at a time asks whether the shadow can be reached. */
-  private mayTake({ holdsBack, reader }: ShadowConnection, message: Exchange): boolean {
-    if (!holdsBack) return reader.maySend(message, now());
-    return reader.waiting.length === 0 && this.owner.needsSession(message);
+  /** Milliseconds until a message may go; one at a time asks whether the shadow can be reached. */
+  private waitFor({ holdsBack, reader }: ShadowConnection, message: Exchange): number {
+    if (!holdsBack) return reader.sendableIn(message, now());
+    return reader.waiting.length === 0 && this.owner.needsSession(message) ? 0 : Infinity;
+  }
+
+  private pumpIn(milliseconds: number): void {
+    clearTimeout(this.wakening);
+    if (milliseconds === Infinity) return;
+    this.wakening = setTimeout(() => this.pump(), Math.ceil(milliseconds));
   }
 
   private giveUpSession(connection: ShadowConnection): void {

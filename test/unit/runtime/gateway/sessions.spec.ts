@@ -79,7 +79,8 @@ describe("gateway: requests that need what was said before them on their connect
       const { greeting, turns } = conversations[name]!(values);
       if (greeting !== undefined) shadow.server.on("connection", (socket) => socket.write(greeting));
       const login = turns.length - values.length;
-      behaviour = (socket, message) => (message === login + 1 ? socket.resetAndDestroy() : socket.write("ok"));
+      behaviour = (socket, message) =>
+        message === login + 1 ? socket.resetAndDestroy() : socket.write(turns.at(-1)!.answers);
       const live = script();
       if (greeting !== undefined) live.say(false, greeting).acknowledge(true);
       await talk(live, turns);
@@ -95,7 +96,7 @@ describe("gateway: requests that need what was said before them on their connect
       if (greeting !== undefined) shadow.server.on("connection", (socket) => socket.write(greeting));
       const login = turns.length - values.length;
       behaviour = (socket, message) => {
-        if (message !== login) return void socket.write("ok");
+        if (message !== login) return void socket.write(turns.at(-1)!.answers);
         shadow.server.close();
         socket.resetAndDestroy();
       };
@@ -155,12 +156,10 @@ describe("gateway: requests that need what was said before them on their connect
   }
 
   it("mongodb: carries nothing more after a login whose connection is gone", async () => {
-    behaviour = (socket, message) => (message === 1 ? socket.resetAndDestroy() : socket.write("ok"));
+    behaviour = (socket, message) => (message === 1 ? socket.resetAndDestroy() : socket.write(turns[0]!.answers));
     const live = script();
-    await talk(
-      live,
-      ["saslStart", "find", "find", "find"].map((name, id) => mongoTurn(id, name)),
-    );
+    const turns = ["saslStart", "find", "find", "find"].map((name, id) => mongoTurn(id, name));
+    await talk(live, turns);
     const { requests } = await counted(live);
     assert.deepEqual([requests.failed, requests.unusable], [{ reset: 1 }, { sessionLost: 2 }]);
   });

@@ -71,8 +71,8 @@ export class Http2ShadowReader implements ShadowReader {
     // A request is known by its stream; the link gives it to the responses when it begins.
   }
 
-  maySend(): boolean {
-    return true;
+  sendableIn(): number {
+    return 0;
   }
 
   tick(): void {
