@@ -35,6 +35,9 @@ export function register(program: Command): void {
         },
         abandoned: terminalLost(),
       });
+      if (stats.intake.malformed["recordingCut"] !== undefined) {
+        terminal.say("the recording does not end with a whole packet; what came before is replayed");
+      }
       terminal.result(stats, figures(stats));
       process.exit(ExitCode.Done);
     });

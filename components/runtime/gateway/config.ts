@@ -118,7 +118,8 @@ function meaningProblems(config: GatewayConfig, unsound: ReadonlySet<string>): P
   } else if ((config.workers ?? 1) > 1 && config.fromFile !== undefined) {
     problems.push({ path: "workers", reason: "more than 1 needs a vxlan intake, not a recording; leave it out" });
   }
-  problems.push(...shareProblems(config), ...fileProblems(config), ...targetProblems(config.to ?? {}));
+  problems.push(...shareProblems(config), ...uselessOptions(config, unsound), ...fileProblems(config));
+  problems.push(...targetProblems(config.to ?? {}));
   if (metrics !== undefined && parseEndpoint(metrics, 0) === undefined) {
     problems.push({ path: "metrics", reason: `"${metrics}" is no ADDRESS:PORT such as 127.0.0.1:9464` });
   }
@@ -157,6 +158,21 @@ function intakeProblems(config: GatewayConfig): Problem[] {
   if (config.intake === undefined || parseIntake(config.intake) !== undefined) return [];
   const allowed = "vxlan:ADDRESS:PORT, geneve:ADDRESS:PORT or tcp:ADDRESS:PORT, for example vxlan:127.0.0.1:4789";
   return [{ path: "intake", reason: `"${config.intake}" is not ${allowed}` }];
+}
+
+/** What is given and would do nothing. */
+function uselessOptions(config: GatewayConfig, unsound: ReadonlySet<string>): Problem[] {
+  const { fromFile, speed, startClosed, control } = config;
+  const problems: Problem[] = [];
+  if (fromFile === undefined && speed !== undefined && !unsound.has("fromFile")) {
+    problems.push({ path: "speed", reason: "is that of a recording; leave it out, or give fromFile" });
+  }
+  if (startClosed !== true) return problems;
+  if (fromFile !== undefined) problems.push({ path: "startClosed", reason: "a recording has no intake; leave it out" });
+  else if (control === undefined && !unsound.has("control")) {
+    problems.push({ path: "startClosed", reason: "needs control, through which the intake is opened" });
+  }
+  return problems;
 }
 
 /** Files of which one would overwrite the other. */

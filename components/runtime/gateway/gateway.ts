@@ -256,6 +256,7 @@ export class Gateway implements RunningGateway {
       },
       busy,
       stopped: () => this.stopping !== undefined,
+      cut: () => bump(stats.intake.malformed, "recordingCut"),
     });
     this.table.closeAll(now(), "incomplete");
     while (log.size > 0) await new Promise((resolve) => setTimeout(resolve, 20));

@@ -9,7 +9,12 @@ export interface RecordingSink {
   /** True while so much is under way that playing on would only pile it up. */
   busy(): boolean;
   stopped(): boolean;
+  /** The file does not end with a whole packet. */
+  cut(): void;
 }
+
+/** The longest that a timer waits. */
+const longestSleep = 2 ** 31 - 1;
 
 /**
  * Plays a capture file: each packet at its own distance from the first, divided by `speed`; with speed 0 as fast as the
@@ -19,13 +24,13 @@ export async function playRecording(path: string, speed: number, sink: Recording
   let origin = NaN;
   let began = 0;
   let sinceYield = 0;
-  for await (const packet of readCapture(path)) {
+  for await (const packet of readCapture(path, () => sink.cut())) {
     if (sink.stopped()) return;
     if (Number.isNaN(origin)) [origin, began] = [packet.time, now()];
     const due = speed === 0 ? now() : began + (packet.time - origin) / speed;
-    const wait = due - now();
-    if (wait > 1) await sleep(wait);
-    else if (++sinceYield % 64 === 0) await yieldTurn();
+    for (let wait = due - now(); wait > 1 && !sink.stopped(); wait = due - now())
+      await sleep(Math.min(wait, longestSleep));
+    if (++sinceYield % 64 === 0) await yieldTurn();
     while (speed === 0 && sink.busy() && !sink.stopped()) await sleep(1);
     sink.frame(packet.data, packet.linkType, Math.max(due, 0));
   }

@@ -196,7 +196,7 @@ class WorkerGateway implements RunningGateway {
 
 /** The configuration of one thread of several: the bounds are shared out, and what there is once stays with the main thread. */
 function partOf(config: GatewayConfig, count: number): GatewayConfig {
-  const once = ["control", "metrics", "record", "workers"];
+  const once = ["control", "startClosed", "metrics", "record", "workers"];
   const rest = Object.fromEntries(Object.entries(config).filter(([name]) => !once.includes(name)));
   const { limits } = config;
   const share = (whole: number): number => Math.ceil(whole / count);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -62,6 +63,23 @@ describe("gateway: the end of its process", () => {
     assert.deepEqual([stats().requests.replayed, stats().requests.failed], [1, { timeout: 1 }]);
     assert.equal(readFileSync(config.samples, "utf8").split("\n").length, 2);
     await silent.stop();
+  });
+
+  it("ends while it waits for a pipe that nobody writes to", async function () {
+    this.timeout(60_000);
+    const pipe = join(folder, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const files = { stats: join(folder, "stats.json"), samples: join(folder, "samples.ndjson") };
+    writeFileSync(join(folder, "config.json"), JSON.stringify({ ...files, fromFile: pipe }));
+    const { process: gateway, ended } = start(join(runtime, "gateway/main.ts"), join(folder, "config.json"));
+    gateway.stderr!.resume();
+    const writer = await open(pipe, "w");
+    await until("statistics are there", () => existsSync(files.stats), 30_000);
+    await new Promise((done) => setTimeout(done, 300));
+    gateway.kill("SIGTERM");
+    const late = new Promise((done) => setTimeout(() => done("late"), 8_000).unref());
+    assert.equal(await Promise.race([ended, late]), 0);
+    await writer.close();
   });
 
   it("writes its last counters when its terminal is gone", async function () {
