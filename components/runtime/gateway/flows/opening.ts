@@ -9,10 +9,12 @@ export class Opening {
   /** The first bytes of each side, as far as signatures look at them. */
   client: Buffer = Buffer.alloc(0);
   server: Buffer = Buffer.alloc(0);
-  /** When the first byte came; 0 before. */
+  /** When the first byte came, or the client's first after a server that spoke first; 0 before. */
   since = 0;
   /** No more bytes came for as long as they are waited for. */
   overdue = false;
+  /** The server has spoken after the client, so that what the client opened with is over. */
+  answered = false;
   /** Told to the conversation when there is one. */
   readonly events: FlowEvent[] = [];
   /** Packets that count and are recorded only if the flow is carried. */
@@ -50,7 +52,10 @@ export class Opening {
   }
 
   note(fromClient: boolean, bytes: Buffer, time: number): void {
-    if (this.since === 0) this.since = time;
+    if (this.since === 0 || (fromClient && this.client.length === 0)) {
+      this.since = time;
+      this.overdue = false;
+    }
     this.eventBytes += bytes.length;
     if (fromClient) {
       this.client = this.longer(this.client, bytes);
@@ -58,7 +63,9 @@ export class Opening {
       return;
     }
     this.server = this.longer(this.server, bytes);
-    if (this.client.length > 0) this.hello?.end();
+    if (this.client.length === 0) return;
+    this.answered = true;
+    this.hello?.end();
   }
 
   /** Some of the client's first bytes are lost. */

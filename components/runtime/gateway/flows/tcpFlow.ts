@@ -331,7 +331,9 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
   /** How long the first bytes may leave open what this is; the end of a hello or of a request line is worth waiting for. */
   private patience({ awaitsName, client, server }: Opening): number {
     const { openingMilliseconds, maximumLagMilliseconds } = this.shared.limits;
-    if (awaitsName) return maximumLagMilliseconds;
+    // A server may greet its client long before selectors know what the client says.
+    const awaitsClient = this.standing === "undecided" && client.length === 0;
+    if (awaitsName || awaitsClient) return maximumLagMilliseconds;
     const awaitsLine = this.standing === "carried" && awaitsRequestLine(client, server);
     return awaitsLine ? requestLineMilliseconds : openingMilliseconds;
   }
@@ -342,13 +344,12 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     if (opening === undefined) return;
     // Data in a SYN comes before it is known from where on the server is seen.
     if (!final && !this.server.started && !this.midStream) return;
-    const { client, server } = opening;
-    const spoke = client.length > 0 && server.length > 0;
+    const { client, server, answered } = opening;
     // When some of the client's first bytes are lost, it is the server's that tell.
     const said = client.length >= signatureBytes && !this.holeInOpening;
-    const enough = final || said || spoke;
+    const enough = final || said || answered;
     const application = recognise(client, server, enough);
-    if (this.standing === "undecided") this.choose(opening, application, final || spoke);
+    if (this.standing === "undecided") this.choose(opening, application, final || answered);
     if (this.standing !== "carried") return;
     if (application === "maybe" || (application === undefined && this.holeInOpening && !enough)) return;
     this.opening = undefined;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 
+import type { TrafficSelector } from "../../../../components/mirror";
 import { tcpFrame, TcpScript, type Peer } from "../../../support/capture";
 import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
 
@@ -14,8 +15,8 @@ describe("gateway: how a connection begins", () => {
   let harness: GatewayHarness;
   let answer = ok;
 
-  const start = async (live = "10.9.0.1:80"): Promise<void> => {
-    harness = await GatewayHarness.start({ to: { [live]: `127.0.0.1:${shadow.port}` } });
+  const start = async (live = "10.9.0.1:80", include: TrafficSelector[] = []): Promise<void> => {
+    harness = await GatewayHarness.start({ to: { [live]: `127.0.0.1:${shadow.port}` }, include });
   };
   const received = (): string => Buffer.concat(shadow.received).toString("latin1");
 
@@ -54,6 +55,24 @@ describe("gateway: how a connection begins", () => {
     await until("it is paired", () => harness.gateway.snapshot().compare.paired === 1);
     assert.equal((await harness.stop()).requests.onWire, 1);
     assert.equal(received(), get("/slow"));
+  });
+
+  it("waits for what a client says to a server that speaks first, in pieces and after a while", async () => {
+    answer = "welcome\r\n";
+    const name = "SSH-2.0-x\r\n";
+    shadow.server.on("connection", (socket) => socket.write("notice\r\n"));
+    await start("10.9.0.1:80", [{ application: "ssh" }, { payloadHex: "45484c4f" }]);
+    const flow = async (port: number, after: number, text: string): Promise<void> => {
+      const script = new TcpScript({ ...client, port }, server).handshake().say(false, "notice\r\n");
+      await harness.send(script.frames.splice(0));
+      await pause(after);
+      await harness.send(script.say(true, text, 3).say(false, "welcome\r\n").close().frames);
+    };
+    await Promise.all([flow(1, 0, name), flow(2, 700, name), flow(3, 700, "EHLO x\r\n"), flow(4, 700, "QUIT\r\n")]);
+    await until("three are answered", () => harness.gateway.snapshot().requests.answered === 3);
+    const { selection } = await harness.stop();
+    assert.deepEqual(shadow.received.map(String).sort(), ["EHLO x\r\n", name, name]);
+    assert.deepEqual([selection.flowsSelected, selection.flowsExcluded], [3, 1]);
   });
 
   it("carries commands of words by turns, although they begin as a request line does", async () => {
