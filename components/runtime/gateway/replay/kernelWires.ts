@@ -7,6 +7,8 @@ import type { Endpoint } from "./shadowConnection";
 import type { Wire, WireEvents } from "./wire";
 
 const readBytes = 131_072;
+/** Reads of one connection in one turn, so that a shadow that never stops talking leaves time for everything else. */
+const readsPerTurn = 2;
 const controlBytes = 64;
 const eventsPerTurn = 512;
 /** `struct epoll_event` is packed on x64 alone. */
@@ -41,6 +43,8 @@ export class KernelWires implements TurnSource {
   private open = 0;
   private generation = 0;
   private hurriedUntil = 0;
+  /** Connections with more to read than one turn takes. */
+  private unread: KernelWire[] = [];
   /** Connections that failed within a call of their owner. */
   private failures: { wire: KernelWire; error: string }[] = [];
 
@@ -92,6 +96,11 @@ export class KernelWires implements TurnSource {
     turns.hurry();
   }
 
+  /** The rest of what a connection has is read in the next turn; the kernel does not tell of it again. */
+  readLater(wire: KernelWire): void {
+    this.unread.push(wire);
+  }
+
   hurry(): void {
     this.hurriedUntil = now() + hurryMilliseconds;
     turns.hurry();
@@ -116,6 +125,7 @@ export class KernelWires implements TurnSource {
 
   turn(): TurnResult {
     for (const { wire, error } of this.failures.splice(0)) wire.fail(error);
+    for (const wire of this.unread.splice(0)) wire.readOn();
     const count = this.calls.pollWait(this.set, this.events, eventsPerTurn, 0);
     const time = now();
     if (count > 0) this.clock.set(time);
@@ -125,7 +135,8 @@ export class KernelWires implements TurnSource {
       const wire = this.wires[this.eventView.getUint32(at + eventData, true)];
       if (wire?.generation === this.eventView.getUint32(at + eventData + 4, true)) wire.take(bits);
     }
-    if (count === eventsPerTurn || time < this.hurriedUntil || this.failures.length > 0) return "more";
+    const left = this.failures.length > 0 || this.unread.length > 0;
+    if (count === eventsPerTurn || time < this.hurriedUntil || left) return "more";
     return count > 0 ? "something" : "nothing";
   }
 
@@ -167,6 +178,9 @@ class KernelWire implements Wire {
   private connected = false;
   private ending = false;
   private over = false;
+  /** Waits for the next turn to read on. */
+  private unread = false;
+  private mayHaveEnded = false;
   /** What the kernel had no room for. */
   private queue: Buffer[] | undefined;
 
@@ -242,13 +256,28 @@ class KernelWire implements Wire {
       this.events.connected();
     }
     if (!this.over && this.queue !== undefined && (bits & writable) !== 0) this.flush(this.queue);
-    if ((bits & (readable | failed | hungUp | peerEnded)) !== 0) this.readAll((bits & ~(readable | writable)) !== 0);
+    if ((bits & ~(readable | writable)) !== 0) this.mayHaveEnded = true;
+    if ((bits & (readable | failed | hungUp | peerEnded)) !== 0 && !this.unread) this.readAll();
   }
 
-  /** Reads until nothing is there; what is less than the buffer is all, unless the end may lie behind it. */
-  private readAll(mayHaveEnded: boolean): void {
+  /** Goes on reading where the last turn stopped. */
+  readOn(): void {
+    this.unread = false;
+    this.readAll();
+  }
+
+  /**
+   * Reads until nothing is there, or for as long as a turn allows; what is less than the buffer is all, unless the end may
+   * lie behind it.
+   */
+  private readAll(): void {
     const { all, events } = this;
-    while (!this.over) {
+    for (let reads = 0; !this.over; reads++) {
+      if (reads === readsPerTurn) {
+        this.unread = true;
+        all.readLater(this);
+        return;
+      }
       const length = all.read(this.descriptor);
       if (length === nothingThere) return;
       if (length <= 0) {
@@ -256,7 +285,7 @@ class KernelWire implements Wire {
         return;
       }
       events.data(all.content, length, all.arrival());
-      if (length < readBytes && !mayHaveEnded) return;
+      if (length < readBytes && !this.mayHaveEnded) return;
     }
   }
 

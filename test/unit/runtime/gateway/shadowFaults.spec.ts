@@ -132,6 +132,40 @@ describe("gateway: a shadow that refuses, hangs, resets or answers nonsense", ()
     }
   });
 
+  it("leaves time for everything else while a shadow never stops talking", async function () {
+    this.timeout(30_000);
+    const program = `require("node:net").createServer((socket) => {
+      socket.on("error", () => undefined);
+      const piece = Buffer.alloc(1 << 20);
+      const say = () => { while (socket.write(piece)); };
+      socket.on("drain", say);
+      say();
+    }).listen(0, "127.0.0.1", function () { console.log(this.address().port); })`;
+    const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+    try {
+      const [port] = (await once(child.stdout, "data")) as [Buffer];
+      let heard = 0;
+      const wire = connectWire({ address: "127.0.0.1", port: Number(port) }, undefined, undefined, {
+        connected: () => undefined,
+        data: (_, length) => {
+          heard += length;
+          // What a reader does with an answer takes longer than the other process needs to say as much again.
+          for (const until = performance.now() + 0.2; performance.now() < until;);
+        },
+        closed: () => wire.destroy(false),
+      });
+      await until("it talks", () => heard > 0);
+      let turns = 0;
+      const timer = setInterval(() => turns++, 10);
+      await new Promise((done) => setTimeout(done, 1_000));
+      clearInterval(timer);
+      wire.destroy(false);
+      assert.ok(heard > 50e6 && turns > 25, `${turns} turns of a timer within a second`);
+    } finally {
+      child.kill();
+    }
+  });
+
   it("does not take nonsense for an answer", async () => {
     behaviour = (socket) => socket.write("what do you want?\r\n\r\n");
     await harness.send(request(flow(41_004), "/1"));
