@@ -107,7 +107,7 @@ function targets(given: string[], problems: Problem[]): Record<string, string> |
     const [live, shadow, ...more] = item.split("=");
     if (live === undefined || shadow === undefined || more.length > 0) {
       problems.push({ path: "--to", reason: `"${item}" is not LIVE=SHADOW such as 10.0.0.5:80=127.0.0.1:9080` });
-    } else if (live in result) {
+    } else if (Object.hasOwn(result, live)) {
       problems.push({ path: "--to", reason: `"${live}" is given twice; each live server has one shadow` });
     } else result[live] = shadow;
   }
@@ -124,7 +124,9 @@ function hooks(
   const headers: Record<string, string> = {};
   for (const item of given ?? []) {
     const at = item.indexOf("=");
-    if (at > 0) headers[item.slice(0, at)] = item.slice(at + 1);
+    const name = item.slice(0, Math.max(0, at));
+    if (Object.hasOwn(headers, name)) problems.push({ path: "--set-header", reason: `"${name}" is given twice` });
+    else if (at > 0) headers[name] = item.slice(at + 1);
     else problems.push({ path: "--set-header", reason: `"${item}" is not NAME=VALUE such as X-Shadow=1` });
   }
   return {

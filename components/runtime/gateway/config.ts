@@ -119,7 +119,7 @@ function meaningProblems(config: GatewayConfig, unsound: ReadonlySet<string>): P
     problems.push({ path: "workers", reason: "more than 1 needs a vxlan intake, not a recording; leave it out" });
   }
   problems.push(...shareProblems(config), ...uselessOptions(config, unsound), ...fileProblems(config));
-  problems.push(...targetProblems(config.to ?? {}));
+  problems.push(...targetProblems(config));
   if (metrics !== undefined && parseEndpoint(metrics, 0) === undefined) {
     problems.push({ path: "metrics", reason: `"${metrics}" is no ADDRESS:PORT such as 127.0.0.1:9464` });
   }
@@ -186,15 +186,26 @@ function fileProblems({ fromFile, stats, samples, record, control }: GatewayConf
   });
 }
 
-function targetProblems(to: Record<string, string>): Problem[] {
-  return Object.entries(to).flatMap(([live, shadow]) =>
-    [live, shadow]
-      .filter((text) => parseEndpoint(text) === undefined)
-      .map((text) => ({
-        path: `to["${live}"]`,
-        reason: `"${text}" is no ADDRESS:PORT such as 10.0.0.5:80 or [fd00::5]:80`,
-      })),
-  );
+function targetProblems({ to = {}, source, ownAddressFor = [] }: GatewayConfig): Problem[] {
+  const problems: Problem[] = [];
+  const known = new Map<string, string>();
+  for (const [live, shadow] of Object.entries(to)) {
+    const path = `to["${live}"]`;
+    const [from, target] = [parseEndpoint(live), parseEndpoint(shadow)];
+    for (const [text, endpoint] of [[live, from] as const, [shadow, target] as const]) {
+      if (endpoint !== undefined) continue;
+      problems.push({ path, reason: `"${text}" is no ADDRESS:PORT such as 10.0.0.5:80 or [fd00::5]:80` });
+    }
+    if (from === undefined) continue;
+    const key = `${from.address} ${from.port}`;
+    const other = known.get(key);
+    if (other !== undefined) problems.push({ path, reason: `is the same server as "${other}"; it has one shadow` });
+    known.set(key, live);
+    if (target === undefined || source !== "original" || ownAddressFor.length > 0) continue;
+    if (addressFamily(from.address) === addressFamily(target.address)) continue;
+    problems.push({ path, reason: `the client's own address cannot connect to ${shadow}; both must be IPv4 or IPv6` });
+  }
+  return problems;
 }
 
 /** Reads `KIND:ADDRESS:PORT`; undefined when the text is none. Port 0 lets the kernel choose. */

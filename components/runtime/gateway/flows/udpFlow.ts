@@ -156,7 +156,7 @@ export class UdpFlow {
       this.socket = this.open(undefined);
       return;
     }
-    const name = error.code === "ECONNREFUSED" ? "refused" : "unreachable";
+    const name = udpErrorName(error);
     bump(replay.errors, name);
     for (const { exchange } of this.waiting) {
       if (exchange.shadow.start === 0) exchange.shadow.start = exchange.due;
@@ -167,4 +167,9 @@ export class UdpFlow {
     socket.close();
     if (this.socket === socket) this.socket = undefined;
   }
+}
+
+function udpErrorName({ code, syscall }: NodeJS.ErrnoException): string {
+  if (code === "EADDRNOTAVAIL" && syscall === "bind") return "sourceAddress";
+  return code === "ECONNREFUSED" ? "refused" : "unreachable";
 }

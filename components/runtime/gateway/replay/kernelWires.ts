@@ -4,7 +4,7 @@ import { addressOf, ArrivalClock, messageHeaderBytes, Socket, socketAddress, typ
 import { now } from "../time";
 import { turns, type TurnResult, type TurnSource } from "../turns";
 import type { Endpoint } from "./shadowConnection";
-import type { Wire, WireEvents } from "./wire";
+import { foreignSource, type Wire, type WireEvents } from "./wire";
 
 const readBytes = 131_072;
 /** Reads of one connection in one turn, so that a shadow that never stops talking leaves time for everything else. */
@@ -106,6 +106,11 @@ export class KernelWires implements TurnSource {
     turns.hurry();
   }
 
+  private bindError(): string {
+    const error = this.errorName();
+    return error === "EADDRNOTAVAIL" ? foreignSource : error;
+  }
+
   private errorName(): string {
     return errorNames.get(this.calls.errorNumber()) ?? "EIO";
   }
@@ -158,7 +163,7 @@ export class KernelWires implements TurnSource {
     if (localAddress !== undefined) {
       calls.setOption(descriptor, Socket.levelSocket, Socket.reuseAddress, one, 4);
       const local = socketAddress(localAddress, localPort ?? 0);
-      if (calls.bind(descriptor, local, local.length) !== 0) return this.errorName();
+      if (calls.bind(descriptor, local, local.length) !== 0) return this.bindError();
     }
     const event = Buffer.alloc(eventBytes);
     event.writeUInt32LE((readable | writable | peerEnded | edgeTriggered) >>> 0, 0);

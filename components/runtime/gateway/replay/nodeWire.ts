@@ -2,7 +2,7 @@ import { connect, type Socket } from "node:net";
 
 import { now } from "../time";
 import type { Endpoint } from "./shadowConnection";
-import type { Wire, WireEvents } from "./wire";
+import { foreignSource, type Wire, type WireEvents } from "./wire";
 
 /** What is read is digested before the next read, so that all connections share one buffer. */
 const readBuffer = Buffer.allocUnsafeSlow(65_536);
@@ -29,7 +29,7 @@ export class NodeWire implements Wire {
     this.socket = socket;
     socket.on("connect", () => events.connected());
     socket.on("end", () => events.closed(undefined));
-    socket.on("error", (error: NodeJS.ErrnoException) => events.closed(error.code ?? "EIO"));
+    socket.on("error", (error: NodeJS.ErrnoException) => events.closed(codeOf(error)));
     socket.on("close", () => events.closed(undefined));
   }
 
@@ -62,4 +62,8 @@ export class NodeWire implements Wire {
   hurry(): void {
     // Node's loop tells at once.
   }
+}
+
+function codeOf({ code, syscall }: NodeJS.ErrnoException): string {
+  return code === "EADDRNOTAVAIL" && syscall === "bind" ? foreignSource : (code ?? "EIO");
 }

@@ -2,7 +2,7 @@ import type { ShadowReader } from "../compare/conversation";
 import type { Exchange, ExchangeLog } from "../compare/exchangeLog";
 import { bump, type GatewayStats } from "../stats";
 import { now } from "../time";
-import { connectWire, type Wire, type WireEvents } from "./wire";
+import { connectWire, foreignSource, type Wire, type WireEvents } from "./wire";
 
 /** An address and a port. */
 export interface Endpoint {
@@ -29,6 +29,8 @@ function errorName(code: string): string {
       return "reset";
     case "ETIMEDOUT":
       return "timeout";
+    case foreignSource:
+      return "sourceAddress";
     case "EMFILE":
     case "ENFILE":
       return "descriptors";

@@ -3,12 +3,15 @@ import type { Endpoint } from "./shadowConnection";
 import { KernelWires } from "./kernelWires";
 import { NodeWire } from "./nodeWire";
 
+/** The error of a connection whose source address this machine may not use. */
+export const foreignSource = "the source address is not this machine's";
+
 /** What a connection tells its owner; never from within a call to it. */
 export interface WireEvents {
   connected(): void;
   /** The first `length` bytes of `buffer` came at `time`; their memory is used again after the call. */
   data(buffer: Buffer, length: number, time: number): void;
-  /** The peer has ended it, or it failed with an error such as `ECONNRESET`. */
+  /** The peer has ended it, or it failed with an error such as `ECONNRESET` or {@link foreignSource}. */
   closed(error: string | undefined): void;
 }
 

@@ -38,8 +38,11 @@ export function observerIn(hooks: readonly RequestHook[] | undefined): ResponseO
 /** Everything that is wrong with the configuration of hooks. */
 export function hookProblems(config: HookConfig): Problem[] {
   const problems: Problem[] = [];
+  const known = new Set<string>();
   for (const [name, value] of Object.entries(config.setHeaders ?? {})) {
     const path = `hooks.setHeaders["${name}"]`;
+    if (known.has(name.toLowerCase())) problems.push({ path, reason: "is given twice, in other letters" });
+    known.add(name.toLowerCase());
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) problems.push({ path, reason: "is no name of a header field" });
     else if (framing.has(name.toLowerCase())) {
       problems.push({ path, reason: "decides the framing of the message and cannot be set" });
