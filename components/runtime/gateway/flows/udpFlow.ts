@@ -45,7 +45,8 @@ export class UdpFlow {
     }
     const bytes = keptCopy(packet.buffer, packet.payloadStart, packet.payloadEnd);
     if (fromClient) this.takeRequest(bytes, packet.time, truncated);
-    else if (!truncated) this.takeResponse(bytes, packet.time, "live");
+    else if (truncated) this.loseResponse(bytes);
+    else this.takeResponse(bytes, packet.time, "live");
   }
 
   shed(cause: string): void {
@@ -123,15 +124,25 @@ export class UdpFlow {
     });
   }
 
-  private takeResponse(bytes: Buffer, time: number, which: "live" | "shadow"): void {
+  private awaiting(bytes: Buffer, which: "live" | "shadow"): Exchange | undefined {
     const id = this.dns && bytes.length >= 2 ? bytes.readUInt16BE(0) : -1;
-    const found = this.waiting.find((entry) => !entry.exchange[which].settled && entry.id === id);
-    if (found === undefined) return;
-    const side = found.exchange[which];
+    return this.waiting.find((entry) => !entry.exchange[which].settled && entry.id === id)?.exchange;
+  }
+
+  /** Live answered, but the mirror cut the answer short. */
+  private loseResponse(bytes: Buffer): void {
+    const exchange = this.awaiting(bytes, "live");
+    if (exchange !== undefined) this.shared.log.settle(exchange, exchange.live, "lost");
+  }
+
+  private takeResponse(bytes: Buffer, time: number, which: "live" | "shadow"): void {
+    const exchange = this.awaiting(bytes, which);
+    if (exchange === undefined) return;
+    const side = exchange[which];
     side.firstByte = side.end = time;
     side.body = new BodyDigest(this.shared.log.bodies, false);
     side.body.add(bytes, 0, bytes.length);
-    this.shared.log.settle(found.exchange, side);
+    this.shared.log.settle(exchange, side);
   }
 
   private open(port: number | undefined): Socket {

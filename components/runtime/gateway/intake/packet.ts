@@ -53,6 +53,9 @@ const etherIpv4 = 0x0800;
 const etherIpv6 = 0x86dd;
 const tcp = 6;
 const udp = 17;
+/** Fragment field of IPv4: the first one, and others follow. */
+const moreFollows = 0x2000;
+const longestDatagram = 65_535;
 
 /** Decodes an Ethernet frame, with any number of VLAN tags, into `packet`. Reads nothing outside `start`–`end`. */
 export function decodeEthernet(buffer: Buffer, start: number, end: number, packet: Packet): DecodeOutcome {
@@ -90,12 +93,15 @@ function decodeIpv4(buffer: Buffer, at: number, end: number, packet: Packet): De
   const headerLength = (buffer[at]! & 15) * 4;
   const total = lengthOr(buffer, at + 2, end - at);
   if (buffer[at]! >> 4 !== 4 || headerLength < 20 || total < headerLength) return "badIpHeader";
-  if ((((buffer[at + 6]! << 8) | buffer[at + 7]!) & 0x3fff) !== 0) return "fragment";
+  const fragment = ((buffer[at + 6]! << 8) | buffer[at + 7]!) & 0x3fff;
+  if (fragment !== 0 && !(fragment === moreFollows && buffer[at + 9] === udp)) return "fragment";
   packet.family = 4;
   packet.s0 = packet.s1 = packet.s2 = packet.d0 = packet.d1 = packet.d2 = 0;
   packet.s3 = word(buffer, at + 12);
   packet.d3 = word(buffer, at + 16);
-  return decodeTransport(buffer, at + headerLength, at + total, end, buffer[at + 9]!, packet);
+  const transport = at + headerLength;
+  if (fragment !== 0) return decodeFirstFragment(buffer, transport, at + total, end, packet);
+  return decodeTransport(buffer, transport, at + total, end, buffer[at + 9]!, packet);
 }
 
 function decodeIpv6(buffer: Buffer, at: number, end: number, packet: Packet): DecodeOutcome {
@@ -118,11 +124,23 @@ function decodeIpv6(buffer: Buffer, at: number, end: number, packet: Packet): De
     if (next !== 0 && next !== 43 && next !== 44 && next !== 51 && next !== 60) return "notTcpOrUdp";
     if (position + 8 > announced) return "badIpHeader";
     if (position + 8 > end) return "cut";
-    if (next === 44 && (((buffer[position + 2]! << 8) | buffer[position + 3]!) & 0xfff9) !== 0) return "fragment";
+    const fragment = next === 44 ? ((buffer[position + 2]! << 8) | buffer[position + 3]!) & 0xfff9 : 0;
+    if (fragment === 1 && buffer[position] === udp) {
+      return decodeFirstFragment(buffer, position + 8, announced, end, packet);
+    }
+    if (fragment !== 0) return "fragment";
     const length = next === 44 ? 8 : next === 51 ? (buffer[position + 1]! + 2) * 4 : (buffer[position + 1]! + 1) * 8;
     next = buffer[position]!;
     position += length;
   }
+}
+
+/**
+ * The first fragment of a datagram tells whose it is and how long: it counts as a copy that was cut short, because fragments
+ * are not put together. (TCP says no length of its own, and misses the segment by its numbers.)
+ */
+function decodeFirstFragment(buffer: Buffer, at: number, until: number, end: number, packet: Packet): DecodeOutcome {
+  return decodeTransport(buffer, at, at + longestDatagram, Math.min(until, end), udp, packet);
 }
 
 function decodeTransport(

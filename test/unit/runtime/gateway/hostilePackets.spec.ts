@@ -61,6 +61,33 @@ describe("gateway: packets of every shape, and hostile ones", () => {
     }
   });
 
+  it("takes the first fragment of a datagram for a copy that was cut, and no padding behind it", () => {
+    const six = { from: { address: "fd00::1", port: 1 }, to: { address: "fd00::2", port: 2 } };
+    const packet = new Packet();
+    const check = (frame: Buffer, outcome: string): void => {
+      assert.equal(decodeEthernet(frame, 0, frame.length, packet), outcome);
+      if (outcome !== "truncated") return;
+      assert.deepEqual([packet.payloadEnd - packet.payloadStart, packet.payloadLength], [8, 100]);
+    };
+    const four = Buffer.concat([
+      udpFrame(client, server, Buffer.alloc(100)).subarray(0, 14 + 20 + 16),
+      Buffer.alloc(10),
+    ]);
+    four.writeUInt16BE(20 + 16, 16);
+    const whole = udpFrame(six.from, six.to, Buffer.alloc(100));
+    const header = Buffer.from("1100000100000009", "hex");
+    const parts = [whole.subarray(0, 54), header, whole.subarray(54, 54 + 16), Buffer.alloc(10)];
+    const longer = Buffer.concat(parts);
+    longer.writeUInt16BE(8 + 16, 18);
+    longer[20] = 44;
+    for (const [frame, at, first, later] of [[four, 20, 0x2000, 0x2001] as const, [longer, 56, 1, 9] as const]) {
+      frame.writeUInt16BE(first, at);
+      check(frame, "truncated");
+      frame.writeUInt16BE(later, at);
+      check(frame, "fragment");
+    }
+  });
+
   it("does not look for VXLAN in a later fragment of what a load balancer sends", () => {
     const to = { address: "10.0.0.2", port: 4789 };
     const outer = udpFrame({ address: "10.0.0.1", port: 9 }, to, vxlan(tcpFrame(segment), 77));

@@ -87,6 +87,36 @@ describe("gateway: protocols other than HTTP/1", () => {
     shadow.close();
   });
 
+  it("knows the datagrams that came cut or in fragments for lost, on either side", async () => {
+    const shadow = createSocket("udp4");
+    shadow.on("message", (message, { port, address }) => shadow.send(message, port, address));
+    await new Promise<void>((done) => shadow.bind(0, "127.0.0.1", done));
+    const to = { "10.9.0.1:6379": `127.0.0.1:${shadow.address().port}` };
+    const harness = await GatewayHarness.start({ to });
+    const fragments = (frame: Buffer): Buffer[] => {
+      const first = Buffer.from(frame.subarray(0, 14 + 20 + 80));
+      const second = Buffer.concat([frame.subarray(0, 14 + 20), frame.subarray(14 + 20 + 80)]);
+      for (const part of [first, second]) part.writeUInt16BE(part.length - 14, 16);
+      first.writeUInt16BE(0x2000, 20);
+      second.writeUInt16BE(80 / 8, 20);
+      return [first, second];
+    };
+    const ask = (size: number): Buffer => udpFrame(client, server, Buffer.alloc(size, 65));
+    const tell = (size: number): Buffer => udpFrame(server, client, Buffer.alloc(size, 65));
+    await harness.send([...fragments(ask(200)), ...fragments(tell(200)), ask(9), tell(9)]);
+    await harness.send([ask(10), ...fragments(tell(200)), ask(11), tell(200).subarray(0, 90)]);
+    await until("all are answered", () => harness.gateway.snapshot().requests.answered === 3);
+    const { requests, intake } = await harness.stop();
+    assert.deepEqual([requests.onWire, requests.lostByMirror], [4, 1]);
+    assert.deepEqual([intake.truncated, intake.malformed], [4, { fragment: 3 }]);
+    assert.deepEqual(
+      harness.samples().map(({ live }) => live.error),
+      [undefined, "lost", "lost"],
+    );
+    harness.remove();
+    shadow.close();
+  });
+
   it("asks what the client says of a flow of datagrams, also when its server is seen first", async () => {
     const query = Buffer.from("1234010000010000000000000161000001", "hex");
     const shadow = createSocket("udp4");
