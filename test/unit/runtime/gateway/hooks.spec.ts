@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
+import { BodyMemory } from "../../../../components/runtime/gateway/compare/body";
+import { Exchange, ExchangeLog } from "../../../../components/runtime/gateway/compare/exchangeLog";
 import { checkConfig } from "../../../../components/runtime/gateway/config";
+import { TokenSubstitution } from "../../../../components/runtime/gateway/replay/hooks/tokens";
+import { newStats } from "../../../../components/runtime/gateway/stats";
 import { TcpScript } from "../../../support/capture";
 import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
 
@@ -104,6 +110,36 @@ describe("gateway: hooks", () => {
       harness.remove();
       await shadow.stop();
     }
+  });
+
+  it("remember tokens without everything that issued them", async () => {
+    setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const stats = newStats(0);
+    const log = new ExchangeLog(
+      stats,
+      () => 1_000,
+      () => undefined,
+      () => undefined,
+      new BodyMemory(0),
+    );
+    const tokens = new TokenSubstitution(stats.replay.tokens);
+    const issued = Array.from({ length: 50 }, (_, index) => {
+      const exchange = new Exchange("flow", index, "http1", 0);
+      log.replaying(exchange);
+      tokens.head(exchange, "live", `HTTP/1.1 200 OK\r\nX-Auth-Token: live-token-${index}`);
+      log.settle(exchange, exchange.live);
+      tokens.head(exchange, "shadow", `HTTP/1.1 200 OK\r\nX-Auth-Token: shadow-token-${index}`);
+      log.settle(exchange, exchange.shadow);
+      return new WeakRef(exchange);
+    });
+    await new Promise((done) => setTimeout(done, 10));
+    collect();
+    assert.ok(issued.filter((exchange) => exchange.deref() !== undefined).length < 5);
+    const fields = [{ name: "X-Auth-Token", value: "live-token-7" }];
+    assert.deepEqual(tokens.waitsFor(fields), []);
+    tokens.rewrite(fields);
+    assert.equal(fields[0]!.value, "shadow-token-7");
   });
 
   it("refuse what would change the framing or could not be sent", () => {

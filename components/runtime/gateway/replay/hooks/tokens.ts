@@ -4,7 +4,8 @@ import { fieldsOf, type HeaderField, type RequestHook, type ResponseObserver } f
 
 /** What one exchange issued: live's tokens are known first, the shadow's when it has answered. */
 interface Issue {
-  exchange: Exchange;
+  /** Until the shadow has answered it: an exchange holds much more than its tokens. */
+  exchange: Exchange | undefined;
   /** Where in the response each of the shadow's tokens stood. */
   shadow: Map<string, string>;
 }
@@ -86,6 +87,13 @@ export class TokenSubstitution implements RequestHook, ResponseObserver {
     return other;
   }
 
+  private begin(exchange: Exchange): Issue {
+    const issue: Issue = { exchange: exchange.shadow.settled ? undefined : exchange, shadow: new Map() };
+    exchange.follow(() => (issue.exchange = undefined));
+    this.issues.set(exchange, issue);
+    return issue;
+  }
+
   private search(exchange: Exchange, which: "live" | "shadow", value: unknown, place: string, depth: number): void {
     if (typeof value === "string") this.note(exchange, which, place, value);
     else if (typeof value === "object" && value !== null && depth < 16) {
@@ -98,8 +106,7 @@ export class TokenSubstitution implements RequestHook, ResponseObserver {
     if (value.length < shortestToken || !token.test(value)) return;
     let issue = this.issues.get(exchange);
     if (issue === undefined) {
-      issue = { exchange, shadow: new Map() };
-      this.issues.set(exchange, issue);
+      issue = this.begin(exchange);
     }
     if (which === "shadow") {
       issue.shadow.set(place, value);
