@@ -219,6 +219,7 @@ export class Gateway implements RunningGateway {
 
   private async shutDown(): Promise<GatewayStats> {
     this.source?.readDrops();
+    this.stats.intake.open = false;
     await this.closeSource();
     this.table.closeAll(now(), "gatewayStopped");
     const deadline = now() + drainMilliseconds;
@@ -226,7 +227,6 @@ export class Gateway implements RunningGateway {
     for (const timer of this.timers) clearInterval(timer);
     this.table.abort();
     this.log.close();
-    this.stats.intake.open = false;
     await this.closeFilesAndServers();
     await this.writeStats();
     return this.stats;

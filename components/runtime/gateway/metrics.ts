@@ -45,7 +45,8 @@ function snake(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-function answer(path: string, stats: GatewayStats): [number, string] {
+function answer(url: string, stats: GatewayStats): [number, string] {
+  const [path] = url.split("?");
   if (path === "/metrics") return [200, metricsText(stats)];
   if (path === "/health") return stats.intake.open ? [200, "open\n"] : [503, "closed\n"];
   return [404, "there is /metrics and /health\n"];

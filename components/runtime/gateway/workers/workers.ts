@@ -168,9 +168,9 @@ class WorkerGateway implements RunningGateway {
   private async shutDown(): Promise<GatewayStats> {
     clearInterval(this.timer);
     const stopped = this.threads.map((thread) => thread.hear("stopped"));
+    this.open = false;
     this.tellAll({ kind: "stop" });
     await Promise.all(stopped);
-    this.open = false;
     await this.recorder?.close();
     closeServers(this.servers);
     const stats = this.snapshot();

@@ -144,13 +144,20 @@ describe("gateway: the ends of a connection, and the word of others", function (
 
   it("waits for answers when it stops, though not for ever, and says what became of each request", async () => {
     const silent = await RecordingServer.start(() => undefined);
+    const probe = await RecordingServer.start(() => undefined);
+    await probe.stop();
+    const health = `http://127.0.0.1:${probe.port}/health?from=balancer`;
     const harness = await GatewayHarness.start({
       to: { "10.9.0.1:80": `127.0.0.1:${silent.port}` },
       responseTimeoutSeconds: 600,
+      metrics: `127.0.0.1:${probe.port}`,
     });
     await harness.send(flow(41_004).say(true, get("/hangs")).frames);
     await until("the request is there", () => silent.received.length === 1);
-    const { requests } = await harness.stop();
+    assert.equal((await fetch(health)).status, 200);
+    const stopping = harness.stop();
+    assert.equal((await fetch(health)).status, 503, "a load balancer sends nothing more while it waits");
+    const { requests } = await stopping;
     assert.deepEqual([requests.replayed, requests.failed], [1, { timeout: 1 }]);
     assert.equal(harness.samples()[0]?.shadow.error, "timeout");
     harness.remove();
