@@ -331,9 +331,9 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
   /** How long the first bytes may leave open what this is; the end of a hello or of a request line is worth waiting for. */
   private patience({ awaitsName, client, server }: Opening): number {
     const { openingMilliseconds, maximumLagMilliseconds } = this.shared.limits;
-    // A server may greet its client long before selectors know what the client says.
-    const awaitsClient = this.standing === "undecided" && client.length === 0;
-    if (awaitsName || awaitsClient) return maximumLagMilliseconds;
+    // A server may greet its client long before selectors know what the client says, and answer long after they began to look.
+    const awaitsPeer = this.standing === "undecided" && (client.length === 0 || this.unanswered(server));
+    if (awaitsName || awaitsPeer) return maximumLagMilliseconds;
     const awaitsLine = this.standing === "carried" && awaitsRequestLine(client, server);
     return awaitsLine ? requestLineMilliseconds : openingMilliseconds;
   }
@@ -349,7 +349,8 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     const said = client.length >= signatureBytes && !this.holeInOpening;
     const enough = final || said || answered;
     const application = recognise(client, server, enough);
-    if (this.standing === "undecided") this.choose(opening, application, final || answered);
+    const unknown = !final && this.unanswered(server) ? "maybe" : undefined;
+    if (this.standing === "undecided") this.choose(opening, application ?? unknown, final || answered);
     if (this.standing !== "carried") return;
     if (application === "maybe" || (application === undefined && this.holeInOpening && !enough)) return;
     this.opening = undefined;
@@ -359,6 +360,11 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
         ? this.newHttp2()
         : conversationFor(this, { application, holeInOpening, serverSpoke: server.length > 0 });
     for (const event of opening.events) event(this.conversation);
+  }
+
+  /** Whether mirroring began inside what the client says, so that how the server answers may tell more. */
+  private unanswered(server: Buffer): boolean {
+    return this.midStream && server.length === 0;
   }
 
   private choose(opening: Opening, application: string | undefined, final: boolean): void {

@@ -75,6 +75,26 @@ describe("gateway: how a connection begins", () => {
     assert.deepEqual([selection.flowsSelected, selection.flowsExcluded], [3, 1]);
   });
 
+  it("knows HTTP/1 by the answer where mirroring began inside a request", async () => {
+    await start("10.9.0.1:80", [{ application: "http1" }]);
+    for (const [port, after] of [[1, 0] as const, [2, 700] as const]) {
+      const script = new TcpScript({ ...client, port }, server).say(true, "the rest of an upload".repeat(20));
+      await harness.send(script.frames.splice(0));
+      await pause(after);
+      await harness.send(
+        script
+          .say(false, ok)
+          .say(true, get(`/${port}`))
+          .say(false, ok)
+          .close().frames,
+      );
+    }
+    await until("both are answered", () => harness.gateway.snapshot().requests.answered === 2);
+    const { requests, selection } = await harness.stop();
+    assert.deepEqual(shadow.received.map(String), [get("/1"), get("/2")]);
+    assert.deepEqual([requests.onWire, requests.unusable, selection.flowsSelected], [4, { startedBefore: 2 }, 2]);
+  });
+
   it("carries commands of words by turns, although they begin as a request line does", async () => {
     answer = "END\r\n";
     await start();
