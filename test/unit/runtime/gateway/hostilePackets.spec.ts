@@ -98,6 +98,19 @@ describe("gateway: packets of every shape, and hostile ones", () => {
     assert.ok(!unwrapGeneve(aws, 0, aws.length, frame));
   });
 
+  it("finds VXLAN in an IPv6 packet of a load balancer", () => {
+    const inner = tcpFrame(segment);
+    const six = { address: "fd00::2", port: 4789 };
+    const outer = udpFrame({ address: "fd00::1", port: 9 }, six, vxlan(inner, 77)).subarray(14);
+    const aws = Buffer.concat([Buffer.from("000086dd00000000", "hex"), outer]);
+    const frame = new InnerFrame();
+    assert.ok(unwrapGeneve(aws, 0, aws.length, frame));
+    assert.deepEqual([frame.vni, aws.subarray(frame.start)], [77, inner]);
+    for (let length = 0; length < 8 + 40 + 8; length++) assert.ok(!unwrapGeneve(aws, 0, length, frame));
+    aws[8 + 6] = 6;
+    assert.ok(!unwrapGeneve(aws, 0, aws.length, frame));
+  });
+
   it("unwraps GENEVE with options, around Ethernet and around an AWS VXLAN packet", () => {
     const inner = tcpFrame(segment);
     const outer = udpFrame({ address: "10.0.0.1", port: 9 }, { address: "10.0.0.2", port: 4789 }, vxlan(inner, 77));
