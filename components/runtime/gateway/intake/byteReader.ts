@@ -1,4 +1,4 @@
-import { createReadStream, open } from "node:fs";
+import { constants, createReadStream, open } from "node:fs";
 import { stat } from "node:fs/promises";
 import { Socket } from "node:net";
 import type { Readable } from "node:stream";
@@ -17,8 +17,8 @@ export class ByteReader {
   static async open(path: string): Promise<ByteReader> {
     const place = path === "-" ? "/dev/stdin" : path;
     if (!(await stat(place)).isFIFO()) return new ByteReader(createReadStream(place, { highWaterMark: 1 << 20 }));
-    // A read that waits for a pipe in a thread of Node's pool would keep the process from ending.
-    const fd = await promisify(open)(place, "r");
+    // What waits for a pipe in a thread of Node's pool, for a writer or for bytes, would keep the process from ending.
+    const fd = await promisify(open)(place, constants.O_RDONLY | constants.O_NONBLOCK);
     return new ByteReader(new Socket({ fd, readable: true, writable: false }));
   }
 

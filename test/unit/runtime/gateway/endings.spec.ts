@@ -65,22 +65,24 @@ describe("gateway: the end of its process", () => {
     await silent.stop();
   });
 
-  it("ends while it waits for a pipe that nobody writes to", async function () {
-    this.timeout(60_000);
-    const pipe = join(folder, "pipe");
-    execFileSync("mkfifo", [pipe]);
-    const files = { stats: join(folder, "stats.json"), samples: join(folder, "samples.ndjson") };
-    writeFileSync(join(folder, "config.json"), JSON.stringify({ ...files, fromFile: pipe }));
-    const { process: gateway, ended } = start(join(runtime, "gateway/main.ts"), join(folder, "config.json"));
-    gateway.stderr!.resume();
-    const writer = await open(pipe, "w");
-    await until("statistics are there", () => existsSync(files.stats), 30_000);
-    await new Promise((done) => setTimeout(done, 300));
-    gateway.kill("SIGTERM");
-    const late = new Promise((done) => setTimeout(() => done("late"), 8_000).unref());
-    assert.equal(await Promise.race([ended, late]), 0);
-    await writer.close();
-  });
+  for (const isOpen of [true, false]) {
+    it(`ends while it waits for a pipe that nobody ${isOpen ? "writes to" : "has opened"}`, async function () {
+      this.timeout(60_000);
+      const pipe = join(folder, "pipe");
+      execFileSync("mkfifo", [pipe]);
+      const files = { stats: join(folder, "stats.json"), samples: join(folder, "samples.ndjson") };
+      writeFileSync(join(folder, "config.json"), JSON.stringify({ ...files, fromFile: pipe }));
+      const { process: gateway, ended } = start(join(runtime, "gateway/main.ts"), join(folder, "config.json"));
+      gateway.stderr!.resume();
+      const writer = isOpen ? await open(pipe, "w") : undefined;
+      await until("statistics are there", () => existsSync(files.stats), 30_000);
+      await new Promise((done) => setTimeout(done, 300));
+      gateway.kill("SIGTERM");
+      const late = new Promise((done) => setTimeout(() => done("late"), 8_000).unref());
+      assert.equal(await Promise.race([ended, late]), 0);
+      await writer?.close();
+    });
+  }
 
   it("writes its last counters when its terminal is gone", async function () {
     this.timeout(60_000);
