@@ -29,6 +29,9 @@ function errorName(code: string): string {
       return "reset";
     case "ETIMEDOUT":
       return "timeout";
+    case "EADDRNOTAVAIL":
+    case "EADDRINUSE":
+      return "sourcePort";
     case foreignSource:
       return "sourceAddress";
     case "EMFILE":

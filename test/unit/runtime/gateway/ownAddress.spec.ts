@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 
+import { BodyMemory } from "../../../../components/runtime/gateway/compare/body";
+import { Exchange, ExchangeLog } from "../../../../components/runtime/gateway/compare/exchangeLog";
+import { Http1ShadowReader } from "../../../../components/runtime/gateway/compare/shadowReaders";
 import { checkConfig } from "../../../../components/runtime/gateway/config";
+import { ShadowConnection } from "../../../../components/runtime/gateway/replay/shadowConnection";
+import { newStats } from "../../../../components/runtime/gateway/stats";
 import { TcpScript } from "../../../support/capture";
 import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
 
@@ -46,6 +51,26 @@ describe("gateway: clients whose answers would not come back", () => {
     await shadow.stop();
     assert.deepEqual([requests.failed, replay.errors], [{ sourceAddress: 1 }, { sourceAddress: 1 }]);
     assert.equal(replay.sourcePortTaken, 0);
+  });
+
+  it("says that no port is left, which is nothing that the shadow did", () => {
+    const stats = newStats(0);
+    const log = new ExchangeLog(
+      stats,
+      () => 1_000,
+      () => undefined,
+      () => undefined,
+      new BodyMemory(0),
+    );
+    const owner = { progressed: () => undefined };
+    const reader = new Http1ShadowReader(log, undefined);
+    const target = { address: "127.0.0.1", port: 9 };
+    const exchange = new Exchange("flow", 0, "http1", 0);
+    log.replaying(exchange);
+    const connection = new ShadowConnection({ stats, log }, target, undefined, reader, owner);
+    connection.send(exchange);
+    connection.closed("EADDRNOTAVAIL");
+    assert.deepEqual([stats.replay.errors, stats.requests.failed], [{ sourcePort: 1 }, { sourcePort: 1 }]);
   });
 
   it("refuses shadows of the other kind of address, and one server twice", () => {
