@@ -1,5 +1,12 @@
 import type { Conversation } from "../compare/conversation";
 import { HelloReader } from "./clientHello";
+import type { FlowLimits } from "./flowShared";
+import { awaitsRequestLine } from "./signatures";
+
+/** A client that types its first request slowly is waited for; no selector is, and no server answers half a line. */
+const requestLineMilliseconds = 2_000;
+/** What one side says before the other is not held for longer than any first bytes once it is more than this. */
+const mostAwaited = 262_144;
 
 /** Something that a conversation is told. */
 export type FlowEvent = (conversation: Conversation) => void;
@@ -49,6 +56,19 @@ export class Opening {
   /** Whether a hello has begun in which the server's name may still come. */
   get awaitsName(): boolean {
     return this.client.length > 0 && this.hello?.name === null;
+  }
+
+  /**
+   * How long the first bytes may leave open what this is; the end of a hello or of a request line is worth waiting for. A
+   * server may greet its client long before selectors know what the client says; and where mirroring began inside what the
+   * client says, how the server answers may tell.
+   */
+  patience(limits: FlowLimits, undecided: boolean, midStream: boolean): number {
+    const { client, server } = this;
+    const oneSided = client.length === 0 || (midStream && server.length === 0);
+    const awaitsPeer = undecided && oneSided && this.heldBytes < mostAwaited;
+    if (this.awaitsName || awaitsPeer) return limits.maximumLagMilliseconds;
+    return !undecided && awaitsRequestLine(client, server) ? requestLineMilliseconds : limits.openingMilliseconds;
   }
 
   note(fromClient: boolean, bytes: Buffer, time: number): void {

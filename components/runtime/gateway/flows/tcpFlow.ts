@@ -13,10 +13,7 @@ import type { FlowShared, Standing } from "./flowShared";
 import { Opening, type FlowEvent } from "./opening";
 import { StreamReassembler, type StreamSink } from "./reassembly";
 import { type FlowTuple } from "./selectors";
-import { awaitsRequestLine, recognise, signatureBytes } from "./signatures";
-
-/** A client that types its first request slowly is waited for; no selector is, and no server answers half a line. */
-const requestLineMilliseconds = 2_000;
+import { recognise, signatureBytes } from "./signatures";
 
 /** How late and how far behind a SYN may be that the mirror has reordered; a new connection's number is further away. */
 const lateSynMilliseconds = 1_000;
@@ -322,20 +319,11 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
 
   /** Decides without more bytes when they have been awaited for long. */
   private hurry(opening: Opening, now: number): void {
-    if (opening.since === 0 || now - opening.since < this.patience(opening)) return;
+    const patience = opening.patience(this.shared.limits, this.standing === "undecided", this.midStream);
+    if (opening.since === 0 || now - opening.since < patience) return;
     // Seen twice: before the first time, packets may have waited for this thread.
     if (opening.overdue) this.decide(true);
     opening.overdue = true;
-  }
-
-  /** How long the first bytes may leave open what this is; the end of a hello or of a request line is worth waiting for. */
-  private patience({ awaitsName, client, server }: Opening): number {
-    const { openingMilliseconds, maximumLagMilliseconds } = this.shared.limits;
-    // A server may greet its client long before selectors know what the client says, and answer long after they began to look.
-    const awaitsPeer = this.standing === "undecided" && (client.length === 0 || this.unanswered(server));
-    if (awaitsName || awaitsPeer) return maximumLagMilliseconds;
-    const awaitsLine = this.standing === "carried" && awaitsRequestLine(client, server);
-    return awaitsLine ? requestLineMilliseconds : openingMilliseconds;
   }
 
   /** Settles which application this is, whether the flow is carried, and begins the conversation. */
@@ -349,7 +337,7 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     const said = client.length >= signatureBytes && !this.holeInOpening;
     const enough = final || said || answered;
     const application = recognise(client, server, enough);
-    const unknown = !final && this.unanswered(server) ? "maybe" : undefined;
+    const unknown = !final && this.midStream && server.length === 0 ? "maybe" : undefined;
     if (this.standing === "undecided") this.choose(opening, application ?? unknown, final || answered);
     if (this.standing !== "carried") return;
     if (application === "maybe" || (application === undefined && this.holeInOpening && !enough)) return;
@@ -360,11 +348,6 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
         ? this.newHttp2()
         : conversationFor(this, { application, holeInOpening, serverSpoke: server.length > 0 });
     for (const event of opening.events) event(this.conversation);
-  }
-
-  /** Whether mirroring began inside what the client says, so that how the server answers may tell more. */
-  private unanswered(server: Buffer): boolean {
-    return this.midStream && server.length === 0;
   }
 
   private choose(opening: Opening, application: string | undefined, final: boolean): void {

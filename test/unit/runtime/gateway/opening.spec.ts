@@ -75,6 +75,14 @@ describe("gateway: how a connection begins", () => {
     assert.deepEqual([selection.flowsSelected, selection.flowsExcluded], [3, 1]);
   });
 
+  it("does not hold much of what a server says for want of a client's word", async () => {
+    await start("10.9.0.1:80", [{ payloadHex: "45484c4f" }]);
+    const script = new TcpScript(client, server).handshake().say(false, Buffer.alloc(300_000));
+    await harness.send(script.frames);
+    await until("it is left out", () => harness.gateway.snapshot().selection.flowsExcluded === 1, 2_000);
+    assert.equal(harness.gateway.snapshot().flows.heldBytes, 0);
+  });
+
   it("knows HTTP/1 by the answer where mirroring began inside a request", async () => {
     await start("10.9.0.1:80", [{ application: "http1" }]);
     for (const [port, after] of [[1, 0] as const, [2, 700] as const]) {
