@@ -64,7 +64,7 @@ function figures({ requests, flows, compare }: GatewayStats): string {
     `coverage ${coverage}`,
     `${count(requests.answered)} answered`,
     `${count(failed)} failed`,
-    `${count(compare.different)} of ${count(compare.paired)} answers differ`,
+    `${count(compare.different)} of ${count(compare.paired - compare.overlapping)} answers differ`,
     `${count(flows.open)} flows open`,
   ].join(", ");
 }

@@ -16,6 +16,7 @@ const pathName = word(`,"path":`);
 const liveName = word(`,"live":`);
 const shadowName = word(`,"shadow":`);
 const lagName = word(`,"lagMilliseconds":`);
+const overlappingTrue = word(`,"overlapping":true`);
 const equalTrue = word(`,"equal":true`);
 const equalFalse = word(`,"equal":false`);
 const differencesName = word(`,"differences":`);
@@ -46,7 +47,7 @@ export function sampleRoom({ flow, method, path, differences }: ExchangeSample):
  * {@link sampleRoom} further on. Digits and plain letters are written one by one, so that a sample costs no text.
  */
 export function writeSample(target: Buffer, start: number, sample: ExchangeSample): number {
-  const { method, path, equal, differences } = sample;
+  const { method, path, overlapping, equal, differences } = sample;
   let at = putText(target, putWord(target, start, flowName), sample.flow);
   at = putInteger(target, putWord(target, at, indexName), sample.index);
   at = putText(target, putWord(target, at, protocolName), sample.protocol);
@@ -55,6 +56,7 @@ export function writeSample(target: Buffer, start: number, sample: ExchangeSampl
   at = putSide(target, putWord(target, at, liveName), sample.live);
   at = putSide(target, putWord(target, at, shadowName), sample.shadow);
   at = putTime(target, putWord(target, at, lagName), sample.lagMilliseconds);
+  if (overlapping) at = putWord(target, at, overlappingTrue);
   if (equal !== undefined) at = putWord(target, at, equal ? equalTrue : equalFalse);
   if (differences !== undefined) {
     at = putWord(target, at, differencesName);

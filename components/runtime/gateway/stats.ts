@@ -68,6 +68,7 @@ export function newStats(startedAt: number): GatewayStats {
       paired: 0,
       equal: 0,
       different: 0,
+      overlapping: 0,
       fieldPaths: namedByOthers(),
       fieldsNotKept: 0,
       liveIncomplete: 0,

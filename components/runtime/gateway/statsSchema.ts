@@ -134,6 +134,8 @@ export const gatewayStatsSchema = z.object({
     paired: count,
     equal: count,
     different: count,
+    /** Turns that are not compared, because their client went on before it had the whole answer. */
+    overlapping: count,
     /** How often each JSON field differed. */
     fieldPaths: byCause,
     /** Differing JSON whose fields were not compared, because it was longer than 256 KiB or too much was held already. */

@@ -36,8 +36,11 @@ export class Exchange implements ExchangeSample {
   readonly shadow = new Side();
   method?: string;
   path?: string;
+  overlapping?: true;
   equal?: boolean;
   differences?: string[];
+  /** Its client did not wait for the end of the answer before. */
+  unawaited = false;
   requestBytes = 0;
   /** When its last byte arrived: the moment at which it is due in the shadow. */
   due = 0;
@@ -71,6 +74,12 @@ export class Exchange implements ExchangeSample {
     start: number,
   ) {
     this.live.start = start;
+  }
+
+  /** Its client has said it before it had all of the answer to what it said before. */
+  goesOnFrom(previous: Exchange | undefined): void {
+    this.overlapping = this.unawaited = true;
+    if (previous !== undefined) previous.overlapping = true;
   }
 
   follow(follower: () => void): void {
@@ -138,6 +147,12 @@ function releaseBodies({ live, shadow }: Exchange): void {
   live.body?.release();
   shadow.body?.release();
   live.body = shadow.body = undefined;
+}
+
+/** Whether no side has said anything to a turn, as where a client only tells. */
+function isUnanswered({ protocol, live, shadow }: Exchange): boolean {
+  const waited = live.error === undefined || live.error === "timeout";
+  return protocol === "raw" && waited && live.firstByte === undefined && shadow.firstByte === undefined;
 }
 
 function isEqual(live: Side, shadow: Side): boolean {
@@ -224,8 +239,9 @@ export class ExchangeLog {
       const begun = exchange.shadow.start;
       if (!exchange.shadow.settled && now - (begun === 0 ? exchange.due : begun) >= timeout) {
         if (begun === 0) exchange.shadow.start = exchange.due;
-        this.settle(exchange, exchange.shadow, "timeout");
-        exchange.owner?.timedOut(exchange);
+        const silent = begun > 0 && isUnanswered(exchange);
+        this.settle(exchange, exchange.shadow, silent ? undefined : "timeout");
+        if (!silent) exchange.owner?.timedOut(exchange);
       }
     }
   }
@@ -289,13 +305,22 @@ export class ExchangeLog {
     if (live.error !== undefined) compare.liveIncomplete++;
     if (live.error === undefined && shadow.error === undefined) {
       compare.paired++;
-      exchange.equal = isEqual(live, shadow);
-      if (exchange.equal) compare.equal++;
-      else this.explain(exchange);
+      this.compare(exchange);
     }
     releaseBodies(exchange);
     exchange.letGo();
     this.write(exchange);
+  }
+
+  private compare(exchange: Exchange): void {
+    const { compare } = this.stats;
+    if (exchange.overlapping) {
+      compare.overlapping++;
+      return;
+    }
+    exchange.equal = isEqual(exchange.live, exchange.shadow);
+    if (exchange.equal) compare.equal++;
+    else this.explain(exchange);
   }
 
   /** The path's own name as long as there are not too many. */

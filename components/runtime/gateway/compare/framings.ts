@@ -6,6 +6,8 @@ export interface Walker {
   readonly atBoundary: boolean;
   /** What came is no message of the protocol; from then on no boundary is known. */
   readonly broken: boolean;
+  /** Messages that have ended, where each is answered. */
+  readonly ended?: number;
   /** Reads on; returns the position after the last message that ended, or `from` when none did. */
   walk(chunk: Buffer, from: number, to: number): number;
 }
@@ -16,6 +18,8 @@ export interface Framing {
   readonly application: string;
   /** A walker for a connection, or for one that is taken up in the middle. */
   walker(fromStart: boolean): Walker;
+  /** Each message has one answer. */
+  answersEach?: boolean;
   /** Whether a segment begins with a message, as far as that can be told from it. */
   begins(chunk: Buffer, from: number, to: number): boolean;
   /** Whether a connection can be taken up in the middle: nothing said on it first, such as a login, is needed. */
@@ -80,6 +84,7 @@ const longestLine = 65_536;
 /** Redis: arrays of bulk strings, and commands that are a line of text. */
 class RedisWalker implements Walker {
   broken = false;
+  ended = 0;
   private bulks = 0;
   private left = 0;
   private line = "";
@@ -100,7 +105,7 @@ class RedisWalker implements Walker {
   private skipData(at: number, to: number): number {
     const part = Math.min(to - at, this.left);
     this.left -= part;
-    if (this.left === 0) this.bulks--;
+    if (this.left === 0 && --this.bulks === 0) this.ended++;
     return at + part;
   }
 
@@ -124,7 +129,8 @@ class RedisWalker implements Walker {
     }
     const count = /^\*(-?\d{1,7})\r\n$/.exec(line);
     if (count !== null) this.bulks = Math.max(0, Number(count[1]));
-    else this.broken = !/^[ -~\t]*\r?\n$/.test(line);
+    else if (!/^[ -~\t]*\r?\n$/.test(line)) this.broken = true;
+    else if (line.trim() !== "") this.ended++;
   }
 }
 
@@ -214,6 +220,7 @@ const framings: Record<string, Framing> = {
   redis: {
     application: "redis",
     walker: () => new RedisWalker(),
+    answersEach: true,
     begins: (chunk, from, to) => {
       if (!/^\*[1-9]\d{0,6}\r\n\$\d{1,9}\r\n/.test(chunk.toString("latin1", from, Math.min(to, from + 32))))
         return false;

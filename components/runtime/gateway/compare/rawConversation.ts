@@ -6,6 +6,7 @@ import { Exchange } from "./exchangeLog";
 import { framingInside, type Framing, type Walker } from "./framings";
 import { LossEstimate } from "./lossEstimate";
 import { Session, sessionRulesOf } from "./session";
+import { OwedAnswers } from "./owedAnswers";
 import { RawShadowReader, type AnswerJudge } from "./shadowReaders";
 
 /** A client that says nothing more for this long has finished its turn, even when the server stays silent. */
@@ -81,6 +82,7 @@ export class RawConversation implements Conversation, AnswerJudge {
   private turnPeerOffset = 0;
   private readonly estimate = new LossEstimate();
   private readonly session: Session;
+  private owed: OwedAnswers;
 
   constructor(
     private readonly flow: FlowContext,
@@ -92,6 +94,7 @@ export class RawConversation implements Conversation, AnswerJudge {
     this.framing = options.framing;
     this.walker = options.framing?.walker(!options.midStream);
     this.answers = answersOf(options.framing?.application);
+    this.owed = new OwedAnswers(options.framing);
     const rules = sessionRulesOf(options.framing?.application ?? options.application);
     this.session = new Session(rules, options.midStream, options.afterUpgrade ? options.index : undefined);
   }
@@ -121,8 +124,8 @@ export class RawConversation implements Conversation, AnswerJudge {
       return;
     }
     if (this.unheard && peerOffset > this.turnPeerOffset) this.finishUnheard();
+    if (this.turn === undefined) this.begin(time, offset, peerOffset, this.answering);
     this.finishAnswer(undefined);
-    if (this.turn === undefined) this.begin(time, offset, peerOffset);
     this.lastClientByte = time;
     this.clientPosition = offset + to - from;
     this.keep(this.turn!, chunk, from, to);
@@ -133,6 +136,7 @@ export class RawConversation implements Conversation, AnswerJudge {
     this.lostTurn = false;
     if (this.turn !== undefined) this.finishTurn();
     this.lastServerByte = time;
+    this.owed.heard(chunk, from, to);
     const { answering } = this;
     if (answering === undefined) {
       if (this.index === 0 && !this.lost) this.serverSpokeFirst = true;
@@ -167,6 +171,7 @@ export class RawConversation implements Conversation, AnswerJudge {
   }
 
   serverHole(): void {
+    this.owed.hole();
     this.serverGapless = false;
     this.unheard = this.turn !== undefined;
     this.finishAnswer("lost");
@@ -241,8 +246,11 @@ export class RawConversation implements Conversation, AnswerJudge {
     this.unheard = false;
   }
 
-  private begin(time: number, offset: number, peerOffset: number): void {
+  private begin(time: number, offset: number, peerOffset: number, previous: Exchange | undefined): void {
     this.turn = new Exchange(this.flow.label, this.index++, "raw", time);
+    const crossed = previous?.live.firstByte !== undefined && peerOffset < this.flow.serverPosition();
+    if (this.owed.areOwed || crossed) this.turn.goesOnFrom(previous);
+    this.owed.begin();
     this.wholeBytes = 0;
     this.unheard = false;
     this.turnStart = offset;
@@ -278,6 +286,7 @@ export class RawConversation implements Conversation, AnswerJudge {
     if (whole === 0 && turn.requestBytes > 0) return;
     this.turn = undefined;
     this.finishAnswer(undefined);
+    this.owed.asked(this.walker);
     if (whole < turn.requestBytes) this.split(turn, whole);
     if (this.flow.shedCause !== undefined) {
       bump(this.flow.stats.requests.shed, this.flow.shedCause);
@@ -300,7 +309,7 @@ export class RawConversation implements Conversation, AnswerJudge {
   private split(turn: Exchange, whole: number): void {
     const bytes = Buffer.concat(turn.parts);
     turn.replaceParts([bytes.subarray(0, whole)]);
-    this.begin(this.lastClientByte, this.turnStart + whole, this.turnPeerOffset);
+    this.begin(this.lastClientByte, this.turnStart + whole, this.turnPeerOffset, turn);
     this.turn!.replaceParts([bytes.subarray(whole)]);
   }
 
@@ -326,6 +335,7 @@ export class RawConversation implements Conversation, AnswerJudge {
     this.session.rules = sessionRulesOf(framing.application);
     this.walker = framing.walker(false);
     this.answers = answersOf(framing.application);
+    this.owed = new OwedAnswers(framing);
     this.lost = this.lostTurn = false;
     this.takenUp = true;
     this.lostTurns = 0;

@@ -22,6 +22,11 @@ function isKnown({ settled, error }: Side): boolean {
   return settled && error !== "lost";
 }
 
+/** Whether live's answer is known, and is that of this turn alone. */
+function hasOwnAnswer({ live, overlapping }: Exchange): boolean {
+  return isKnown(live) && overlapping !== true;
+}
+
 /** Reads a shadow connection by turns: the bytes between one message and the next are its answer. */
 export class RawShadowReader implements ShadowReader {
   readonly waiting: Exchange[] = [];
@@ -77,14 +82,15 @@ export class RawShadowReader implements ShadowReader {
     } else this.settleFirst(exchange, silent ? error : undefined);
   }
 
-  sendableIn(_exchange: Exchange, now: number): number {
+  sendableIn(exchange: Exchange, now: number): number {
     const [previous] = this.waiting;
     if (previous === undefined) return this.greetingExpected ? Infinity : 0;
     const { live, shadow } = previous;
     if (shadow.start === 0) return Infinity;
+    if (exchange.unawaited) return 0;
     if (isKnown(live) && live.firstByte === undefined) return 0;
     if (shadow.firstByte === undefined) {
-      return live.settled && !isKnown(live) ? Math.max(0, shadow.start + quietMilliseconds - now) : Infinity;
+      return live.settled && !hasOwnAnswer(previous) ? Math.max(0, this.quietAt(previous) - now) : Infinity;
     }
     const progress = this.progressOf(previous);
     if (progress === "whole") return 0;
@@ -95,15 +101,17 @@ export class RawShadowReader implements ShadowReader {
 
   tick(now: number): void {
     const [exchange] = this.waiting;
-    if (exchange?.shadow.firstByte === undefined || !exchange.live.settled) return;
+    if (exchange?.live.settled !== true || exchange.shadow.start === 0) return;
+    if (exchange.shadow.firstByte === undefined && exchange.overlapping !== true) return;
     const progress = this.progressOf(exchange);
     if (progress === "within") return;
-    if (progress === "whole" || now - this.lastByte >= quietMilliseconds) this.settleFirst(exchange, undefined);
+    if (progress === "whole" || now >= this.quietAt(exchange)) this.settleFirst(exchange, undefined);
   }
 
   /** How far an answer that has begun is: by the protocol where that tells, else as far as live's answer shows it. */
-  private progressOf({ live, shadow }: Exchange): "within" | "shorter" | "longer" | "whole" {
-    if (!isKnown(live)) return "shorter";
+  private progressOf(exchange: Exchange): "within" | "shorter" | "longer" | "whole" {
+    const { live, shadow } = exchange;
+    if (!hasOwnAnswer(exchange)) return "shorter";
     const { answers } = this;
     if (answers !== undefined && live.answers > 0) {
       if (answers.within) return "within";
@@ -111,6 +119,11 @@ export class RawShadowReader implements ShadowReader {
     }
     const [came, expected] = [shadow.body?.bytes ?? 0, live.bytes ?? 0];
     return came === expected ? "whole" : came > expected ? "longer" : "shorter";
+  }
+
+  /** When it will have been quiet for long, also since the message was sent. */
+  private quietAt({ shadow }: Exchange): number {
+    return Math.max(this.lastByte, shadow.start) + quietMilliseconds;
   }
 
   private settleFirst(exchange: Exchange, error: string | undefined): void {

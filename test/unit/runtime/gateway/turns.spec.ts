@@ -101,4 +101,22 @@ describe("gateway: where a turn of an unknown protocol ends", () => {
     other.remove();
     await slow.stop();
   });
+
+  it("takes no silence for a failure that live keeps as well, and stays on its connection", async () => {
+    const deaf = await RecordingServer.start(() => undefined);
+    const other = await GatewayHarness.start({
+      to: { "10.9.0.1:7007": `127.0.0.1:${deaf.port}` },
+      responseTimeoutSeconds: 0.4,
+    });
+    const flow = new TcpScript({ address: "10.8.0.1", port: 40_002 }, server).handshake();
+    for (const name of ["a", "b"]) {
+      await other.send(flow.say(true, turn(name)).acknowledge(false).frames.splice(0));
+      await until("it has its sample", () => other.samples().length === (name === "a" ? 1 : 2), 3_000);
+    }
+    const { requests, replay } = await other.stop();
+    assert.deepEqual([requests.answered, requests.failed, replay.connections], [2, {}, 1]);
+    assert.deepEqual(deaf.received.map(String), [turn("a") + turn("b")]);
+    other.remove();
+    await deaf.stop();
+  });
 });
