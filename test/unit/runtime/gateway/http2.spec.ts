@@ -270,6 +270,30 @@ describe("gateway: HTTP/2 with prior knowledge", () => {
     assert.equal(shadow.asked.length, 3);
     assert.equal(shadow.halves, 0);
   });
+
+  it("estimates what went by while neither direction could be read by its bytes", async () => {
+    shadow = await Http2Recorder.start(answerLate);
+    const list = Array.from({ length: 12 }, (_, n) => ({
+      method: "POST",
+      path: `/quick/${n}`,
+      body: Buffer.alloc(400, n),
+    }));
+    const spoken = await recordHttp2(live.port, list, false);
+    const at = spoken.findIndex(({ fromClient, bytes }) => fromClient && bytes.includes(Buffer.alloc(400, 3)));
+    const { requests: counted } = await replay(spoken, () => {
+      const script = sessionScript([], client, server);
+      for (const [index, { fromClient, bytes }] of spoken.entries()) {
+        const before = script.frames.length;
+        script.say(fromClient, bytes);
+        if (index === at || index === at + 1) script.frames.length = before;
+        script.acknowledge(!fromClient);
+      }
+      return script.close().frames;
+    });
+    assert.equal(counted.replayed, 3);
+    assert.ok(counted.onWire > 10 && counted.onWire < 14, `${counted.onWire} instead of 12`);
+    assert.ok(counted.lostEstimated >= 7);
+  });
 });
 
 function sum(counters: Record<string, number>): number {

@@ -56,6 +56,11 @@ export class Http2Conversation implements Conversation {
   /** As what the next request counts that is known by its response alone. */
   private unseenCause: "lost" | "noBoundary" = "noBoundary";
   private unseen = 0;
+  /** Bytes that the client has said since a request was last complete, and how many those were for the last one. */
+  private freshBytes = 0;
+  private typicalBytes = Infinity;
+  /** Bytes of the client that could not be read. */
+  private unreadBytes = 0;
   /** One byte is missing between two frames: the client's FIN, unless more follows. */
   private perhapsEnded = false;
 
@@ -84,7 +89,10 @@ export class Http2Conversation implements Conversation {
 
   clientData(chunk: Buffer, from: number, to: number, time: number): void {
     if (this.perhapsEnded) this.stop("lost");
-    if (this.lost) return;
+    if (this.lost) {
+      this.unreadBytes += to - from;
+      return;
+    }
     const at = this.takePreface(chunk, from, to);
     if (!this.reader.push(chunk, at, to, (frame) => this.takeFrame(frame, time)) || this.blocks.broken) {
       this.stop("malformed");
@@ -101,6 +109,7 @@ export class Http2Conversation implements Conversation {
   }
 
   clientHole(length: number): void {
+    this.unreadBytes += length;
     if (this.lost) return;
     const between = length === 1 && this.reader.heldBytes === 0 && !this.perhapsEnded;
     if (between) this.perhapsEnded = true;
@@ -125,7 +134,7 @@ export class Http2Conversation implements Conversation {
     this.dropUnfinished(cause);
     this.flush();
     this.live.failAll(error);
-    if (this.lost && this.serverLost && this.unseen === 0 && this.unseenCause === "lost") this.estimateUnseen();
+    if (this.lost && this.serverLost) this.estimateUnseen();
   }
 
   tick(now: number): void {
@@ -153,6 +162,7 @@ export class Http2Conversation implements Conversation {
 
   private takeFrame(frame: Frame, time: number): void {
     if (this.blocks.broken) return;
+    this.freshBytes += frame.bytes.length;
     if (HeaderBlocks.takes(frame)) {
       const block = this.blocks.push(frame);
       if (block !== undefined) this.takeHead(block, frame, time);
@@ -211,6 +221,8 @@ export class Http2Conversation implements Conversation {
 
   private complete(stream: number, request: Request, time: number): void {
     request.exchange.due = time;
+    this.typicalBytes = this.freshBytes;
+    this.freshBytes = 0;
     this.requests.delete(stream);
     if (this.flow.shedCause !== undefined) bump(this.flow.stats.requests.shed, this.flow.shedCause);
   }
@@ -311,10 +323,14 @@ export class Http2Conversation implements Conversation {
     if (this.lost && stream > this.lastStream && stream % 2 === 1) this.countUnseen();
   }
 
-  /** Both directions lost bytes: something was there, and nothing tells how much. */
+  /** Both directions lost bytes: something was there, and only the bytes that went by tell how much. */
   private estimateUnseen(): void {
-    this.countUnseen();
-    if (this.flow.shedCause === undefined) this.flow.stats.requests.lostEstimated++;
+    const least = this.unseen === 0 && this.unseenCause === "lost" ? 1 : 0;
+    const likely = Math.round(this.unreadBytes / this.typicalBytes) - this.unseen;
+    for (let left = Math.max(least, likely); left > 0; left--) {
+      this.count("lost");
+      if (this.flow.shedCause === undefined) this.flow.stats.requests.lostEstimated++;
+    }
   }
 
   private countUnseen(): void {
