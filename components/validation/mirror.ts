@@ -1,5 +1,6 @@
 import { z } from "zod";
 
+import { applicationProblem } from "../internal/applications";
 import { addressBits, cidrsOverlap, parseAddress, parseCidr } from "../internal/cidr";
 import type { Problem } from "../internal/problems";
 import { serverNameProblem } from "../internal/serverNames";
@@ -63,7 +64,9 @@ function selectorProblems(path: string, selector: TrafficSelector, topology: Top
     problems.push({ path: `${path}.protocol`, reason: "icmp is not replayed; allowed: tcp, udp, any" });
   }
   const named = serverNameProblem(selector);
-  if (named !== undefined) problems.push({ path: `${path}.${named.field}`, reason: named.reason });
+  for (const found of [named, applicationProblem(selector)]) {
+    if (found !== undefined) problems.push({ path: `${path}.${found.field}`, reason: found.reason });
+  }
   problems.push(...payloadProblems(path, selector));
   return problems.length > 0 ? problems : unmatchable(path, selector, topology);
 }

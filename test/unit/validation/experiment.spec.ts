@@ -212,6 +212,14 @@ const mirrors: [string, unknown, RegExp[]][] = [
       /include\[0\].protocol: serverName is read from TLS over TCP; QUIC is not read: leave protocol out or make it tcp/,
     ],
   ],
+  [
+    "an application that is not recognised, or not in datagrams",
+    { include: [{ application: "reds" }], exclude: [{ application: "ssh", protocol: "udp" }] },
+    [
+      /include\[0\].application: no signature "reds".*did you mean "redis"/,
+      /exclude\[0\].protocol: "ssh" is looked for/,
+    ],
+  ],
   ["an offset of nothing", { include: [{ payloadOffset: 3 }] }, [/payloadOffset: means nothing without payloadHex/]],
 ];
 

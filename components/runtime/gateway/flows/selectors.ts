@@ -1,9 +1,9 @@
 import type { TrafficSelector } from "../../../mirror";
+import { applicationProblem } from "../../../internal/applications";
 import { parseCidr } from "../../../internal/cidr";
 import type { Problem } from "../../../internal/problems";
-import { didYouMean } from "../../../internal/problems";
 import { serverNameProblem, serverNameTest } from "../../../internal/serverNames";
-import { applicationNames, datagramApplicationNames, matchBytes, signatureBytes, type Likeness } from "./signatures";
+import { matchBytes, signatureBytes, type Likeness } from "./signatures";
 
 /** A flow as selectors see it: who talks to whom. Addresses are four words, IPv4 in the last. */
 export interface FlowTuple {
@@ -190,21 +190,11 @@ export function selectorProblems(path: string, selectors: readonly TrafficSelect
       problems.push({ path: at("protocol"), reason: `"${selector.protocol}" cannot be replayed; allowed: tcp, udp` });
     }
     const named = serverNameProblem(selector);
-    if (named !== undefined) problems.push({ path: at(named.field), reason: named.reason });
-    return [...problems, ...applicationProblems(selector, at), ...payloadProblems(selector, at)];
+    for (const found of [named, applicationProblem(selector)]) {
+      if (found !== undefined) problems.push({ path: at(found.field), reason: found.reason });
+    }
+    return [...problems, ...payloadProblems(selector, at)];
   });
-}
-
-function applicationProblems({ application, protocol }: TrafficSelector, at: (field: string) => string): Problem[] {
-  if (application === undefined) return [];
-  if (!applicationNames.includes(application)) {
-    const hint = didYouMean(application, applicationNames);
-    const reason = `no signature "${application}"; known: ${applicationNames.join(", ")}${hint}`;
-    return [{ path: at("application"), reason }];
-  }
-  if (protocol !== "udp" || datagramApplicationNames.includes(application)) return [];
-  const reason = `"${application}" is looked for in TCP alone, so that this matches nothing; leave protocol out`;
-  return [{ path: at("protocol"), reason }];
 }
 
 function payloadProblems({ payloadHex, payloadOffset }: TrafficSelector, at: (field: string) => string): Problem[] {

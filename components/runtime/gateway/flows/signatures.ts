@@ -90,11 +90,8 @@ const datagramTests: Record<string, Test> = {
   dns: bytewise(12, (b) => asksOneQuestion(b[2]!, b.readUInt16BE(4), b.readUInt16BE(6))),
 };
 
-/** Names among them that datagrams may have. */
-export const datagramApplicationNames: readonly string[] = Object.keys(datagramTests);
-
-/** Names that a selector's `application` may have. */
-export const applicationNames = [...new Set([...Object.keys(clientTests), ...Object.keys(serverTests)])].sort();
+/** Names of what is recognised. */
+export const signatureNames = [...new Set([...Object.keys(clientTests), ...Object.keys(serverTests)])].sort();
 
 /**
  * `get key`, `NICK name` and `REGISTER sip:x SIP/2.0` look like HTTP/1.x until their line ends, or until a second space is

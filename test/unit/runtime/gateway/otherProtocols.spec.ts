@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
 
-import { recognise } from "../../../../components/runtime/gateway/flows/signatures";
+import { applicationNames } from "../../../../components/internal/applications";
+import { recognise, signatureNames } from "../../../../components/runtime/gateway/flows/signatures";
 import { TcpScript, udpFrame } from "../../../support/capture";
 import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
 
@@ -221,6 +222,7 @@ describe("gateway: protocols other than HTTP/1", () => {
         );
       }
     }
+    assert.deepEqual(signatureNames, applicationNames, "selectors name what is recognised");
     assert.equal(recognise(none, bytes("4a0000000a382e302e3336", "hex"), false), "mysql");
     const greeting = bytes("220 mail.example ESMTP\r\n");
     assert.equal(recognise(bytes("EHLO client.example\r\n"), greeting, false), undefined);
