@@ -67,13 +67,14 @@ export class FlowTable {
     let entry = this.buckets.get(key);
     while (entry !== undefined && !matches(entry, packet)) entry = entry.next;
     const opens = packet.protocol === tcp && (packet.flags & (Flag.Syn | Flag.Ack | Flag.Rst)) === Flag.Syn;
+    const silent = packet.protocol === tcp && packet.payloadLength === 0 && (packet.flags & Flag.Syn) === 0;
     if (entry === undefined) {
-      const silent = packet.protocol === tcp && packet.payloadLength === 0 && (packet.flags & Flag.Syn) === 0;
       if (silent) return;
       entry = this.add(key, packet, opens);
     } else if (opens && entry.synSequence !== packet.sequence) {
       this.renew(entry, packet);
     } else if (packet.protocol !== tcp) this.goOn(entry, packet);
+    else if (entry.flow?.hasLapsed === true && !silent) this.reopen(entry, packet);
     entry.lastSeen = packet.time;
     const { flow } = entry;
     if (flow === undefined && !entry.finished) {
@@ -108,7 +109,7 @@ export class FlowTable {
   tick(now: number): void {
     for (const flow of this.carried) {
       flow.tick(now);
-      if (!flow.over && now - flow.lastSeen > this.shared.limits.idleTimeoutMilliseconds) this.end(flow, now);
+      if (!flow.over && now - flow.lastSeen > this.shared.limits.idleTimeoutMilliseconds) this.lapse(flow, now);
       if (flow.over && (flow instanceof UdpFlow || flow.shadow.idle)) {
         this.carried.delete(flow);
         this.shared.memory.used -= flow.memory;
@@ -123,7 +124,9 @@ export class FlowTable {
       let kept: Entry | undefined;
       for (let entry: Entry | undefined = first; entry !== undefined;) {
         const { next }: Entry = entry;
-        const idle = now - entry.lastSeen > ignoredIdleMilliseconds;
+        // What a TCP connection says after it was forgotten is that of one which was open before.
+        const lapsed = entry.flow instanceof TcpFlow && entry.flow.hasLapsed;
+        const idle = lapsed || now - entry.lastSeen > ignoredIdleMilliseconds;
         if (entry.flow?.over === true && !this.carried.has(entry.flow)) {
           entry.finished = entry.flow.standing === "carried";
           entry.flow = undefined;
@@ -155,6 +158,11 @@ export class FlowTable {
       this.shared.memory.used -= flow.memory;
     }
     this.carried.clear();
+  }
+
+  private lapse(flow: TcpFlow | UdpFlow, now: number): void {
+    this.end(flow, now);
+    if (flow instanceof TcpFlow) flow.hasLapsed = true;
   }
 
   private end(flow: TcpFlow | UdpFlow, now: number, cause = "incomplete"): void {

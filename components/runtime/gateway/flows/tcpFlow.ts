@@ -31,6 +31,8 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
   memory = 0;
   /** Set when nothing more will come of this flow. */
   over = false;
+  /** It ended because nothing came; the connection may still be there. */
+  hasLapsed = false;
   /** Whether selectors have it carried; they may need its first bytes. */
   standing: Standing;
   serverFromStart = false;

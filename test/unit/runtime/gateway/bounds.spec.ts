@@ -96,6 +96,30 @@ describe("gateway: bounds of flows, and a client's port that is taken", () => {
     }
   });
 
+  it("takes a connection up again that says something after a silence, and counts what it cannot carry of it", async () => {
+    await start({ limits: { idleTimeoutMilliseconds: 300 } });
+    const script = new TcpScript({ address: "10.8.0.1", port: 42_020 }, server).handshake();
+    const half = new TcpScript({ address: "10.8.0.1", port: 42_021 }, server).handshake();
+    script.say(true, get("/1")).say(false, ok).acknowledge(true);
+    half.say(true, head("/half", 10) + "12345");
+    await harness.send([...script.frames.splice(0), ...half.frames.splice(0)]);
+    for (const again of [2, 3]) {
+      await until("all are forgotten", () => harness.gateway.snapshot().flows.open === 0);
+      // Between the end of a flow and the next look at the table, and long after it.
+      if (again === 3) await new Promise((done) => setTimeout(done, 1_100));
+      script
+        .say(true, get(`/${again}`))
+        .say(false, ok)
+        .acknowledge(true);
+      await harness.send(script.frames.splice(0));
+      await until("it is answered", () => harness.gateway.snapshot().requests.answered === again);
+    }
+    await harness.send(half.say(true, "67890").say(false, ok).acknowledge(true).frames);
+    const { requests } = harness.gateway.snapshot();
+    assert.deepEqual(requests.unusable, { incomplete: 1, startedBefore: 1 });
+    assert.deepEqual(shadow.received.map(String).filter(Boolean), [get("/1"), get("/2"), get("/3")]);
+  });
+
   it("takes another port where the client's is taken, and counts it", async () => {
     await start({ source: "original" });
     const holder = createServer();
