@@ -1,5 +1,6 @@
 import { formatAddress } from "../../../internal/cidr";
 import { beginsRequest, beginsResponse } from "../compare/http1";
+import { endpointKey } from "../endpointKey";
 import { Flag, type Packet } from "../intake/packet";
 import type { Endpoint } from "../replay/shadowConnection";
 import { bump } from "../stats";
@@ -316,11 +317,6 @@ export class FlowTable {
     const begins = packet.protocol !== tcp || beginsRequest(packet.buffer, packet.payloadStart, packet.payloadEnd);
     if (begins) bump(this.shared.stats.requests.shed, entry.shedCause!);
   }
-}
-
-/** `10.0.0.1:80` or `[fd00::1]:80`. */
-export function endpointKey({ address, port }: Endpoint): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 /** Whether a flow of datagrams has ended by its silence. */

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 
 import { ExitCode, ShadownetError } from "../../../internal/problems";
+import { endpointKey } from "../endpointKey";
 import type { GatewayStats } from "../stats";
 import { now } from "../time";
 import { BatchSocket } from "./batchSocket";
@@ -58,7 +59,7 @@ export async function openUdp(
   const { address, port } = socket.address();
   const drops = new KernelDrops(port, type, address);
   return {
-    address: `${address}:${port}`,
+    address: endpointKey({ address, port }),
     readDrops: () => (stats.intake.kernelDrops = drops.read()),
     close: () => closeUdp(socket),
   };
@@ -74,7 +75,7 @@ function batchedSource(
   stats.intake.receiver = "batched";
   let filtered: FilteredDrops | undefined;
   return {
-    address: `${address}:${socket.port}`,
+    address: endpointKey({ address, port: socket.port }),
     filter: (program) => {
       filtered ??= new FilteredDrops(type === "udp4" ? 4 : 6);
       return socket.filter(program);
@@ -150,7 +151,7 @@ export async function openTcp(at: IntakeAddress, handle: PacketHandler, stats: G
   });
   const bound = server.address() as { address: string; port: number };
   return {
-    address: `${bound.address}:${bound.port}`,
+    address: endpointKey(bound),
     readDrops: () => (stats.intake.kernelDrops = 0),
     close: () => closeServer(server, sockets),
   };

@@ -58,6 +58,14 @@ describe("gateway: its files and servers", () => {
     await closed(await listening({ port: intakePort, host: "127.0.0.1" }));
   });
 
+  it("says where it listens so that port and address can be told apart", async () => {
+    for (const kind of ["tcp", "vxlan"]) {
+      const gateway = await runGateway(config({ intake: `${kind}:[::1]:0` }));
+      assert.match(gateway.intakeAddress, /^\[::1\]:\d+$/);
+      await gateway.stop();
+    }
+  });
+
   it("takes the place of a control socket that nobody serves, and of nothing else", async () => {
     const control = join(folder, "control");
     writeFileSync(control, "precious");
