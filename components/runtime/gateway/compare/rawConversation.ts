@@ -64,7 +64,8 @@ export class RawConversation implements Conversation, AnswerJudge {
   private unheard = false;
   private answering: Exchange | undefined;
   private lastServerByte = 0;
-  private serverSpokeFirst = false;
+  /** What the server said before its client did. */
+  private greetingBytes = 0;
   /** Out of sync: what the client says is counted by turns and not carried. */
   private lost = false;
   private lostTurn = false;
@@ -139,7 +140,7 @@ export class RawConversation implements Conversation, AnswerJudge {
     this.owed.heard(chunk, from, to);
     const { answering } = this;
     if (answering === undefined) {
-      if (this.index === 0 && !this.lost) this.serverSpokeFirst = true;
+      if (this.index === 0 && !this.lost) this.greetingBytes += to - from;
       return;
     }
     this.liveOutstanding = false;
@@ -206,12 +207,12 @@ export class RawConversation implements Conversation, AnswerJudge {
   }
 
   newReader(): ShadowReader {
-    const greets = this.serverSpokeFirst && !this.options.afterUpgrade;
-    return new RawShadowReader(this.flow.log, greets, this, answersOf(this.framing?.application));
+    const greeting = this.options.afterUpgrade ? 0 : this.greetingBytes;
+    return new RawShadowReader(this.flow.log, greeting, this, answersOf(this.framing?.application));
   }
 
   needsSession(index: number): boolean {
-    return this.session.needs(index, this.serverSpokeFirst);
+    return this.session.needs(index, this.greetingBytes > 0);
   }
 
   /** Whether the shadow's answer says that it misses a login; the request then counts as not carried. */

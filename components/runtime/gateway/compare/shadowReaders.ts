@@ -32,10 +32,12 @@ export class RawShadowReader implements ShadowReader {
   readonly waiting: Exchange[] = [];
   readonly broken = false;
   private lastByte = 0;
+  private greeted = 0;
 
   constructor(
     private readonly log: ExchangeLog,
-    private greetingExpected: boolean,
+    /** What is to come before the first message may go out: as much as live's server said unasked. */
+    private greetingBytes: number,
     private readonly judge?: AnswerJudge,
     /** Where an answer ends; undefined when that is not known. */
     private readonly answers?: AnswerWalker,
@@ -45,6 +47,7 @@ export class RawShadowReader implements ShadowReader {
     const [previous] = this.waiting;
     if (previous !== undefined) this.settleFirst(previous, undefined);
     this.waiting.push(exchange);
+    this.greetingBytes = 0;
     this.answers?.restart();
   }
 
@@ -54,10 +57,12 @@ export class RawShadowReader implements ShadowReader {
 
   /** Bytes `from`–`to` came. */
   take(bytes: Buffer, from: number, to: number, time: number): void {
-    this.greetingExpected = false;
     this.lastByte = time;
     const [exchange] = this.waiting;
-    if (exchange === undefined) return;
+    if (exchange === undefined) {
+      this.greeted += to - from;
+      return;
+    }
     const { shadow } = exchange;
     if (shadow.settled) return;
     if (shadow.firstByte === undefined && this.judge?.isRefused(bytes, from, to) === true) {
@@ -84,7 +89,7 @@ export class RawShadowReader implements ShadowReader {
 
   sendableIn(exchange: Exchange, now: number): number {
     const [previous] = this.waiting;
-    if (previous === undefined) return this.greetingExpected ? Infinity : 0;
+    if (previous === undefined) return this.greetedIn(now);
     const { live, shadow } = previous;
     if (shadow.start === 0) return Infinity;
     if (exchange.unawaited) return 0;
@@ -97,6 +102,11 @@ export class RawShadowReader implements ShadowReader {
     if (progress === "within") return Infinity;
     const pause = progress === "longer" ? shortPauseMilliseconds : pauseMilliseconds;
     return Math.max(0, this.lastByte + pause - now);
+  }
+
+  private greetedIn(now: number): number {
+    if (this.greeted >= this.greetingBytes) return 0;
+    return this.greeted === 0 ? Infinity : Math.max(0, this.lastByte + pauseMilliseconds - now);
   }
 
   tick(now: number): void {
@@ -185,6 +195,6 @@ export class Http1ShadowReader implements ShadowReader {
   }
 
   private afterUpgrade(): RawShadowReader {
-    return (this.raw ??= new RawShadowReader(this.log, false));
+    return (this.raw ??= new RawShadowReader(this.log, 0));
   }
 }

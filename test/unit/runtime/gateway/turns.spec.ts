@@ -119,4 +119,27 @@ describe("gateway: where a turn of an unknown protocol ends", () => {
     other.remove();
     await deaf.stop();
   });
+
+  it("waits for all of a greeting before the first turn, and not for more than comes", async () => {
+    for (const [port, second] of [
+      [40_003, "220 ready\r\n"],
+      [40_004, ""],
+    ] as const) {
+      const polite = await RecordingServer.start((socket) => socket.write("250 ok\r\n"));
+      polite.server.on("connection", (socket) => {
+        socket.write("220-hello\r\n");
+        setTimeout(() => socket.write(second), 20);
+      });
+      const other = await GatewayHarness.start({ to: { "10.9.0.1:7007": `127.0.0.1:${polite.port}` } });
+      const flow = new TcpScript({ address: "10.8.0.1", port }, server).handshake();
+      flow.say(false, "220-hello\r\n").say(false, "220 ready\r\n").acknowledge(true);
+      flow.say(true, "EHLO x\r\n").say(false, "250 ok\r\n").acknowledge(true);
+      await other.send(flow.close().frames);
+      await until("it has its sample", () => other.samples().length === 1);
+      assert.deepEqual([other.samples()[0]?.equal, other.samples()[0]?.shadow.bytes], [true, 8]);
+      await other.stop();
+      other.remove();
+      await polite.stop();
+    }
+  });
 });
