@@ -1,6 +1,7 @@
 import { bump } from "../../stats";
 import type { Conversation, FlowContext } from "../conversation";
 import { Exchange } from "../exchangeLog";
+import { LossEstimate } from "../lossEstimate";
 import { FrameFlag, FrameReader, FrameType, preface, settingsOf, type Frame } from "./frames";
 import { fieldOf, HeaderBlocks, type HeaderBlock } from "./headerBlocks";
 import { Http2Responses } from "./responses";
@@ -56,11 +57,12 @@ export class Http2Conversation implements Conversation {
   /** As what the next request counts that is known by its response alone. */
   private unseenCause: "lost" | "noBoundary" = "noBoundary";
   private unseen = 0;
-  /** Bytes that the client has said since a request was last complete, and how many those were for the last one. */
-  private freshBytes = 0;
-  private typicalBytes = Infinity;
-  /** Bytes of the client that could not be read. */
-  private unreadBytes = 0;
+  /** Why nothing more of the client can be read. */
+  private stopCause: string | undefined;
+  /** Bytes of the client's streams, with all that could not be read, and how many they were when a request was last complete. */
+  private streamBytes = 0;
+  private requestEnd = 0;
+  private readonly estimate = new LossEstimate();
   /** One byte is missing between two frames: the client's FIN, unless more follows. */
   private perhapsEnded = false;
 
@@ -90,7 +92,7 @@ export class Http2Conversation implements Conversation {
   clientData(chunk: Buffer, from: number, to: number, time: number): void {
     if (this.perhapsEnded) this.stop("lost");
     if (this.lost) {
-      this.unreadBytes += to - from;
+      this.streamBytes += to - from;
       return;
     }
     const at = this.takePreface(chunk, from, to);
@@ -109,7 +111,7 @@ export class Http2Conversation implements Conversation {
   }
 
   clientHole(length: number): void {
-    this.unreadBytes += length;
+    this.streamBytes += length;
     if (this.lost) return;
     const between = length === 1 && this.reader.heldBytes === 0 && !this.perhapsEnded;
     if (between) this.perhapsEnded = true;
@@ -134,7 +136,7 @@ export class Http2Conversation implements Conversation {
     this.dropUnfinished(cause);
     this.flush();
     this.live.failAll(error);
-    if (this.lost && this.serverLost) this.estimateUnseen();
+    if (this.stopCause === "lost" && this.serverLost) this.estimateUnseen();
   }
 
   tick(now: number): void {
@@ -162,7 +164,7 @@ export class Http2Conversation implements Conversation {
 
   private takeFrame(frame: Frame, time: number): void {
     if (this.blocks.broken) return;
-    this.freshBytes += frame.bytes.length;
+    if (frame.stream !== 0) this.streamBytes += frame.bytes.length;
     if (HeaderBlocks.takes(frame)) {
       const block = this.blocks.push(frame);
       if (block !== undefined) this.takeHead(block, frame, time);
@@ -221,8 +223,9 @@ export class Http2Conversation implements Conversation {
 
   private complete(stream: number, request: Request, time: number): void {
     request.exchange.due = time;
-    this.typicalBytes = this.freshBytes;
-    this.freshBytes = 0;
+    // The first request and its response are larger than others: no table has their fields yet.
+    if (this.requestEnd > 0) this.estimate.note(this.requestEnd, this.streamBytes, this.flow.serverPosition());
+    this.requestEnd = this.streamBytes;
     this.requests.delete(stream);
     if (this.flow.shedCause !== undefined) bump(this.flow.stats.requests.shed, this.flow.shedCause);
   }
@@ -301,11 +304,11 @@ export class Http2Conversation implements Conversation {
     this.sink.leftOut();
   }
 
-  private count(cause: string): void {
+  private count(cause: string, by = 1): void {
     const { requests } = this.flow.stats;
-    if (this.flow.shedCause !== undefined) bump(requests.shed, this.flow.shedCause);
-    else if (cause === "lost") requests.lostByMirror++;
-    else bump(requests.unusable, cause);
+    if (this.flow.shedCause !== undefined) bump(requests.shed, this.flow.shedCause, by);
+    else if (cause === "lost") requests.lostByMirror += by;
+    else bump(requests.unusable, cause, by);
   }
 
   /** Nothing after this can be read: neither frames nor header blocks have a known beginning. */
@@ -314,6 +317,7 @@ export class Http2Conversation implements Conversation {
     if (this.requests.size === 0) this.unseenCause = cause === "lost" ? "lost" : "noBoundary";
     this.dropUnfinished(cause);
     this.flush();
+    this.stopCause ??= cause;
     this.lost = true;
     this.flow.giveUp();
   }
@@ -323,14 +327,13 @@ export class Http2Conversation implements Conversation {
     if (this.lost && stream > this.lastStream && stream % 2 === 1) this.countUnseen();
   }
 
-  /** Both directions lost bytes: something was there, and only the bytes that went by tell how much. */
+  /** Both directions lost bytes: something was there, and only the bytes that went by tell how much it was at least. */
   private estimateUnseen(): void {
     const least = this.unseen === 0 && this.unseenCause === "lost" ? 1 : 0;
-    const likely = Math.round(this.unreadBytes / this.typicalBytes) - this.unseen;
-    for (let left = Math.max(least, likely); left > 0; left--) {
-      this.count("lost");
-      if (this.flow.shedCause === undefined) this.flow.stats.requests.lostEstimated++;
-    }
+    const likely = this.estimate.between(this.streamBytes, this.flow.serverPosition()) - this.unseen;
+    const unseen = this.requestEnd === 0 ? least : Math.max(least, likely);
+    this.count("lost", unseen);
+    if (this.flow.shedCause === undefined) this.flow.stats.requests.lostEstimated += unseen;
   }
 
   private countUnseen(): void {
