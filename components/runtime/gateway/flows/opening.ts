@@ -17,9 +17,9 @@ export class Opening {
   client: Buffer = Buffer.alloc(0);
   server: Buffer = Buffer.alloc(0);
   /** When the first byte came, or the client's first after a server that spoke first; 0 before. */
-  since = 0;
-  /** No more bytes came for as long as they are waited for. */
-  overdue = false;
+  private since = 0;
+  /** No more bytes came for as long as they are waited for, when that was looked at last. */
+  private overdue = false;
   /** The server has spoken after the client, so that what the client opened with is over. */
   answered = false;
   /** Told to the conversation when there is one. */
@@ -54,8 +54,19 @@ export class Opening {
   }
 
   /** Whether a hello has begun in which the server's name may still come. */
-  get awaitsName(): boolean {
+  private get awaitsName(): boolean {
     return this.client.length > 0 && this.hello?.name === null;
+  }
+
+  /**
+   * Whether it must be decided what this is, though more bytes could tell. Said when that is seen for the second time: before
+   * the first, packets may have waited for this thread.
+   */
+  isOverdue(now: number, limits: FlowLimits, undecided: boolean, midStream: boolean): boolean {
+    if (this.since === 0 || now - this.since < this.patience(limits, undecided, midStream)) return false;
+    const before = this.overdue;
+    this.overdue = true;
+    return before;
   }
 
   /**
@@ -63,7 +74,7 @@ export class Opening {
    * server may greet its client long before selectors know what the client says; and where mirroring began inside what the
    * client says, how the server answers may tell.
    */
-  patience(limits: FlowLimits, undecided: boolean, midStream: boolean): number {
+  private patience(limits: FlowLimits, undecided: boolean, midStream: boolean): number {
     const { client, server } = this;
     const oneSided = client.length === 0 || (midStream && server.length === 0);
     const awaitsPeer = undecided && oneSided && this.heldBytes < mostAwaited;

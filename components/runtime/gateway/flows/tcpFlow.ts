@@ -186,7 +186,8 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     const noticedBefore = now - holeTimeoutMilliseconds;
     if (this.client.missesSince(noticedBefore)) this.client.loseOldestHole(now);
     if (this.server.missesSince(noticedBefore)) this.server.loseOldestHole(now);
-    if (this.opening !== undefined) this.hurry(this.opening, now);
+    const undecided = this.standing === "undecided";
+    if (this.opening?.isOverdue(now, this.shared.limits, undecided, this.midStream) === true) this.decide(true);
     this.conversation?.tick(now);
     this.shadow.tick(now);
     this.account();
@@ -317,15 +318,6 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
   private dispatch(event: FlowEvent): void {
     if (this.conversation !== undefined) event(this.conversation);
     else this.opening?.events.push(event);
-  }
-
-  /** Decides without more bytes when they have been awaited for long. */
-  private hurry(opening: Opening, now: number): void {
-    const patience = opening.patience(this.shared.limits, this.standing === "undecided", this.midStream);
-    if (opening.since === 0 || now - opening.since < patience) return;
-    // Seen twice: before the first time, packets may have waited for this thread.
-    if (opening.overdue) this.decide(true);
-    opening.overdue = true;
   }
 
   /** Settles which application this is, whether the flow is carried, and begins the conversation. */

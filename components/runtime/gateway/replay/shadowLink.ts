@@ -88,6 +88,7 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
 
   /** Gives up what is open; `error` is what unanswered exchanges get. */
   close(error: string): void {
+    clearTimeout(this.wakening);
     for (const exchange of this.drainQueue()) {
       if (exchange.shadow.start === 0) exchange.shadow.start = now();
       this.shared.log.settle(exchange, exchange.shadow, error);
