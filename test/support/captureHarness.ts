@@ -4,6 +4,8 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { BodyMemory } from "../../components/runtime/gateway/compare/body";
+import { ExchangeLog } from "../../components/runtime/gateway/compare/exchangeLog";
 import type { GatewayConfig } from "../../components/runtime/gateway/config";
 import type { ExchangeSample } from "../../components/runtime/gateway/exchange";
 import { runGateway, type RunningGateway } from "../../components/runtime/gateway/gateway";
@@ -17,6 +19,21 @@ export async function until(what: string, condition: () => boolean, milliseconds
     if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+/** A port of the loopback address that no datagram socket has; the first who asks for it gets it. */
+export async function freeDatagramPort(): Promise<number> {
+  const probe = createSocket("udp4");
+  await new Promise<void>((done) => probe.bind(0, "127.0.0.1", done));
+  const { port } = probe.address();
+  probe.close();
+  return port;
+}
+
+/** Exchanges without a gateway: nothing is written, and no content is kept. */
+export function quietLog(stats: GatewayStats): ExchangeLog {
+  const nothing = (): void => undefined;
+  return new ExchangeLog(stats, () => 1_000, nothing, nothing, new BodyMemory(0));
 }
 
 /** A shadow server that keeps every byte it gets, per connection. */

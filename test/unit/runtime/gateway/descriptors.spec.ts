@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 
 import { gatewayStatsSchema, type GatewayStats } from "../../../../components/runtime/gateway/statsSchema";
 import { TcpScript, vxlan } from "../../../support/capture";
-import { RecordingServer, until } from "../../../support/captureHarness";
+import { freeDatagramPort, RecordingServer, until } from "../../../support/captureHarness";
 
 const main = resolve(__dirname, "../../../../components/runtime/gateway/main.ts");
 const flows = 200;
@@ -17,10 +17,7 @@ describe("gateway: with few descriptors", () => {
     this.timeout(60_000);
     const folder = mkdtempSync(join(tmpdir(), "gateway-descriptors-"));
     const shadow = await RecordingServer.start(() => undefined);
-    const probe = createSocket("udp4");
-    await new Promise<void>((done) => probe.bind(0, "127.0.0.1", done));
-    const { port } = probe.address();
-    probe.close();
+    const port = await freeDatagramPort();
     const stats = join(folder, "stats.json");
     const config = {
       intake: `vxlan:127.0.0.1:${port}`,

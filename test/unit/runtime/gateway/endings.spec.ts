@@ -8,7 +8,7 @@ import { join, resolve } from "node:path";
 
 import { gatewayStatsSchema, type GatewayStats } from "../../../../components/runtime/gateway/statsSchema";
 import { TcpScript, vxlan } from "../../../support/capture";
-import { RecordingServer, until } from "../../../support/captureHarness";
+import { freeDatagramPort, RecordingServer, until } from "../../../support/captureHarness";
 
 const runtime = resolve(__dirname, "../../../../components/runtime");
 
@@ -35,10 +35,7 @@ describe("gateway: the end of its process", () => {
   it("drains also when a process group and who hands the signal on both tell it to end", async function () {
     this.timeout(60_000);
     const silent = await RecordingServer.start(() => undefined);
-    const probe = createSocket("udp4");
-    await new Promise<void>((done) => probe.bind(0, "127.0.0.1", done));
-    const { port } = probe.address();
-    probe.close();
+    const port = await freeDatagramPort();
     const config = {
       intake: `vxlan:127.0.0.1:${port}`,
       to: { "10.9.0.1:80": `127.0.0.1:${silent.port}` },

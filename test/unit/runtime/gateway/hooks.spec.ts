@@ -2,13 +2,12 @@ import assert from "node:assert/strict";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-import { BodyMemory } from "../../../../components/runtime/gateway/compare/body";
-import { Exchange, ExchangeLog } from "../../../../components/runtime/gateway/compare/exchangeLog";
+import { Exchange } from "../../../../components/runtime/gateway/compare/exchangeLog";
 import { checkConfig } from "../../../../components/runtime/gateway/config";
 import { TokenSubstitution } from "../../../../components/runtime/gateway/replay/hooks/tokens";
 import { newStats } from "../../../../components/runtime/gateway/stats";
 import { TcpScript } from "../../../support/capture";
-import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
+import { GatewayHarness, quietLog, RecordingServer, until } from "../../../support/captureHarness";
 
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
@@ -116,13 +115,7 @@ describe("gateway: hooks", () => {
     setFlagsFromString("--expose-gc");
     const collect = runInNewContext("gc") as () => void;
     const stats = newStats(0);
-    const log = new ExchangeLog(
-      stats,
-      () => 1_000,
-      () => undefined,
-      () => undefined,
-      new BodyMemory(0),
-    );
+    const log = quietLog(stats);
     const tokens = new TokenSubstitution(stats.replay.tokens);
     const issued = Array.from({ length: 50 }, (_, index) => {
       const exchange = new Exchange("flow", index, "http1", 0);

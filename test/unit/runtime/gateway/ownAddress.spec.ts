@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 
-import { BodyMemory } from "../../../../components/runtime/gateway/compare/body";
-import { Exchange, ExchangeLog } from "../../../../components/runtime/gateway/compare/exchangeLog";
+import { Exchange } from "../../../../components/runtime/gateway/compare/exchangeLog";
 import { Http1ShadowReader } from "../../../../components/runtime/gateway/compare/shadowReaders";
 import { checkConfig } from "../../../../components/runtime/gateway/config";
 import { ShadowConnection } from "../../../../components/runtime/gateway/replay/shadowConnection";
 import { newStats } from "../../../../components/runtime/gateway/stats";
 import { TcpScript } from "../../../support/capture";
-import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
+import { GatewayHarness, quietLog, RecordingServer, until } from "../../../support/captureHarness";
 
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 const server = { address: "10.9.0.1", port: 80 };
@@ -55,13 +54,7 @@ describe("gateway: clients whose answers would not come back", () => {
 
   it("says that no port is left, which is nothing that the shadow did", () => {
     const stats = newStats(0);
-    const log = new ExchangeLog(
-      stats,
-      () => 1_000,
-      () => undefined,
-      () => undefined,
-      new BodyMemory(0),
-    );
+    const log = quietLog(stats);
     const owner = { progressed: () => undefined };
     const reader = new Http1ShadowReader(log, undefined);
     const target = { address: "127.0.0.1", port: 9 };

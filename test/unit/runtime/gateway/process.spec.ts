@@ -13,7 +13,7 @@ import { runGateway } from "../../../../components/runtime/gateway/gateway";
 import { CaptureWriter } from "../../../../components/runtime/gateway/intake/captureWriter";
 import { gatewayStatsJsonSchema, gatewayStatsSchema } from "../../../../components/runtime/gateway/statsSchema";
 import { TcpScript, vxlan } from "../../../support/capture";
-import { RecordingServer, until } from "../../../support/captureHarness";
+import { freeDatagramPort, RecordingServer, until } from "../../../support/captureHarness";
 
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 const main = resolve(__dirname, "../../../../components/runtime/gateway/main.ts");
@@ -50,10 +50,7 @@ describe("gateway: as a process", () => {
 
   it("opens on command, reloads on SIGHUP, drains on SIGTERM and leaves its last counters", async function () {
     this.timeout(60_000);
-    const probe = createSocket("udp4");
-    await new Promise<void>((done) => probe.bind(0, "127.0.0.1", done));
-    const { port } = probe.address();
-    probe.close();
+    const port = await freeDatagramPort();
     const config = {
       intake: `vxlan:127.0.0.1:${port}`,
       to: { "10.9.0.1:80": `127.0.0.1:${shadow.port}` },

@@ -12,7 +12,7 @@ import { gatewayStatsSchema } from "../../../../components/runtime/gateway/stats
 import { now } from "../../../../components/runtime/gateway/time";
 import { OrderedRecorder } from "../../../../components/runtime/gateway/workers/orderedRecorder";
 import { TcpScript, vxlan } from "../../../support/capture";
-import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
+import { freeDatagramPort, GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
 
 const server = { address: "10.9.0.1", port: 80 };
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
@@ -93,10 +93,7 @@ describe("gateway: a recording of several workers", function () {
   });
 
   it("is written by the command, read by tshark, and replays the same", async () => {
-    const probe = createSocket("udp4");
-    await new Promise<void>((done) => probe.bind(0, "127.0.0.1", done));
-    const { port } = probe.address();
-    probe.close();
+    const port = await freeDatagramPort();
     const files = { stats: join(folder, "stats.json"), samples: join(folder, "samples.ndjson") };
     const file = join(folder, "flows.pcapng");
     const to = { "10.9.0.1:80": `127.0.0.1:${shadow.port}` };
