@@ -49,7 +49,8 @@ async function main([command, ...rest]) {
     ...memoryOptions(command),
   ];
   const args = [...options, program, ...process.argv.slice(2)];
-  return foreground(node, args, { env: environment() });
+  // The channel closes also when this process is killed, and so tells the command that nobody waits for it any more.
+  return foreground(node, args, { env: environment(), stdio: ["inherit", "inherit", "inherit", "ipc"] });
 }
 
 process.exitCode = await main(process.argv.slice(2));

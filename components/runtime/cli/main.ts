@@ -46,6 +46,13 @@ async function main(argv: string[]): Promise<number> {
   }
 }
 
+/** A launcher that was killed cannot hand a signal on: the command ends as for SIGTERM, undoes its faults and frees its port. */
+function endWithLauncher(): void {
+  process.on("disconnect", () => process.kill(process.pid, "SIGTERM"));
+  process.channel?.unref();
+}
+
+endWithLauncher();
 void main(process.argv).then((code) => {
   process.exitCode = code;
 });

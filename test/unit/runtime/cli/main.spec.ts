@@ -1,9 +1,11 @@
 import { strict as assert } from "node:assert";
+import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 import { type CommandResult, tryRun } from "../../../../components/internal/exec";
+import { until } from "../../../support/captureHarness";
 
 const launcher = resolve(__dirname, "../../../../tools/bin/shadownet.mjs");
 
@@ -74,6 +76,35 @@ describe("the command line", function () {
     assert.equal(code, 2);
     assert.equal((JSON.parse(stdout) as { error: { code: string } }).error.code, "which-shadow");
   });
+
+  const longRunning: [string[], string, RegExp, RegExp][] = [
+    [["gateway", "--intake", "tcp:127.0.0.1:0"], "takes packets in", /takes no more packets/, /^0 requests/m],
+    [["serve", "--address", "127.0.0.1:0"], "listening on", /SIGTERM: undoing every fault/, /^stopped$/m],
+  ];
+  for (const [args, begins, ...ends] of longRunning) {
+    it(`ends ${args[0]} in order when the command was killed`, async () => {
+      const env = { ...process.env, SHADOWNET_STATE: join(folder, "state") };
+      const options = {
+        cwd: folder,
+        env,
+        detached: true,
+        stdio: ["ignore", "pipe", "pipe"] as ["ignore", "pipe", "pipe"],
+      };
+      const command = spawn(process.execPath, [launcher, ...args], options);
+      let said = "";
+      for (const stream of [command.stdout, command.stderr])
+        stream.on("data", (text: Buffer) => (said += text.toString()));
+      // Its streams close with the last process that holds them.
+      const closed = new Promise((done) => command.on("close", done));
+      await until("it has begun", () => said.includes(begins));
+      command.kill("SIGKILL");
+      const late = new Promise((done) => setTimeout(done, 10_000, "late").unref());
+      const isLate = (await Promise.race([closed, late])) === "late";
+      if (isLate) process.kill(-command.pid!, "SIGKILL");
+      assert.ok(!isLate, said);
+      for (const end of ends) assert.match(said, end);
+    });
+  }
 
   it("halts and releases with nothing to halt", async () => {
     assert.equal((await shadownet("halt", "--reason", "drill")).code, 0);
