@@ -33,7 +33,6 @@ export function register(program: Command): void {
           clearInterval(timer);
           terminal.say("takes no more packets; waits up to 4 s for answers");
         },
-        abandoned: terminalLost(),
       });
       if (stats.intake.malformed["recordingCut"] !== undefined) {
         terminal.say("the recording does not end with a whole packet; what came before is replayed");
@@ -41,11 +40,6 @@ export function register(program: Command): void {
       terminal.result(stats, figures(stats));
       process.exit(ExitCode.Done);
     });
-}
-
-/** Nobody is there any more to see how it goes: the terminal was closed, or what reads its words has ended. */
-function terminalLost(): Promise<void> {
-  return new Promise((resolve) => process.stderr.on("error", () => resolve()));
 }
 
 function beginning({ fromFile, speed = 1, stats, samples }: GatewayConfig, { intakeAddress }: RunningGateway): string {

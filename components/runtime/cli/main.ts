@@ -46,13 +46,19 @@ async function main(argv: string[]): Promise<number> {
   }
 }
 
-/** A launcher that was killed cannot hand a signal on: the command ends as for SIGTERM, undoes its faults and frees its port. */
-function endWithLauncher(): void {
-  process.on("disconnect", () => process.kill(process.pid, "SIGTERM"));
+/**
+ * Ends the command as SIGTERM does, with its faults undone and its port free, when nobody is there any more who waits for it:
+ * its launcher was killed and could not hand that on, or its terminal is gone, or what reads its words has ended.
+ */
+function endWhenAbandoned(): void {
+  const end = (): boolean => process.kill(process.pid, "SIGTERM");
+  process.on("disconnect", end);
   process.channel?.unref();
+  // Every later line fails too, and must not end the command by itself.
+  process.stderr.once("error", end).on("error", () => undefined);
 }
 
-endWithLauncher();
+endWhenAbandoned();
 void main(process.argv).then((code) => {
   process.exitCode = code;
 });

@@ -14,8 +14,6 @@ export interface ServeOptions {
   started?: (gateway: RunningGateway) => void;
   /** It takes no more packets and waits for answers. */
   ending?: () => void;
-  /** Ends the gateway as SIGTERM does. */
-  abandoned?: Promise<void>;
 }
 
 /**
@@ -24,7 +22,7 @@ export interface ServeOptions {
  */
 export async function serveGateway(
   config: GatewayConfig,
-  { reread, started, ending, abandoned }: ServeOptions = {},
+  { reread, started, ending }: ServeOptions = {},
 ): Promise<GatewayStats> {
   const starting = Promise.resolve().then(() => runGateway(config));
   // Before it says anything: whoever sees that may send the signal, which would end it otherwise.
@@ -34,8 +32,7 @@ export async function serveGateway(
   const gateway = await starting;
   keepGivingBack();
   started?.(gateway);
-  const ends = [signalled(), gateway.finished, ...(abandoned === undefined ? [] : [abandoned])];
-  const [end] = await Promise.allSettled([Promise.race(ends)]);
+  const [end] = await Promise.allSettled([Promise.race([signalled(), gateway.finished])]);
   ending?.();
   const stats = await gateway.stop();
   if (end.status === "rejected") throw end.reason;

@@ -1,8 +1,10 @@
 import { strict as assert } from "node:assert";
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import type { Readable } from "node:stream";
 
 import { type CommandResult, tryRun } from "../../../../components/internal/exec";
 import { until } from "../../../support/captureHarness";
@@ -77,32 +79,46 @@ describe("the command line", function () {
     assert.equal((JSON.parse(stdout) as { error: { code: string } }).error.code, "which-shadow");
   });
 
-  const longRunning: [string[], string, RegExp, RegExp][] = [
-    [["gateway", "--intake", "tcp:127.0.0.1:0"], "takes packets in", /takes no more packets/, /^0 requests/m],
-    [["serve", "--address", "127.0.0.1:0"], "listening on", /SIGTERM: undoing every fault/, /^stopped$/m],
+  const beginnings: [string[], string][] = [
+    [["gateway", "--intake", "tcp:127.0.0.1:0"], "takes packets in"],
+    [["serve", "--address", "127.0.0.1:0"], "listening on"],
   ];
-  for (const [args, begins, ...ends] of longRunning) {
-    it(`ends ${args[0]} in order when the command was killed`, async () => {
-      const env = { ...process.env, SHADOWNET_STATE: join(folder, "state") };
-      const options = {
-        cwd: folder,
-        env,
-        detached: true,
-        stdio: ["ignore", "pipe", "pipe"] as ["ignore", "pipe", "pipe"],
-      };
-      const command = spawn(process.execPath, [launcher, ...args], options);
-      let said = "";
-      for (const stream of [command.stdout, command.stderr])
-        stream.on("data", (text: Buffer) => (said += text.toString()));
-      // Its streams close with the last process that holds them.
-      const closed = new Promise((done) => command.on("close", done));
-      await until("it has begun", () => said.includes(begins));
-      command.kill("SIGKILL");
-      const late = new Promise((done) => setTimeout(done, 10_000, "late").unref());
-      const isLate = (await Promise.race([closed, late])) === "late";
-      if (isLate) process.kill(-command.pid!, "SIGKILL");
-      assert.ok(!isLate, said);
-      for (const end of ends) assert.match(said, end);
+  type Command = ChildProcessByStdio<null, Readable, Readable>;
+  /** Begins a command that would go on for ever, does something to it, and waits for the end of its last process. */
+  const endOf = async (args: string[], begins: string, disturb: (command: Command) => void): Promise<string> => {
+    const env = { ...process.env, SHADOWNET_STATE: join(folder, "state") };
+    const stdio: ["ignore", "pipe", "pipe"] = ["ignore", "pipe", "pipe"];
+    const command = spawn(process.execPath, [launcher, ...args], { cwd: folder, env, detached: true, stdio });
+    let said = "";
+    for (const stream of [command.stdout, command.stderr])
+      stream.on("data", (text: Buffer) => (said += text.toString()));
+    // Its streams close with the last process that holds them.
+    const closed = new Promise((done) => command.on("close", done));
+    await until("it has begun", () => said.includes(begins));
+    disturb(command);
+    const late = new Promise((done) => setTimeout(done, 10_000, "late").unref());
+    const isLate = (await Promise.race([closed, late])) === "late";
+    if (isLate) process.kill(-command.pid!, "SIGKILL");
+    assert.ok(!isLate, said);
+    return said;
+  };
+  const hasEndedInOrder: Record<string, () => void> = {
+    gateway: () => assert.match(readFileSync(join(folder, "stats.json"), "utf8"), /"open": ?false/),
+    serve: () => assert.ok(!existsSync(join(folder, "state", "controller.json"))),
+  };
+  for (const [args, begins] of beginnings) {
+    it(`ends ${args[0]} in order when its launcher was killed`, async () => {
+      const said = await endOf(args, begins, (command) => command.kill("SIGKILL"));
+      assert.match(said, /takes no more packets|^stopped$/m);
+      hasEndedInOrder[args[0]!]!();
+    });
+
+    it(`ends ${args[0]} in order when its terminal is gone`, async () => {
+      await endOf(args, begins, (command) => {
+        command.stderr.destroy();
+        command.kill("SIGHUP");
+      });
+      hasEndedInOrder[args[0]!]!();
     });
   }
 

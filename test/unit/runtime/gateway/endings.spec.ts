@@ -80,24 +80,4 @@ describe("gateway: the end of its process", () => {
       await writer?.close();
     });
   }
-
-  it("writes its last counters when its terminal is gone", async function () {
-    this.timeout(60_000);
-    const files = ["--stats", join(folder, "stats.json"), "--samples", join(folder, "samples.ndjson")];
-    const line = ["gateway", "--intake", "tcp:127.0.0.1:0", ...files];
-    const program = `
-      const { Command } = require("commander");
-      const { register } = require(${JSON.stringify(join(runtime, "cli/gateway.ts"))});
-      const shadownet = new Command();
-      register(shadownet);
-      void shadownet.parseAsync(${JSON.stringify(line)}, { from: "user" });`;
-    const { process: gateway, ended } = start("-e", program);
-    let said = "";
-    gateway.stderr!.on("data", (text: Buffer) => (said += text.toString()));
-    await until("it takes packets", () => said.includes("takes packets"), 30_000);
-    gateway.stderr!.destroy();
-    gateway.kill("SIGHUP");
-    assert.equal(await ended, 0);
-    assert.equal(stats().intake.open, false);
-  });
 });
