@@ -159,8 +159,9 @@ export class Gateway implements RunningGateway {
       this.applyPrefilter();
     }
     if (this.role === undefined) {
-      await this.statsFile.begin(this.snapshot());
       await serveBoth(config, this, this.servers);
+      // Last, because whoever starts a gateway waits for it.
+      await this.statsFile.begin(this.snapshot());
     }
     this.timers = [
       setInterval(() => this.tick(), tickMilliseconds),

@@ -103,8 +103,8 @@ class WorkerGateway implements RunningGateway {
       if (!(await first.hear("steered")).done) throw cannotShare();
       this.setOpen(this.open);
       await this.heeded();
-      await this.statsFile.begin(this.snapshot());
       await serveBoth(this.config, this, this.servers);
+      await this.statsFile.begin(this.snapshot());
     } catch (error) {
       await Promise.all(this.threads.map(({ worker }) => worker.terminate()));
       await this.recorder?.close();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -53,7 +53,10 @@ describe("gateway: its files and servers", () => {
     const intakePort = (free.address() as { port: number }).port;
     await closed(free);
     const broken = config({ intake: `tcp:127.0.0.1:${intakePort}`, metrics: `127.0.0.1:${port}` });
-    await assert.rejects(runGateway(broken), { code: "cannot-listen", message: /metrics .*EADDRINUSE/ });
+    for (const each of [broken, { ...broken, intake: "vxlan:127.0.0.1:0", workers: 2 }]) {
+      await assert.rejects(runGateway(each), { code: "cannot-listen", message: /metrics .*EADDRINUSE/ });
+    }
+    assert.equal(existsSync(broken.stats), false, "whoever waits for the counters must not take it for begun");
     await closed(taken);
     await closed(await listening({ port: intakePort, host: "127.0.0.1" }));
   });
