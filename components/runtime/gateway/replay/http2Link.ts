@@ -21,6 +21,8 @@ import { ShadowConnection, type Endpoint, type ReplayDependencies } from "./shad
 
 /** Settings in which the two servers may differ without the client noticing, until it matters. */
 const comparedSettings = [Setting.HeaderTableSize, Setting.InitialWindowSize, Setting.MaxFrameSize];
+/** Size of a header table whose owner has said nothing else. */
+const usualTable = 4_096;
 
 /**
  * The shadow's side of a live HTTP/2 connection. The client's frames go verbatim and in order as far as the shadow's
@@ -43,6 +45,8 @@ export class Http2Link implements FlowLink, Http2Sink, ExchangeOwner {
   private ending: "no" | "idle" | "now" | "reset" = "no";
   private pumping = false;
   private expected: ReadonlyMap<number, number> | undefined;
+  /** Size of the shadow's header table, once it has told its settings. */
+  private shadowTable: number | undefined;
 
   constructor(
     private readonly shared: ReplayDependencies,
@@ -75,6 +79,7 @@ export class Http2Link implements FlowLink, Http2Sink, ExchangeOwner {
 
   liveSettings(settings: ReadonlyMap<number, number>): void {
     this.expected ??= settings;
+    this.compareTables();
   }
 
   leftOut(): void {
@@ -175,6 +180,12 @@ export class Http2Link implements FlowLink, Http2Sink, ExchangeOwner {
     );
   }
 
+  /** The client refers to what live remembers, and to no less than the usual until it knows of live's table. */
+  private compareTables(): void {
+    const live = Math.max(usualTable, this.expected?.get(Setting.HeaderTableSize) ?? usualTable);
+    this.plain ||= this.shadowTable !== undefined && this.shadowTable < live;
+  }
+
   private pump(): void {
     if (this.pumping) return;
     this.pumping = true;
@@ -204,6 +215,8 @@ export class Http2Link implements FlowLink, Http2Sink, ExchangeOwner {
       answer: (bytes: Buffer) => connection.writeBytes([bytes]),
       settings: (settings: ReadonlyMap<number, number>) => {
         if (this.differs(settings)) http2.settingsDiffer++;
+        this.shadowTable = settings.get(Setting.HeaderTableSize) ?? this.shadowTable ?? usualTable;
+        this.compareTables();
       },
       opened: () => http2.windowsOpened++,
     };

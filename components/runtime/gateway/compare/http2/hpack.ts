@@ -121,9 +121,12 @@ function readText(cursor: Cursor): string | undefined {
   return coded ? decodeHuffman(cursor.bytes, from, cursor.at) : cursor.bytes.toString("latin1", from, cursor.at);
 }
 
+/** Says that no table is used; a decoder whose table was made smaller waits for such a word. */
+const noTable = 0x20;
+
 /** A header block that needs no table on the other side: every field written out, and none to be remembered. */
 export function encodePlainly(fields: readonly Field[]): Buffer {
-  const parts: Buffer[] = [];
+  const parts: Buffer[] = [Buffer.from([noTable])];
   for (const [name, value] of fields) parts.push(Buffer.from([0x00]), textOf(name), textOf(value));
   return Buffer.concat(parts);
 }
