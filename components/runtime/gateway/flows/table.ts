@@ -1,4 +1,3 @@
-import { formatAddress } from "../../../internal/cidr";
 import { beginsRequest, beginsResponse } from "../compare/http1";
 import { endpointKey } from "../endpointKey";
 import { Flag, type Packet } from "../intake/packet";
@@ -9,6 +8,7 @@ import { clientHash, flowHash, isSampled } from "./jhash";
 import type { FlowTuple, Selection } from "./selectors";
 import { recogniseDatagram } from "./signatures";
 import { TcpFlow } from "./tcpFlow";
+import { endpointOf, isFromClient, isOfFlow, packetKey, tupleOf } from "./tuples";
 import { UdpFlow } from "./udpFlow";
 
 const tcp = 6;
@@ -66,7 +66,7 @@ export class FlowTable {
   handle(packet: Packet, truncated: boolean, start: number, end: number): void {
     const key = packetKey(packet);
     let entry = this.buckets.get(key);
-    while (entry !== undefined && !matches(entry, packet)) entry = entry.next;
+    while (entry !== undefined && (entry.vni !== packet.vni || !isOfFlow(entry.tuple, packet))) entry = entry.next;
     const opens = packet.protocol === tcp && (packet.flags & (Flag.Syn | Flag.Ack | Flag.Rst)) === Flag.Syn;
     const silent = packet.protocol === tcp && packet.payloadLength === 0 && (packet.flags & Flag.Syn) === 0;
     if (entry === undefined) {
@@ -322,77 +322,4 @@ export class FlowTable {
 /** Whether a flow of datagrams has ended by its silence. */
 function hasLapsed({ flow, finished }: Entry): boolean {
   return flow === undefined ? finished : flow instanceof UdpFlow && flow.hasLapsed;
-}
-
-function packetKey(p: Packet): number {
-  const source = mix(p.s0 ^ p.s1 ^ p.s2 ^ p.s3 ^ Math.imul(p.sourcePort, 0x9e3779b1));
-  const destination = mix(p.d0 ^ p.d1 ^ p.d2 ^ p.d3 ^ Math.imul(p.destinationPort, 0x9e3779b1));
-  return ((source + destination) ^ p.vni ^ p.protocol) & 0x3fffffff;
-}
-
-function mix(value: number): number {
-  const first = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
-  return Math.imul(first ^ (first >>> 13), 0xc2b2ae35) | 0;
-}
-
-function matches(entry: Entry, packet: Packet): boolean {
-  const { tuple } = entry;
-  if (tuple.protocol !== packet.protocol || entry.vni !== packet.vni || tuple.family !== packet.family) return false;
-  return isFromClient(tuple, packet) || isFromServer(tuple, packet);
-}
-
-function isFromClient(tuple: FlowTuple, p: Packet): boolean {
-  const { client, server } = tuple;
-  return (
-    tuple.clientPort === p.sourcePort &&
-    tuple.serverPort === p.destinationPort &&
-    client[3] === p.s3 &&
-    server[3] === p.d3 &&
-    (tuple.family === 4 ||
-      (client[0] === p.s0 &&
-        client[1] === p.s1 &&
-        client[2] === p.s2 &&
-        server[0] === p.d0 &&
-        server[1] === p.d1 &&
-        server[2] === p.d2))
-  );
-}
-
-function isFromServer(tuple: FlowTuple, p: Packet): boolean {
-  const { client, server } = tuple;
-  return (
-    tuple.serverPort === p.sourcePort &&
-    tuple.clientPort === p.destinationPort &&
-    server[3] === p.s3 &&
-    client[3] === p.d3 &&
-    (tuple.family === 4 ||
-      (server[0] === p.s0 &&
-        server[1] === p.s1 &&
-        server[2] === p.s2 &&
-        client[0] === p.d0 &&
-        client[1] === p.d1 &&
-        client[2] === p.d2))
-  );
-}
-
-function tupleOf(p: Packet, clientSends: boolean): FlowTuple {
-  const source = [p.s0, p.s1, p.s2, p.s3] as const;
-  const destination = [p.d0, p.d1, p.d2, p.d3] as const;
-  return {
-    family: p.family,
-    protocol: p.protocol,
-    client: clientSends ? source : destination,
-    clientPort: clientSends ? p.sourcePort : p.destinationPort,
-    server: clientSends ? destination : source,
-    serverPort: clientSends ? p.destinationPort : p.sourcePort,
-  };
-}
-
-function endpointOf(tuple: FlowTuple, client: boolean): Endpoint {
-  const words = client ? tuple.client : tuple.server;
-  const value = words.reduce((sum, word) => (sum << 32n) | BigInt(word), 0n);
-  return {
-    address: formatAddress({ family: tuple.family, value }),
-    port: client ? tuple.clientPort : tuple.serverPort,
-  };
 }
