@@ -37,6 +37,7 @@ export function newStats(startedAt: number): GatewayStats {
       reorderedSegments: 0,
       retransmittedSegments: 0,
       overlapConflicts: 0,
+      strayPackets: 0,
       holes: 0,
       holeBytes: 0,
       heldBytes: 0,

@@ -61,6 +61,8 @@ export const gatewayStatsSchema = z.object({
     reorderedSegments: count,
     retransmittedSegments: count,
     overlapConflicts: count,
+    /** Packets with the addresses and ports of a flow that are none of its connection, resets that it refuses among them. */
+    strayPackets: count,
     holes: count,
     holeBytes: count,
     /** Held now: parts of requests, what waits to be sent, segments behind holes, and content of responses to be compared. */

@@ -57,6 +57,8 @@ export class StreamReassembler {
   private readonly last = new LastSegment();
   /** False until the first packet told where the stream is. */
   started = false;
+  /** How far the peer has acknowledged this direction. */
+  acknowledgedTo = 0;
   /** Bytes held because something before them is missing. */
   heldBytes = 0;
   /** When the oldest hole was noticed; 0 when there is none. */
@@ -71,6 +73,12 @@ export class StreamReassembler {
   /** Position of the next byte in order. */
   get position(): number {
     return this.nextOffset;
+  }
+
+  /** Position after the last byte that was seen. */
+  get furthest(): number {
+    const last = this.segments.at(-1);
+    return last === undefined ? this.nextOffset : last.offset + last.buffer.length;
   }
 
   get isEnded(): boolean {
@@ -113,9 +121,10 @@ export class StreamReassembler {
 
   /** The peer has received everything before `offset`: what is still missing there, the mirror has lost. */
   acknowledged(offset: number, time: number): void {
-    let limit = offset;
-    if (this.endOffset >= 0 && limit > this.endOffset) limit = this.endOffset;
-    if (limit <= this.nextOffset || limit > this.nextOffset + largestWindow || this.ended) return;
+    if (offset > this.nextOffset + largestWindow) return;
+    this.acknowledgedTo = Math.max(this.acknowledgedTo, offset);
+    const limit = this.endOffset >= 0 ? Math.min(offset, this.endOffset) : offset;
+    if (limit <= this.nextOffset || this.ended) return;
     this.loseUpTo(limit);
     this.checkEnd(time);
   }

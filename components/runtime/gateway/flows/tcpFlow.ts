@@ -12,6 +12,7 @@ import { conversationFor } from "./conversationFor";
 import type { FlowShared, Standing } from "./flowShared";
 import { Opening, type FlowEvent } from "./opening";
 import { StreamReassembler, type StreamSink } from "./reassembly";
+import { Resets, type ResetVerdict } from "./resets";
 import { type FlowTuple } from "./selectors";
 import { recognise, signatureBytes } from "./signatures";
 
@@ -40,14 +41,12 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
   private readonly server: StreamReassembler;
   private conversation: Conversation | undefined;
   private opening: Opening | undefined;
-  private clientAck = 0;
-  private serverAck = 0;
+  private readonly resets: Resets;
   private givenUp = false;
   /** Requests of it were not carried for want of a session. */
   private withoutSession = false;
   private holeInOpening = false;
   private serverEnded = false;
-  private resetByClient = false;
   private clientEnded = false;
 
   constructor(
@@ -63,6 +62,7 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     const { stats, selection } = shared;
     this.client = new StreamReassembler(this, true, stats.flows);
     this.server = new StreamReassembler(this, false, stats.flows);
+    this.resets = new Resets(this.client, this.server);
     this.standing = undecided ? "undecided" : "carried";
     this.opening = new Opening(
       undecided ? selection.openingBytes : signatureBytes,
@@ -86,11 +86,11 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
   }
 
   clientAcknowledged(): number {
-    return this.clientAck;
+    return this.server.acknowledgedTo;
   }
 
   serverAcknowledged(): number {
-    return this.serverAck;
+    return this.client.acknowledgedTo;
   }
 
   serverPosition(): number {
@@ -141,8 +141,7 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     const mine = fromClient ? this.client : this.server;
     const peer = fromClient ? this.server : this.client;
     if ((flags & Flag.Rst) !== 0) {
-      if (!mine.started || Math.abs(mine.offsetOf(packet.sequence) - mine.position) < 2 ** 28)
-        this.reset(packet.time, fromClient);
+      this.settleReset(this.resets.take(packet, fromClient), packet.time);
       return;
     }
     const syn = (flags & Flag.Syn) !== 0;
@@ -159,6 +158,7 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     const offset = mine.offsetOf(sequence);
     mine.push(packet.buffer, packet.payloadStart, packet.payloadEnd, offset, packet.time, peerOffset);
     if ((flags & Flag.Fin) !== 0) mine.finish(offset + packet.payloadLength, packet.time);
+    this.settleReset(this.resets.weigh(fromClient), packet.time);
     this.account();
   }
 
@@ -186,6 +186,7 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     const noticedBefore = now - holeTimeoutMilliseconds;
     if (this.client.missesSince(noticedBefore)) this.client.loseOldestHole(now);
     if (this.server.missesSince(noticedBefore)) this.server.loseOldestHole(now);
+    if (this.resets.isUnrefutedSince(noticedBefore)) this.endByDoubted(now);
     const undecided = this.standing === "undecided";
     if (this.opening?.isOverdue(now, this.shared.limits, undecided, this.midStream) === true) this.decide(true);
     this.conversation?.tick(now);
@@ -196,6 +197,7 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
   /** Ends the flow: it was idle too long, its port was used again, or the gateway stops. */
   close(error: string, cause: string, now: number): void {
     if (this.over) return;
+    this.resets.takePlace(now);
     this.client.loseAllHoles(now);
     this.server.loseAllHoles(now);
     this.decide(true);
@@ -204,7 +206,7 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     this.over = true;
     this.client.clear();
     this.server.clear();
-    if (this.resetByClient) this.shadow.reset(outstanding);
+    if (error === "reset" && this.resets.byClient) this.shadow.reset(outstanding);
     else this.shadow.clientEnded(outstanding && error === "closed");
     this.account();
   }
@@ -242,17 +244,18 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
       }
       return;
     }
-    const offset = peer.offsetOf(packet.acknowledgement);
-    peer.acknowledged(offset, packet.time);
-    const plausible = offset <= peer.position + 2 ** 30;
-    if (!plausible) return;
-    if (fromClient) this.clientAck = Math.max(this.clientAck, offset);
-    else this.serverAck = Math.max(this.serverAck, offset);
+    peer.acknowledged(peer.offsetOf(packet.acknowledgement), packet.time);
   }
 
-  private reset(time: number, byClient: boolean): void {
-    this.resetByClient = byClient;
-    this.close("reset", "incomplete", time);
+  /** Nothing spoke against a reset that may have been none; should something still come, it is taken up again. */
+  private endByDoubted(now: number): void {
+    this.close("reset", "incomplete", now);
+    this.hasLapsed = true;
+  }
+
+  private settleReset(verdict: ResetVerdict, time: number): void {
+    if (verdict === "refused") this.stats.flows.strayPackets++;
+    if (verdict === "obeyed") this.close("reset", "incomplete", time);
   }
 
   private countSelected(): void {
