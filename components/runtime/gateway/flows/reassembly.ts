@@ -51,7 +51,8 @@ export interface ReassemblyCounters {
 export class StreamReassembler {
   private segments: Segment[] = [];
   private nextOffset = 0;
-  private nextSequence = 0;
+  /** Sequence number of the next byte in order. */
+  nextSequence = 0;
   private endOffset = -1;
   private ended = false;
   private readonly last = new LastSegment();
@@ -79,6 +80,11 @@ export class StreamReassembler {
   get furthest(): number {
     const last = this.segments.at(-1);
     return last === undefined ? this.nextOffset : last.offset + last.buffer.length;
+  }
+
+  /** Whether nothing of it was seen, so that only an acknowledgement may have told where it begins. */
+  get isUntouched(): boolean {
+    return this.nextOffset === 0 && this.segments.length === 0;
   }
 
   get isEnded(): boolean {

@@ -3,6 +3,7 @@ import { endpointKey } from "../endpointKey";
 import { Flag, type Packet } from "../intake/packet";
 import type { Endpoint } from "../replay/shadowConnection";
 import { bump } from "../stats";
+import { goesOnFrom, isClose } from "./belonging";
 import type { FlowShared } from "./flowShared";
 import { clientHash, flowHash, isSampled } from "./jhash";
 import type { FlowTuple, Selection } from "./selectors";
@@ -41,6 +42,10 @@ interface Entry {
   awaitsClient: boolean;
   /** Sequence number of the SYN that opened the connection; -1 when none was seen. */
   synSequence: number;
+  /** That of a SYN which the client sent while the connection was open, and its server may refuse; -1 when there is none. */
+  newSyn: number;
+  /** What the client would have said next of a connection that is over. */
+  clientEnd: number;
 }
 
 /** Finds the flow of each packet, decides which flows are carried, and keeps within the bounds. */
@@ -69,13 +74,11 @@ export class FlowTable {
     while (entry !== undefined && (entry.vni !== packet.vni || !isOfFlow(entry.tuple, packet))) entry = entry.next;
     const opens = packet.protocol === tcp && (packet.flags & (Flag.Syn | Flag.Ack | Flag.Rst)) === Flag.Syn;
     const silent = packet.protocol === tcp && packet.payloadLength === 0 && (packet.flags & Flag.Syn) === 0;
+    let belongs = true;
     if (entry === undefined) {
       if (silent) return;
       entry = this.add(key, packet, opens);
-    } else if (opens && entry.synSequence !== packet.sequence) {
-      this.renew(entry, packet);
-    } else if (packet.protocol !== tcp) this.goOn(entry, packet);
-    else if (entry.flow?.hasLapsed === true && !silent) this.reopen(entry, packet);
+    } else belongs = this.follow(entry, packet, opens, silent);
     entry.lastSeen = packet.time;
     const { flow } = entry;
     if (flow === undefined && !entry.finished) {
@@ -83,7 +86,7 @@ export class FlowTable {
       return;
     }
     if (flow?.standing === "leftOut") return;
-    flow?.handle(packet, isFromClient(entry.tuple, packet), truncated);
+    if (belongs) flow?.handle(packet, isFromClient(entry.tuple, packet), truncated);
     this.keep(flow, packet, start, end);
     if (this.heldBytes > this.shared.limits.totalBytes) this.shedNewest();
   }
@@ -130,6 +133,7 @@ export class FlowTable {
         const idle = lapsed || now - entry.lastSeen > ignoredIdleMilliseconds;
         if (entry.flow?.over === true && !this.carried.has(entry.flow)) {
           entry.finished = entry.flow.standing === "carried";
+          if (entry.flow instanceof TcpFlow) entry.clientEnd = entry.flow.belonging.clientNext;
           entry.flow = undefined;
         }
         if (idle && entry.flow === undefined) this.entries--;
@@ -183,6 +187,8 @@ export class FlowTable {
       lastSeen: packet.time,
       awaitsClient: false,
       synSequence: opens ? packet.sequence : -1,
+      newSyn: -1,
+      clientEnd: 0,
     };
     if (this.entries >= this.shared.limits.flows * 4) {
       if (opens) bump(this.shared.stats.flows.shed, "tableFull");
@@ -195,19 +201,63 @@ export class FlowTable {
     return entry;
   }
 
-  /** A new connection from the same port: the old one is over. */
-  private renew(entry: Entry, packet: Packet): void {
-    if (entry.synSequence === -1 && entry.flow instanceof TcpFlow && entry.flow.awaitsSyn(packet)) {
-      entry.synSequence = packet.sequence;
-      return;
-    }
-    if (entry.flow instanceof TcpFlow) entry.flow.close("closed", "incomplete", packet.time);
-    entry.tuple = tupleOf(packet, true);
-    entry.synSequence = packet.sequence;
-    this.reopen(entry, packet);
+  /** Follows a flow's addresses and ports from one connection to the next; false when a packet is of neither. */
+  private follow(entry: Entry, packet: Packet, opens: boolean, silent: boolean): boolean {
+    if (packet.protocol !== tcp) this.goOn(entry, packet);
+    else if (opens && entry.synSequence !== packet.sequence) return this.takesSyn(entry, packet);
+    else if (entry.flow instanceof TcpFlow && !entry.flow.over) return this.belongs(entry, entry.flow, packet);
+    else if (entry.flow?.hasLapsed === true) {
+      if (!silent) this.reopen(entry, packet, -1);
+    } else if (this.isOfUnseen(entry, packet)) this.reopen(entry, packet, -1);
+    return true;
   }
 
-  private reopen(entry: Entry, packet: Packet): void {
+  /** A SYN with another number opens a new connection, but where one is open its server may refuse it. */
+  private takesSyn(entry: Entry, packet: Packet): boolean {
+    const { flow } = entry;
+    if (flow instanceof TcpFlow && !flow.over) {
+      if (!isFromClient(entry.tuple, packet)) {
+        if (flow.belonging.awaitsServer) return true;
+      } else if (entry.synSequence !== -1 || !flow.belonging.awaitsSyn(packet, flow.lastSeen)) {
+        entry.newSyn = packet.sequence;
+        return false;
+      } else {
+        entry.synSequence = packet.sequence;
+        return true;
+      }
+    }
+    entry.tuple = tupleOf(packet, true);
+    this.reopen(entry, packet, packet.sequence);
+    return true;
+  }
+
+  /** Whether a packet is to be given to its open flow, or to the one that has taken its place. */
+  private belongs(entry: Entry, flow: TcpFlow, packet: Packet): boolean {
+    const fromClient = isFromClient(entry.tuple, packet);
+    if (entry.newSyn !== -1 && goesOnFrom(entry.newSyn, packet, fromClient)) {
+      this.reopen(entry, packet, entry.newSyn);
+      return true;
+    }
+    const belief = flow.belonging.judge(packet, fromClient);
+    if (belief === "replaced") this.reopen(entry, packet, -1);
+    if (belief === "doubted" || entry.newSyn !== -1) this.shared.stats.flows.strayPackets++;
+    if (belief !== "doubted") entry.newSyn = -1;
+    return belief !== "doubted";
+  }
+
+  /** Whether a packet is of another connection than the one that has ended here, and of which the mirror lost the SYN. */
+  private isOfUnseen({ flow, finished, tuple, clientEnd }: Entry, packet: Packet): boolean {
+    if (flow === undefined ? !finished : flow.standing === "leftOut") return false;
+    const end = flow instanceof TcpFlow ? flow.belonging.clientNext : clientEnd;
+    if (isFromClient(tuple, packet)) return packet.payloadLength > 0 && !isClose(packet.sequence, end);
+    return (packet.flags & Flag.Syn) !== 0 && !isClose(packet.acknowledgement, end);
+  }
+
+  /** Another connection on the same addresses and ports: the old one is over. */
+  private reopen(entry: Entry, packet: Packet, synSequence: number): void {
+    if (entry.flow instanceof TcpFlow) entry.flow.close("closed", "incomplete", packet.time);
+    entry.synSequence = synSequence;
+    entry.newSyn = -1;
     entry.flow = undefined;
     entry.finished = false;
     entry.shedCause = undefined;
@@ -216,7 +266,7 @@ export class FlowTable {
 
   /** Another datagram of a known flow. */
   private goOn(entry: Entry, packet: Packet): void {
-    if (hasLapsed(entry)) this.reopen(entry, packet);
+    if (hasLapsed(entry)) this.reopen(entry, packet, -1);
     else if (entry.awaitsClient && isFromClient(entry.tuple, packet)) this.choose(entry, packet);
   }
 
@@ -271,7 +321,7 @@ export class FlowTable {
     const protocol = tuple.protocol === tcp ? "tcp" : "udp";
     const label = `${protocol} ${endpointKey(client)}>${endpointKey(endpointOf(tuple, false))}`;
     if (tuple.protocol !== tcp) return new UdpFlow(this.shared, label, target, source, dns);
-    const midStream = (first.flags & Flag.Syn) === 0;
+    const midStream = entry.synSequence === -1 && (first.flags & Flag.Syn) === 0;
     return new TcpFlow(this.shared, label, tuple, midStream, target, source, undecided);
   }
 

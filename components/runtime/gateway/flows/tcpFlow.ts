@@ -9,16 +9,13 @@ import type { Endpoint } from "../replay/shadowConnection";
 import { ShadowLink, type LinkOwner } from "../replay/shadowLink";
 import { bump } from "../stats";
 import { conversationFor } from "./conversationFor";
+import { Belonging } from "./belonging";
 import type { FlowShared, Standing } from "./flowShared";
 import { Opening, type FlowEvent } from "./opening";
 import { StreamReassembler, type StreamSink } from "./reassembly";
 import { Resets, type ResetVerdict } from "./resets";
 import { type FlowTuple } from "./selectors";
 import { recognise, signatureBytes } from "./signatures";
-
-/** How late and how far behind a SYN may be that the mirror has reordered; a new connection's number is further away. */
-const lateSynMilliseconds = 1_000;
-const lateSynBytes = 65_536;
 
 /** One live TCP connection: both byte streams, the conversation on them, and the shadow's side. */
 export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
@@ -37,6 +34,8 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
   /** Whether selectors have it carried; they may need its first bytes. */
   standing: Standing;
   serverFromStart = false;
+  /** Which packets with its addresses and ports are its own; to be asked before one is handed over. */
+  readonly belonging: Belonging;
   private readonly client: StreamReassembler;
   private readonly server: StreamReassembler;
   private conversation: Conversation | undefined;
@@ -63,6 +62,7 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     this.client = new StreamReassembler(this, true, stats.flows);
     this.server = new StreamReassembler(this, false, stats.flows);
     this.resets = new Resets(this.client, this.server);
+    this.belonging = new Belonging(this.client, this.server);
     this.standing = undecided ? "undecided" : "carried";
     this.opening = new Opening(
       undecided ? selection.openingBytes : signatureBytes,
@@ -126,13 +126,6 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     this.shadow.abandon();
   }
 
-  /** Whether a SYN that arrives late is the one that opened this connection. */
-  awaitsSyn(packet: Packet): boolean {
-    if (!this.client.started || packet.time - this.lastSeen > lateSynMilliseconds) return false;
-    const offset = this.client.offsetOf(packet.sequence + 1);
-    return offset <= 0 && offset > -lateSynBytes;
-  }
-
   /** A packet of this flow. Of a copy that was cut short, what is there is true; the rest is a hole as any other. */
   handle(packet: Packet, fromClient: boolean): void {
     this.lastSeen = packet.time;
@@ -146,7 +139,7 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     }
     const syn = (flags & Flag.Syn) !== 0;
     const sequence = syn ? (packet.sequence + 1) >>> 0 : packet.sequence;
-    if (!mine.started) {
+    if (!mine.started || (syn && mine.isUntouched)) {
       mine.start(sequence);
       if (!fromClient) {
         this.serverFromStart = syn;

@@ -50,6 +50,75 @@ const cases: Case[] = [
     paths: three,
     stray: 1,
   },
+  {
+    name: "data, an acknowledgement and a FIN with numbers of other connections",
+    frames: () =>
+      amid(
+        stray(true, "PA", next.client + far, next.server, get("/evil")),
+        stray(false, "A", next.server, next.client + 3 * far),
+        stray(false, "FA", next.server - far, next.client - far),
+      ),
+    paths: three,
+    stray: 3,
+  },
+  {
+    name: "a SYN that the server refuses, because the connection is open",
+    frames: () => amid(stray(true, "S", far), stray(false, "A", next.server, next.client)),
+    paths: three,
+    stray: 1,
+  },
+  {
+    name: "the refusal of a SYN, and the reset with which its client ends what the server held open",
+    frames: () => {
+      const anew = script(far, 7_000).handshake().frames;
+      const old = exchange(script().handshake(), "/1").frames;
+      const refused = [stray(false, "A", next.server, next.client), stray(true, "R", next.client)];
+      return [...old, anew[0]!, ...refused, ...exchange(exchange(script(far, 7_000).handshake(), "/2"), "/3").frames];
+    },
+    paths: three,
+    stray: 1,
+  },
+  {
+    name: "the same where only the beginning of the new connection was seen",
+    frames: () => [
+      ...script(far, 7_000).handshake().frames.slice(0, 1),
+      ...[stray(false, "A", 900_000_000, 2_000_000_000), stray(true, "R", 2_000_000_000)],
+      ...exchange(exchange(script(far, 7_000).handshake(), "/2"), "/3").frames,
+    ],
+    paths: ["/2", "/3"],
+    stray: 2,
+  },
+  {
+    name: "an old FIN between the SYN of a reused port and its answer",
+    frames: () => {
+      const anew = exchange(script(far, 7_000).handshake(), "/2").frames;
+      const old = exchange(script().handshake(), "/1").close().frames;
+      return [...old, anew[0]!, stray(false, "FA", next.server, next.client + 1), ...anew.slice(1)];
+    },
+    paths: ["/1", "/2"],
+    stray: 1,
+  },
+  {
+    name: "an acknowledgement before the answer to the SYN, which says where the server begins",
+    frames: () => {
+      const flow = exchange(exchange(script().handshake(), "/1"), "/2").frames;
+      return [flow[0]!, stray(true, "A", clientIsn + 1, far), ...flow.slice(1)];
+    },
+    paths: ["/1", "/2"],
+  },
+];
+
+/** The mirror misses these of the first packets of a connection on a port that another one has had. */
+const reused: { name: string; missing: number; left: (old: TcpScript) => TcpScript; after?: number }[] = [
+  { name: "was left open", missing: 1, left: (old) => old },
+  { name: "has ended", missing: 1, left: (old) => old.close() },
+  { name: "has ended, and with it all of the handshake", missing: 3, left: (old) => old.close() },
+  {
+    name: "has ended long ago, and with it all of the handshake",
+    missing: 3,
+    left: (old) => old.close(),
+    after: 1_500,
+  },
 ];
 
 describe("gateway: packets that are none of the connection", () => {
@@ -77,12 +146,45 @@ describe("gateway: packets that are none of the connection", () => {
     it(name, async () => {
       await harness.send(frames());
       await until("all are counted", () => counted() === paths.length, 3_000);
+      await until("all are paired", () => harness.gateway.snapshot().compare.paired === paths.length, 3_000);
       const { requests, flows, compare } = await harness.stop();
       assert.equal(Buffer.concat(shadow.received).toString(), paths.map(get).join(""));
       assert.deepEqual([requests.replayed, compare.paired], [paths.length, paths.length]);
       if (strays !== undefined) assert.equal(flows.strayPackets, strays);
     });
   }
+
+  for (const { name, missing, left, after = 0 } of reused) {
+    it(`carries a connection whose SYN the mirror lost, where the one before it on its port ${name}`, async () => {
+      await harness.send(left(exchange(script().handshake(), "/1")).frames);
+      await new Promise((resolve) => setTimeout(resolve, after));
+      await harness.send(
+        exchange(exchange(script(far, 2 * far).handshake(), "/2"), "/3")
+          .close()
+          .frames.slice(missing),
+      );
+      await until("all are counted", () => counted() === 3, 3_000);
+      const { requests, compare } = await harness.stop();
+      assert.deepEqual(shadow.received.map(String), [get("/1"), get("/2") + get("/3")]);
+      assert.deepEqual([requests.replayed, compare.paired], [3, 3]);
+    });
+  }
+
+  it("knows the connection again of which the mirror missed more than a window", async () => {
+    const flow = exchange(script().handshake(), "/1");
+    const before = flow.frames.splice(0);
+    flow.say(true, Buffer.alloc(6_000_000)).say(false, Buffer.alloc(7_000_000)).frames.length = 0;
+    for (const path of ["/3", "/4", "/5", "/6"]) exchange(flow, path);
+    await harness.send([...before, ...flow.close().frames]);
+    await until("it goes on", () => harness.gateway.snapshot().requests.replayed >= 3, 3_000);
+    const { requests, flows } = await harness.stop();
+    assert.deepEqual(
+      shadow.received.map(String).map((text) => text.slice(-get("/6").length)),
+      [get("/6")],
+    );
+    assert.equal(requests.onWire, requests.replayed + requests.lostByMirror);
+    assert.ok(flows.strayPackets > 0);
+  });
 
   it("waits with a reset for the request that it has overtaken", async () => {
     const flow = exchange(script().handshake(), "/1");
