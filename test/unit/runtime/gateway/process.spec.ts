@@ -61,7 +61,9 @@ describe("gateway: as a process", () => {
     };
     const file = join(folder, "config.json");
     writeFileSync(file, JSON.stringify(config));
-    const child = spawn(process.execPath, ["--import", "tsx", main, file], { stdio: "inherit" });
+    const child = spawn(process.execPath, ["--import", "tsx", main, file], { stdio: ["ignore", "inherit", "pipe"] });
+    let complaints = "";
+    child.stderr.on("data", (bytes: Buffer) => (complaints += bytes.toString()));
     const ended = new Promise<number | null>((done) => child.on("exit", done));
     try {
       await until("the control socket is there", () => existsSync(config.control));
@@ -76,6 +78,11 @@ describe("gateway: as a process", () => {
       };
       await send(flow(1111));
       await until("the first request arrived", () => shadow.received.length === 1);
+      writeFileSync(file, JSON.stringify({ ...config, percent: 400 }));
+      child.kill("SIGHUP");
+      await until("it refuses what it is told", () => /^not reloaded: [^]*percent: 400/.test(complaints));
+      await send(flow(1112));
+      await until("it goes on as before", () => shadow.received.length === 2);
       writeFileSync(file, JSON.stringify({ ...config, percent: 0 }));
       child.kill("SIGHUP");
       let tried = 2000;
@@ -96,6 +103,20 @@ describe("gateway: as a process", () => {
     } finally {
       child.kill("SIGKILL");
     }
+  });
+
+  it("ends with what is wrong with its configuration", async function () {
+    this.timeout(60_000);
+    const run = (name: string, content: string): Promise<string> => {
+      const file = join(folder, name);
+      writeFileSync(file, content);
+      const child = spawn(process.execPath, ["--import", "tsx", main, file], { stdio: ["ignore", "inherit", "pipe"] });
+      let said = "";
+      child.stderr.on("data", (bytes: Buffer) => (said += bytes.toString()));
+      return new Promise((done) => child.on("close", (code) => done(`${code} ${said}`)));
+    };
+    assert.match(await run("broken.json", "{"), /^2 [^]*broken.json: [^]*JSON/);
+    assert.match(await run("wrong.json", '{"percent": 400, "bogus": 1}'), /^2 [^]*percent: 400[^]*bogus: is not known/);
   });
 
   it("replays a recording to its end, keeps one of its own, and that one replays the same", async function () {
@@ -179,5 +200,31 @@ describe("gateway: as a process", () => {
     );
     assert.throws(() => read("--intake", "tcp:127.0.0.1:1", "--vni", "7"), /vni: frames over TCP have no network/);
     assert.throws(() => read("--intake", "foo:1", "--include", "application=reds"), /intake[^]*did you mean "redis"/);
+    assert.throws(
+      () => read("--intake", "tcp:127.0.0.1:1", "--to", "10.0.0.5:80=127.0.0.1:1", "--to", "10.0.0.5:80=127.0.0.1:2"),
+      /: 1 problem\n[^]*--to: "10.0.0.5:80" is given twice/,
+    );
+  });
+
+  it("reads from its options what it changes in requests, and changes nothing without them", () => {
+    const read = (...args: string[]): unknown => {
+      const command = addGatewayOptions(new Command()).exitOverride();
+      command.parse(["--intake", "vxlan:127.0.0.1:4789", ...args], { from: "user" });
+      return gatewayConfig(command.opts()).hooks;
+    };
+    assert.equal(read(), undefined);
+    const headers = ["--set-header", "Host=shadow.example", "--set-header", "X-Query=a=b"];
+    assert.deepEqual(read(...headers), { setHeaders: { Host: "shadow.example", "X-Query": "a=b" } });
+    assert.deepEqual(read("--set-header", "X-Empty="), { setHeaders: { "X-Empty": "" } });
+    assert.deepEqual(read("--substitute-tokens"), { substituteTokens: true });
+    assert.deepEqual(read(...headers, "--idempotency-suffix=-shadow", "--substitute-tokens"), {
+      setHeaders: { Host: "shadow.example", "X-Query": "a=b" },
+      idempotencySuffix: "-shadow",
+      substituteTokens: true,
+    });
+    assert.throws(
+      () => read("--set-header", "none", "--set-header", "=x", "--set-header", "A=1", "--set-header", "A=2"),
+      /: 3 problems[^]*"none" is not NAME=VALUE[^]*"=x" is not NAME=VALUE[^]*"A" is given twice/,
+    );
   });
 });
