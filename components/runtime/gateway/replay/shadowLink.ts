@@ -114,7 +114,11 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
 
   /** An exchange was not answered in time: its connection is not used for later messages. */
   timedOut(exchange: Exchange): void {
-    this.queue = this.queue.filter((other) => other !== exchange);
+    const waits = this.queue.indexOf(exchange);
+    if (waits >= 0) {
+      this.queue.splice(waits, 1);
+      this.queueBytes -= exchange.requestBytes;
+    }
     for (const connection of this.retired) connection.retire();
     const { connection } = this;
     if (connection?.reader.waiting.includes(exchange) === true) {
