@@ -105,6 +105,7 @@ describe("gateway: the digest of a response's content", () => {
       });
       bodies.forEach((body, index) => assert.equal(body.digest(), digestOf(contents[index]!)));
       for (const body of bodies) body.release();
+      assert.equal(room.used, 0);
     }
   });
 });

@@ -3,7 +3,9 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 import { Exchange } from "../../../../components/runtime/gateway/compare/exchangeLog";
-import { checkConfig } from "../../../../components/runtime/gateway/config";
+import { checkConfig, type GatewayConfig } from "../../../../components/runtime/gateway/config";
+import { configuredHooks } from "../../../../components/runtime/gateway/replay/hooks/configured";
+import { rewriteRequest } from "../../../../components/runtime/gateway/replay/hooks/hook";
 import { TokenSubstitution } from "../../../../components/runtime/gateway/replay/hooks/tokens";
 import { newStats } from "../../../../components/runtime/gateway/stats";
 import { TcpScript } from "../../../support/capture";
@@ -85,6 +87,75 @@ describe("gateway: hooks", () => {
       harness.remove();
       await shadow.stop();
     }
+  });
+
+  it("hold a request for a token in any one place, and put the shadow's into every place that had live's", async () => {
+    const issue = (side: string): string =>
+      `HTTP/1.1 200 OK\r\nX-Session-Token: ${side}-session-1\r\nContent-Length: 0\r\n\r\n`;
+    const places = ["Authorization: Bearer {}", "Authorization: {}", "X-Auth-Token: {}", "Cookie: a=b; c={}; d=e"];
+    for (const [index, place] of places.entries()) {
+      let issued = false;
+      const early: string[] = [];
+      const shadow = await RecordingServer.start((socket, _all, fresh) => {
+        if (!fresh.includes("POST /login")) {
+          if (!issued) early.push(fresh.toString());
+          socket.write(ok);
+          return;
+        }
+        setTimeout(() => {
+          issued = true;
+          socket.write(issue("shadow"));
+        }, 100);
+      });
+      const harness = await GatewayHarness.start({
+        to: { "10.9.0.1:80": `127.0.0.1:${shadow.port}` },
+        hooks: { substituteTokens: true },
+      });
+      const flow = (port: number): TcpScript =>
+        new TcpScript({ address: "10.8.0.1", port }, { address: "10.9.0.1", port: 80 }).handshake();
+      const use = (token: string): string =>
+        `GET /me?token=live-session-1 HTTP/1.1\r\n${place.replace("{}", token)}\r\nX-Other: live-session-1\r\n\r\n`;
+      try {
+        const login = "POST /login HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+        await harness.send([
+          ...flow(5_000 + index)
+            .say(true, login)
+            .say(false, issue("live"))
+            .acknowledge(true).frames,
+          ...flow(6_000 + index)
+            .say(true, use("live-session-1"))
+            .say(false, ok).frames,
+        ]);
+        await until("both are answered", () => harness.gateway.snapshot().requests.answered === 2);
+        assert.deepEqual(early, []);
+        assert.deepEqual(shadow.received.map(String), [login, use("shadow-session-1")]);
+      } finally {
+        await harness.stop();
+        harness.remove();
+        await shadow.stop();
+      }
+    }
+  });
+
+  it("rewrite fields wherever they stand and however they are written, and no byte of the content", () => {
+    const rewritten = (hooks: GatewayConfig["hooks"], ...lines: string[]): string[] => {
+      const bytes = Buffer.from(["POST / HTTP/1.1", ...lines, "", "A: 1\r\n\r\nIdempotency-Key: k"].join("\r\n"));
+      const parts = [bytes.subarray(0, 9), bytes.subarray(9, 30), bytes.subarray(30)];
+      const [head, body] = rewriteRequest(parts, configuredHooks(hooks, newStats(0))!);
+      assert.equal(String(body), "A: 1\r\n\r\nIdempotency-Key: k");
+      const [line, ...fields] = String(head).split("\r\n");
+      assert.deepEqual([line, ...fields.splice(-2)], ["POST / HTTP/1.1", "", ""]);
+      return fields;
+    };
+    const set = { setHeaders: { A: "new" } };
+    assert.deepEqual(rewritten(set, "B: 1"), ["B: 1", "A: new"]);
+    assert.deepEqual(rewritten(set, "a:1", "a: 2", "B: 1", "A:3"), ["a: new", "B: 1"]);
+    assert.deepEqual(rewritten(set, "B: 1", "A: 1"), ["B: 1", "A: new"]);
+    const mark = { idempotencySuffix: "-s" };
+    const keys = ['Idempotency-Key: "k"', "idempotency-key: k", 'Idempotency-Key: "', 'Idempotency-Key: "k'];
+    assert.deepEqual(rewritten(mark, ...keys), [
+      ...['Idempotency-Key: "k-s"', "idempotency-key: k-s", 'Idempotency-Key: "-s', 'Idempotency-Key: "k-s'],
+    ]);
   });
 
   it("let a request go with live's token when the shadow issued none", async () => {

@@ -92,6 +92,21 @@ describe("gateway: the fields in which JSON differs", () => {
     assert.deepEqual([paths.length, paths[199], paths[200]], [201, "k199", "(other)"]);
   });
 
+  it("looks no deeper than 64 levels, and says which field differs there", () => {
+    const deep = (levels: number, open: string, close: string, value: number): Buffer =>
+      bytes(`${open.repeat(levels)}${value}${close.repeat(levels)}`);
+    for (const [open, close, name] of [
+      ["[", "]", "[]"],
+      ['{"a":', "}", ".a"],
+    ] as const) {
+      const path = (levels: number): string => name.repeat(levels).replace(/^\./, "");
+      const of = (levels: number): string[] | undefined =>
+        differingPaths(deep(levels, open, close, 1), deep(levels, open, close, 2));
+      assert.deepEqual(of(64), [path(64)]);
+      assert.deepEqual(of(3_000), [path(65)]);
+    }
+  });
+
   it("counts each by its name, whatever that is, and no more names than it may keep", () => {
     const inherited = `{"constructor":1,"__proto__":1}`;
     const many = (from: number): string =>
