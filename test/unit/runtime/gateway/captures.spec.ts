@@ -155,6 +155,7 @@ describe("gateway: captures of every kind", () => {
     const refused: [Buffer, RegExp][] = [
       [Buffer.alloc(0), /is empty/],
       [Buffer.from("abc"), /is neither pcap nor pcapng/],
+      [Buffer.from("abcd"), /is neither pcap nor pcapng/],
       [gzipSync(whole), /is compressed with gzip; unpack it first/],
     ];
     for (const [content, message] of refused) {

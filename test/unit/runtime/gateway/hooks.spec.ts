@@ -114,7 +114,7 @@ describe("gateway: hooks", () => {
       const flow = (port: number): TcpScript =>
         new TcpScript({ address: "10.8.0.1", port }, { address: "10.9.0.1", port: 80 }).handshake();
       const use = (token: string): string =>
-        `GET /me?token=live-session-1 HTTP/1.1\r\n${place.replace("{}", token)}\r\nX-Other: live-session-1\r\n\r\n`;
+        `GET /me?token=live-session-1 HTTP/1.1\r\n${place.replace("{}", token)}\r\nX-Other: live-session-1;\r\n\r\n`;
       try {
         const login = "POST /login HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
         await harness.send([
