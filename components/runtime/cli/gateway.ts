@@ -52,13 +52,19 @@ function beginning({ fromFile, speed = 1, stats, samples }: GatewayConfig, { int
 function figures({ requests, flows, compare }: GatewayStats): string {
   const count = (value: number): string => value.toLocaleString("en-US");
   const failed = Object.values(requests.failed).reduce((sum, value) => sum + value, 0);
-  const coverage = `${(requests.coverage * 100).toFixed(2)} %`;
   return [
     `${count(requests.onWire)} requests`,
-    `coverage ${coverage}`,
+    `coverage ${coverageOf(requests)}`,
     `${count(requests.answered)} answered`,
     `${count(failed)} failed`,
     `${count(compare.different)} of ${count(compare.paired - compare.overlapping)} answers differ`,
     `${count(flows.open)} flows open`,
   ].join(", ");
+}
+
+function coverageOf({ coverage, coverageAtLeast }: GatewayStats["requests"]): string {
+  const percent = (share: number): string => `${(share * 100).toFixed(2)} %`;
+  const most = percent(coverage);
+  const least = percent(coverageAtLeast ?? coverage);
+  return least === most ? most : `${most} of what was seen, at least ${least} of all`;
 }

@@ -27,6 +27,8 @@ import { bump, newStats, sumRequests, type GatewayStats } from "./stats";
 import { now } from "./time";
 import { startWorkers } from "./workers/workers";
 
+/** How long a stop takes at most to look at what has come already, and then to wait for answers. */
+const intakeMilliseconds = 1_000;
 const drainMilliseconds = 4_000;
 const tickMilliseconds = 100;
 const vxlanPort = 4789;
@@ -220,6 +222,7 @@ export class Gateway implements RunningGateway {
   }
 
   private async shutDown(): Promise<GatewayStats> {
+    await this.source?.drain?.(now() + intakeMilliseconds);
     this.source?.readDrops();
     this.stats.intake.open = false;
     await this.closeSource();

@@ -1,3 +1,5 @@
+import { setImmediate } from "node:timers/promises";
+
 import {
   ArrivalClock,
   attachProgram,
@@ -18,8 +20,6 @@ const headerBytes = messageHeaderBytes + 8;
 const vectorBytes = 16;
 const controlBytes = 64;
 const batchesPerTurn = 8;
-/** A source that never pauses must not hold a stop. */
-const drainMilliseconds = 500;
 const blockBytes = slots * (headerBytes + vectorBytes + controlBytes + slotBytes);
 
 /** Memory of sockets that are closed, for the next ones: what a buffer may still show cannot be given back. */
@@ -111,11 +111,10 @@ export class BatchSocket implements TurnSource {
     return this.dropped;
   }
 
-  /** Reads what has come and nobody has looked at, so that a close loses none of it. */
-  drain(): void {
-    const until = now() + drainMilliseconds;
-    let received = slots;
-    while (received === slots && now() < until && !this.closed) received = this.receiveBatch();
+  /** Reads what has come until now and nobody has looked at, but not for longer than until `deadline`. */
+  async drain(deadline: number): Promise<void> {
+    const asked = now();
+    while (!this.closed && this.turn() === "more" && this.lastTime < asked && now() < deadline) await setImmediate();
   }
 
   /** Reads what is there; a full turn goes on after the other sockets had theirs. */

@@ -1,6 +1,7 @@
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { readFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { setTimeout } from "node:timers/promises";
 
 import { ExitCode, ShadownetError } from "../../../internal/problems";
 import { endpointKey } from "../endpointKey";
@@ -22,6 +23,8 @@ export interface IntakeSource {
   filter?(program: Buffer | undefined): boolean;
   /** Where sockets can share the address: lets a program choose among them; false when the kernel does not take it. */
   steer?(program: Buffer): boolean;
+  /** Hands on what had come before this call, as far as it has not been looked at by `deadline`. */
+  drain?(deadline: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -35,6 +38,7 @@ export interface IntakeAddress {
 /** Largest frame of a TCP feed: a coalesced one with its headers. */
 const maximumFrame = 65_535 + 64;
 const askedBuffer = 33_554_432;
+const waitingMilliseconds = 5;
 
 /** Listens for UDP packets with a receive buffer as large as the kernel grants. */
 export async function openUdp(
@@ -57,10 +61,13 @@ export async function openUdp(
   stats.intake.receiveBufferBytes = { asked: askedBuffer, granted };
   stats.intake.receiver = "datagram";
   const { address, port } = socket.address();
-  const drops = new KernelDrops(port, type, address);
+  const row = new SocketRow(port, type, address);
   return {
     address: endpointKey({ address, port }),
-    readDrops: () => (stats.intake.kernelDrops = drops.read()),
+    readDrops: () => (stats.intake.kernelDrops = row.drops()),
+    drain: async (deadline) => {
+      while (row.waitingBytes() > 0 && now() < deadline) await setTimeout(waitingMilliseconds);
+    },
     close: () => closeUdp(socket),
   };
 }
@@ -86,8 +93,8 @@ function batchedSource(
       if (drops === undefined || filtered === undefined) stats.intake.kernelDrops = drops ?? stats.intake.kernelDrops;
       else Object.assign(stats.intake, filtered.split(drops));
     },
+    drain: (deadline) => socket.drain(deadline),
     close: () => {
-      socket.drain();
       socket.close();
       return Promise.resolve();
     },
@@ -98,8 +105,8 @@ function closeUdp(socket: UdpSocket): Promise<void> {
   return new Promise((resolve) => socket.close(resolve));
 }
 
-/** The socket's row in `/proc/net/udp`: its last column counts packets dropped for want of buffer. */
-class KernelDrops {
+/** The socket's row in `/proc/net/udp`. */
+class SocketRow {
   private readonly port: string;
 
   constructor(
@@ -110,14 +117,25 @@ class KernelDrops {
     this.port = port.toString(16).toUpperCase().padStart(4, "0");
   }
 
-  read(): number | null {
+  /** Packets dropped for want of buffer. */
+  drops(): number | null {
+    const dropped = this.columns()?.at(-1);
+    return dropped === undefined ? null : Number(dropped);
+  }
+
+  /** Bytes that have come and were not read yet. */
+  waitingBytes(): number {
+    return parseInt(this.columns()?.[4]?.split(":")[1] ?? "0", 16);
+  }
+
+  private columns(): string[] | undefined {
     try {
       const text = readFileSync(this.type === "udp4" ? "/proc/net/udp" : "/proc/net/udp6", "latin1");
       const local = `${this.type === "udp4" ? kernelAddress(this.address) : ""}:${this.port}`;
-      const row = text.split("\n").find((line) => line.trim().split(/\s+/)[1]?.endsWith(local));
-      return row === undefined ? null : Number(row.trim().split(/\s+/).at(-1));
+      const rows = text.split("\n").map((line) => line.trim().split(/\s+/));
+      return rows.find((columns) => columns[1]?.endsWith(local));
     } catch {
-      return null;
+      return undefined;
     }
   }
 }

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
+import { mock } from "node:test";
 
 import { BatchSocket } from "../../../../components/runtime/gateway/intake/batchSocket";
-import { openUdp } from "../../../../components/runtime/gateway/intake/sources";
-import { newStats } from "../../../../components/runtime/gateway/stats";
 import { now } from "../../../../components/runtime/gateway/time";
-import { until } from "../../../support/captureHarness";
+import { TcpScript, vxlan } from "../../../support/capture";
+import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
 
 async function received(address: string, messages: readonly Buffer[]): Promise<{ bytes: Buffer; time: number }[]> {
   const taken: { bytes: Buffer; time: number }[] = [];
@@ -49,25 +49,34 @@ describe("gateway: reading in batches", () => {
     });
   }
 
-  it("reads what has come and nobody has looked at before it is closed", async () => {
-    const sender = createSocket("udp4");
-    let taken = 0;
-    const stats = newStats(now());
-    const source = await openUdp({ kind: "vxlan", address: "127.0.0.1", port: 0 }, () => taken++, stats);
-    assert.equal(stats.intake.receiver, "batched");
-    const port = Number(source.address.split(":")[1]);
-    const count = 1_000;
-    const sent = Promise.all(
-      Array.from(
-        { length: count },
-        () => new Promise((done) => sender.send(Buffer.alloc(50), port, "127.0.0.1", done)),
-      ),
-    );
-    await sent;
-    await source.close();
-    sender.close();
-    assert.equal(taken, count);
-  });
+  for (const receiver of ["batched", "datagram"]) {
+    it(`carries what has come and nobody has looked at when it is stopped, ${receiver}`, async () => {
+      if (receiver === "datagram") mock.method(BatchSocket, "open", () => undefined);
+      const shadow = await RecordingServer.start((socket) =>
+        socket.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+      );
+      const harness = await GatewayHarness.start({ to: { "10.9.0.1:80": `127.0.0.1:${shadow.port}` } });
+      const sender = createSocket("udp4");
+      try {
+        const port = Number(harness.gateway.intakeAddress.split(":")[1]);
+        await new Promise<void>((done) => sender.connect(port, "127.0.0.1", done));
+        const flows = 40;
+        for (let index = 0; index < flows; index++) {
+          const script = new TcpScript({ address: "10.8.0.1", port: 4_000 + index }, { address: "10.9.0.1", port: 80 });
+          const { frames } = script.handshake().say(true, "GET / HTTP/1.1\r\n\r\n");
+          for (const frame of frames) sender.send(vxlan(frame));
+        }
+        const { intake, requests } = await harness.stop();
+        assert.equal(intake.receiver, receiver);
+        assert.deepEqual([requests.onWire, requests.replayed, intake.refusedWhileClosed], [flows, flows, 0]);
+      } finally {
+        mock.restoreAll();
+        sender.close();
+        await shadow.stop();
+        harness.remove();
+      }
+    });
+  }
 
   it("gives way where the address is taken", async () => {
     const taken = createSocket("udp4");
