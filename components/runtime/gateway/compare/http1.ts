@@ -37,6 +37,19 @@ export class Http1Framer {
     return this.state !== "head" || this.partialHead !== undefined;
   }
 
+  /** Bytes until the message ends, where its head has told them; 0 elsewhere. */
+  get bodyLeft(): number {
+    return this.state === "length" ? this.left : 0;
+  }
+
+  /** Passes over missing bytes, unless they may be more than the rest of a body. */
+  passOver(length: number): boolean {
+    if (length > this.bodyLeft) return false;
+    this.left -= length;
+    if (this.left === 0) this.reset();
+    return true;
+  }
+
   /** Makes ready for the next message. */
   reset(): void {
     this.state = "head";

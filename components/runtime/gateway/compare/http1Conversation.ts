@@ -7,9 +7,9 @@ import { keptCopy } from "../intake/keep";
 import { framingInside, type Framing } from "./framings";
 import { beginsRequest, beginsResponse, Http1Framer } from "./http1";
 import { Http1Responses } from "./responses";
-import { LossEstimate } from "./lossEstimate";
 import { RawConversation } from "./rawConversation";
 import { Http1ShadowReader } from "./shadowReaders";
+import { SkippedRequests } from "./skippedRequests";
 
 /**
  * HTTP/1.x on one connection. A request goes to the shadow when its last byte is there, never before, so that a hole can
@@ -38,7 +38,7 @@ export class Http1Conversation implements Conversation {
   /** What the client says now was counted as begun before mirroring. */
   private skippedTurn = false;
   private skippedAny = false;
-  private readonly estimate = new LossEstimate();
+  private readonly skipped: SkippedRequests;
   private requestStart = 0;
   /** One byte is missing between two requests: the client's FIN, unless more follows. */
   private perhapsEnded = false;
@@ -47,6 +47,7 @@ export class Http1Conversation implements Conversation {
   readonly readsInPlace: boolean;
 
   constructor(private readonly flow: FlowContext) {
+    this.skipped = new SkippedRequests(this.framer);
     this.readsInPlace = flow.hooks === undefined;
     this.live = new Http1Responses("live", flow.log, observerIn(flow.hooks));
     this.clientInSync = !flow.midStream;
@@ -81,18 +82,21 @@ export class Http1Conversation implements Conversation {
       const boundary = segmentStart && this.isBoundary(offset, peerOffset);
       if (!boundary || !beginsRequest(chunk, from, to)) {
         const other = boundary && this.searching ? framingInside(chunk, from, to) : undefined;
+        if (this.lost) this.skipped.skip(chunk, from, to, segmentStart);
         if (other === undefined) this.skip(peerOffset);
         else this.leaveTo(other).clientData(keptCopy(chunk, from, to), 0, to - from, time, offset, peerOffset, true);
         return;
       }
       this.resume(offset, peerOffset);
     }
+    this.skipped.saw(to - from);
     let at = from;
     while (at < to) {
       if (this.current === undefined) {
         while (at < to && (chunk[at] === 13 || chunk[at] === 10)) at++;
         if (at === to) return;
         this.current = this.begin(time, peerOffset);
+        this.skipped.noteBegun();
         this.requestStart = offset + at - from;
         if (this.flow.shedCause === undefined) this.flow.link.prepare();
       }
@@ -104,7 +108,7 @@ export class Http1Conversation implements Conversation {
       this.keep(chunk, at, next);
       at = next;
       if (this.framer.state !== "done") continue;
-      this.estimate.note(this.requestStart, offset + at - from, this.current.peerOffset);
+      this.skipped.noteWhole(this.current.peerOffset);
       this.complete(this.current, time);
     }
     this.current?.own();
@@ -137,11 +141,11 @@ export class Http1Conversation implements Conversation {
     this.perhapsEnded = false;
     if (this.clientInSync) {
       if (this.current === undefined) this.counted++;
-      else this.estimate.noteLost(this.requestStart, this.current.peerOffset);
+      this.skipped.lose(length);
       this.current = undefined;
       this.countLost(1);
       this.lost = true;
-    }
+    } else if (this.lost) this.skipped.hole(length);
     this.clientInSync = false;
     this.searchBeyond = Math.max(this.searchBeyond, this.flow.clientAcknowledged());
   }
@@ -165,7 +169,7 @@ export class Http1Conversation implements Conversation {
     if (this.current !== undefined) this.drop(cause, 0);
     if (this.serverInSync) this.live.ended(error, time);
     else this.live.failAll("lost");
-    this.reconcile();
+    this.reconcile(this.flow.serverPosition());
     if (this.searching && this.skippedAny) this.flow.giveUp();
   }
 
@@ -267,27 +271,30 @@ export class Http1Conversation implements Conversation {
     if (this.flow.midStream && this.index === 0) this.flow.stats.flows.pickedUpMidStream++;
     if (this.lost) this.flow.stats.flows.resumedAfterLoss++;
     this.live.failAll("lost");
-    if (this.lost && !this.serverGapless) this.estimateLoss(offset, peerOffset);
-    this.reconcile();
+    this.reconcile(peerOffset);
     this.clientInSync = true;
     this.serverInSync = this.serverGapless = peerOffset === this.flow.serverPosition();
     this.serverUncertain = false;
     this.live.restart();
   }
 
-  /** Responses without a request tell how many requests went by unseen. */
-  private reconcile(): void {
-    if (this.lost && this.serverGapless) this.countLost(Math.max(0, this.live.finals - this.counted));
+  /**
+   * Responses without a request tell how many requests went by unseen. Where some of them are missing too, what was seen of
+   * the requests tells, with a part that can only be judged by its bytes; the client has received `peerOffset` bytes.
+   */
+  private reconcile(peerOffset: number): void {
+    if (this.lost) {
+      const answered = this.live.finals - this.counted;
+      const known = this.serverGapless || this.skipped.sure;
+      const unseen = this.serverGapless ? answered : Math.max(answered, this.skipped.take(peerOffset));
+      this.countLost(Math.max(0, unseen));
+      // One was counted with the first hole.
+      if (!known && this.flow.shedCause === undefined)
+        this.flow.stats.requests.lostEstimated += Math.max(0, unseen) + 1;
+    }
     this.lost = false;
     this.counted = 0;
     this.live.finals = 0;
-  }
-
-  /** Holes in both directions: what went by can only be judged by its bytes. */
-  private estimateLoss(offset: number, peerOffset: number): void {
-    const unseen = this.estimate.between(offset, peerOffset) - 1;
-    this.countLost(unseen);
-    if (this.flow.shedCause === undefined) this.flow.stats.requests.lostEstimated += unseen;
   }
 
   private countLost(count: number): void {

@@ -6,8 +6,6 @@
 export class LossEstimate {
   private requestEnd = -1;
   private responseStart = 0;
-  /** Requests before the known place whose responses come after it: the one that ended there, if it was whole. */
-  private answeredAfter = 1;
   private largestRequest = 0;
   private largestResponse = 0;
 
@@ -16,25 +14,15 @@ export class LossEstimate {
     this.largestRequest = Math.max(this.largestRequest, end - start);
     if (start === this.requestEnd)
       this.largestResponse = Math.max(this.largestResponse, peerOffset - this.responseStart);
-    this.place(end, peerOffset, 1);
+    this.requestEnd = end;
+    this.responseStart = peerOffset;
   }
 
-  /** A request that began at `start`, when its client had received `peerOffset` bytes, is lost from somewhere in it on. */
-  noteLost(start: number, peerOffset: number): void {
-    this.place(start, peerOffset, 0);
-  }
-
-  /** Requests between the last known place, so with the one that is lost there, and a request at `start` whose client had received `peerOffset` bytes. */
+  /** Requests between the last whole one and a request at `start` whose client had received `peerOffset` bytes. */
   between(start: number, peerOffset: number): number {
     if (this.requestEnd < 0 || this.largestResponse === 0) return 1;
     const byRequests = Math.round((start - this.requestEnd) / this.largestRequest);
-    const byResponses = Math.floor((peerOffset - this.responseStart) / this.largestResponse);
-    return Math.max(1, Math.min(byRequests, byResponses - this.answeredAfter));
-  }
-
-  private place(requestEnd: number, responseStart: number, answeredAfter: number): void {
-    this.requestEnd = requestEnd;
-    this.responseStart = responseStart;
-    this.answeredAfter = answeredAfter;
+    const byResponses = Math.floor((peerOffset - this.responseStart) / this.largestResponse) - 1;
+    return Math.max(1, Math.min(byRequests, byResponses));
   }
 }

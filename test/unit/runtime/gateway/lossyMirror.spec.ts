@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 
 import { TcpScript } from "../../../support/capture";
-import { beginsInside, damaged, isOrderedSubset } from "../../../support/damage";
+import { beginsInside, damaged, isOrderedSubset, randomFrom } from "../../../support/damage";
 import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
 
 const server = { address: "10.9.0.1", port: 80 };
@@ -113,4 +113,44 @@ describe("gateway: losses in both directions at once", () => {
     harness.remove();
     await shadow.stop();
   });
+
+  const traffic: { name: string; burst: number; bodies: number; within: number }[] = [
+    { name: "one request after another", burst: 1, bodies: 0, within: 0.01 },
+    { name: "pipelines", burst: 6, bodies: 0, within: 0.02 },
+    { name: "pipelines with some large bodies", burst: 6, bodies: 0.2, within: 0.06 },
+  ];
+  for (const { name, burst, bodies: withBody, within } of traffic) {
+    it(`knows how many went by of ${name}, with answers of every size`, async () => {
+      const shadow = await RecordingServer.start((socket, _all, fresh) => {
+        const heads = fresh.toString("latin1").split(" HTTP/1.1").length - 1;
+        socket.write("HTTP/1.1 204 No Content\r\n\r\n".repeat(heads));
+      });
+      const harness = await GatewayHarness.start({ to: { "10.9.0.1:80": `127.0.0.1:${shadow.port}` } });
+      const random = randomFrom(11);
+      const [flows, each] = [20, 60];
+      const answer = (): string => "a".repeat(Math.floor(64 * 400 ** random()));
+      const body = (): string => (random() < withBody ? "b".repeat(Math.floor(100 * 200 ** random())) : "");
+      for (let port = 1; port <= flows; port++) {
+        const flow = new TcpScript({ address: "10.8.0.1", port }, server).handshake();
+        for (let index = 0; index < each; index += burst) {
+          for (let next = index; next < index + burst; next++) flow.say(true, requestOf(String(next), body(), false));
+          flow.acknowledge(false);
+          for (let next = index; next < index + burst; next++) {
+            const content = answer();
+            flow.say(false, `HTTP/1.1 200 OK\r\nContent-Length: ${content.length}\r\n\r\n${content}`);
+          }
+          flow.acknowledge(true);
+        }
+        const handshake = flow.frames.splice(0, 3);
+        const harm = { loss: 0.2, duplicate: 0, reorder: 0, skip: 0, seed: port };
+        await harness.send([...handshake, ...damaged(flow.close().frames, harm)]);
+      }
+      const { requests } = await harness.stop();
+      const error = requests.onWire / (flows * each) - 1;
+      assert.ok(Math.abs(error) <= within, `${error} more than there were`);
+      assert.ok(requests.lostEstimated > 0);
+      harness.remove();
+      await shadow.stop();
+    });
+  }
 });
