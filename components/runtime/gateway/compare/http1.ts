@@ -210,13 +210,24 @@ export function couldBeRequest(buffer: Buffer, from: number, to: number): boolea
 }
 
 const wholeRequestLine = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~\u0080-\u00ff]+ HTTP\/1\.[01]$/;
+const methods = (
+  "GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH QUERY PURGE ACL BIND CHECKIN CHECKOUT COPY LABEL LINK LOCK MERGE " +
+  "MKCALENDAR MKCOL MOVE NOTIFY PROPFIND PROPPATCH REPORT SEARCH SUBSCRIBE UNBIND UNLINK UNLOCK UNSUBSCRIBE UPDATE"
+).split(" ");
 
-/** Whether a segment begins with a whole, well-formed HTTP/1.x request line: a place to begin in mid-stream. */
+/** Whether bytes begin with a whole, well-formed HTTP/1.x request line. */
 export function beginsRequest(buffer: Buffer, from: number, to: number): boolean {
   if (!couldBeRequest(buffer, from, to)) return false;
   const newline = buffer.indexOf(10, from);
   if (newline < 0 || newline >= to || newline - from > maximumHead || buffer[newline - 1] !== 13) return false;
   return wholeRequestLine.test(buffer.toString("latin1", from, newline - 1));
+}
+
+/** Whether a segment begins with a request line and not inside its method: a place to begin in mid-stream. */
+export function isPlaceToBegin(buffer: Buffer, from: number, to: number): boolean {
+  if (!beginsRequest(buffer, from, to)) return false;
+  const method = buffer.toString("latin1", from, buffer.indexOf(32, from));
+  return methods.includes(method) || !methods.some((whole) => whole.endsWith(method));
 }
 
 /** Whether a segment begins with an HTTP/1.x status line. */

@@ -5,7 +5,7 @@ import type { Conversation, FlowContext, ShadowReader } from "./conversation";
 import { Exchange } from "./exchangeLog";
 import { keptCopy } from "../intake/keep";
 import { framingInside, type Framing } from "./framings";
-import { beginsRequest, beginsResponse, Http1Framer } from "./http1";
+import { beginsResponse, Http1Framer, isPlaceToBegin } from "./http1";
 import { Http1Responses } from "./responses";
 import { RawConversation } from "./rawConversation";
 import { Http1ShadowReader } from "./shadowReaders";
@@ -80,7 +80,7 @@ export class Http1Conversation implements Conversation {
     if (this.perhapsEnded) this.clientHole(1);
     if (!this.clientInSync) {
       const boundary = segmentStart && this.isBoundary(offset, peerOffset);
-      if (!boundary || !beginsRequest(chunk, from, to)) {
+      if (!boundary || !isPlaceToBegin(chunk, from, to)) {
         const other = boundary && this.searching ? framingInside(chunk, from, to) : undefined;
         if (this.lost) this.skipped.skip(chunk, from, to, segmentStart);
         if (other === undefined) this.skip(peerOffset);

@@ -1,4 +1,4 @@
-import { beginsRequest, type Http1Framer } from "./http1";
+import { isPlaceToBegin, type Http1Framer } from "./http1";
 
 /** Where a hole's bytes make so many times more requests than there can be answers, it was no usual request that it took. */
 const mostPerAnswer = 4;
@@ -77,7 +77,7 @@ export class SkippedRequests {
     const { framer } = this;
     this.saw(to - from);
     if (!this.reading) {
-      if (!segmentStart || !beginsRequest(chunk, from, to)) return;
+      if (!segmentStart || !isPlaceToBegin(chunk, from, to)) return;
       this.reading = true;
       framer.reset();
     }

@@ -38,6 +38,13 @@ function requestOf(id: string, body: string, chunked: boolean): string {
   return `PUT /${id} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
 }
 
+function answeringServer(): Promise<RecordingServer> {
+  return RecordingServer.start((socket, _all, fresh) => {
+    const heads = fresh.toString("latin1").split(" HTTP/1.1").length - 1;
+    socket.write("HTTP/1.1 204 No Content\r\n\r\n".repeat(heads));
+  });
+}
+
 describe("gateway: a mirror that loses, repeats and reorders", () => {
   it("replays whole true requests alone, in order, and every request is counted once", async function () {
     this.timeout(240_000);
@@ -96,6 +103,30 @@ describe("gateway: a mirror that loses, repeats and reorders", () => {
   });
 });
 
+describe("gateway: a segment that begins inside a method", () => {
+  it("is no place to take a flow up, neither where mirroring begins nor after a hole", async () => {
+    const shadow = await answeringServer();
+    const harness = await GatewayHarness.start({ to: { "10.9.0.1:80": `127.0.0.1:${shadow.port}` } });
+    const answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    const whole = (method: string): string => `${method} /whole HTTP/1.1\r\nHost: x\r\n\r\n`;
+    const cut = (flow: TcpScript, begun: string, rest: string): TcpScript => {
+      flow.say(true, begun).frames.pop();
+      return flow.say(true, `${rest} /cut HTTP/1.1\r\nHost: x\r\n\r\n`).say(false, answer).acknowledge(true);
+    };
+    const [first, second] = [1, 2].map((port) => new TcpScript({ address: "10.8.0.1", port }, server).handshake());
+    first!.frames.length = 0;
+    cut(first!, "P", "UT").say(true, whole("FROB")).say(false, answer).acknowledge(true);
+    second!.say(true, whole("GET")).say(false, answer).acknowledge(true);
+    cut(second!, "DE", "LETE").say(true, whole("LOCK")).say(false, answer).acknowledge(true);
+    await harness.send([...first!.frames, ...second!.frames]);
+    const { requests } = await harness.stop();
+    assert.deepEqual(shadow.received.map(String), [whole("FROB"), whole("GET") + whole("LOCK")]);
+    assert.deepEqual([requests.replayed, requests.lostByMirror, requests.unusable], [3, 1, { startedBefore: 1 }]);
+    harness.remove();
+    await shadow.stop();
+  });
+});
+
 describe("gateway: losses in both directions at once", () => {
   it("estimates regular traffic to the truth, and says that it is an estimate", async () => {
     const shadow = await RecordingServer.start(() => undefined);
@@ -121,10 +152,7 @@ describe("gateway: losses in both directions at once", () => {
   ];
   for (const { name, burst, bodies: withBody, within } of traffic) {
     it(`knows how many went by of ${name}, with answers of every size`, async () => {
-      const shadow = await RecordingServer.start((socket, _all, fresh) => {
-        const heads = fresh.toString("latin1").split(" HTTP/1.1").length - 1;
-        socket.write("HTTP/1.1 204 No Content\r\n\r\n".repeat(heads));
-      });
+      const shadow = await answeringServer();
       const harness = await GatewayHarness.start({ to: { "10.9.0.1:80": `127.0.0.1:${shadow.port}` } });
       const random = randomFrom(11);
       const [flows, each] = [20, 60];
