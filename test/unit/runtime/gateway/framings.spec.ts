@@ -81,6 +81,7 @@ const protocols: Record<string, { first: Buffer[]; message: fc.Arbitrary<Buffer>
     wrong: [
       Buffer.concat([declare(1).subarray(0, -1), Buffer.alloc(1)]),
       amqpMethod(1, 153, 1),
+      amqpFrame(1, 1, Buffer.from("0032", "hex")),
       amqpFrame(8, 0, Buffer.alloc(1)),
       content(1, 5),
       Buffer.concat([publish(1), declare(1)]),

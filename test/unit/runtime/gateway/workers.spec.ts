@@ -78,6 +78,48 @@ describe("gateway: several workers", function () {
     }
   });
 
+  it("end what is open, and choose anew, all of them", async () => {
+    const shadow = await RecordingServer.start((socket) => socket.write(ok));
+    const to = { "10.9.0.1:80": `127.0.0.1:${shadow.port}` };
+    const harness = await GatewayHarness.start({ to, workers: 3 });
+    const { gateway, folder } = harness;
+    const flows = (first: number): Buffer[] =>
+      Array.from({ length: 30 }, (_, index) =>
+        new TcpScript({ address: `10.8.1.${index}`, port: first + 7 * index }, server)
+          .handshake()
+          .say(true, "GET / HTTP/1.1\r\n\r\n")
+          .say(false, ok)
+          .acknowledge(true),
+      ).flatMap(({ frames }) => frames);
+    try {
+      await harness.send(flows(2_000));
+      await until("all are answered", () => gateway.snapshot().requests.answered === 30);
+      await until("all are open", () => gateway.snapshot().flows.open === 30);
+      gateway.endFlows();
+      await until("none is open", () => gateway.snapshot().flows.open === 0);
+      const files = { stats: join(folder, "stats.json"), samples: join(folder, "samples.ndjson") };
+      gateway.reload({
+        ...files,
+        intake: "vxlan:127.0.0.1:0",
+        to,
+        workers: 3,
+        exclude: [{ destinationPorts: ["80"] }],
+      });
+      for (let first = 3_000; gateway.snapshot().selection.flowsExcluded < 30; first += 1_000) {
+        assert.ok(first < 50_000, "no flow is left out");
+        await harness.send(flows(first));
+      }
+      const before = gateway.snapshot().requests.replayed;
+      await harness.send(flows(60_000));
+      await until("those are left out too", () => gateway.snapshot().selection.flowsExcluded >= 60);
+      assert.equal((await harness.stop()).requests.replayed, before);
+    } finally {
+      await harness.stop();
+      harness.remove();
+      await shadow.stop();
+    }
+  });
+
   it("are refused where flows cannot be kept whole", () => {
     const files = { stats: "s", samples: "t" };
     assert.throws(
