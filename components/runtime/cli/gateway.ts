@@ -5,7 +5,7 @@ import { addGatewayOptions, gatewayConfig } from "../gateway/cliOptions";
 import type { GatewayConfig } from "../gateway/config";
 import type { RunningGateway } from "../gateway/gateway";
 import { serveGateway } from "../gateway/serve";
-import type { GatewayStats } from "../gateway/stats";
+import { figures, reasons } from "./gatewayFigures";
 import { openTerminal } from "./terminal";
 
 const statusMilliseconds = 1_000;
@@ -37,7 +37,7 @@ export function register(program: Command): void {
       if (stats.intake.malformed["recordingCut"] !== undefined) {
         terminal.say("the recording does not end with a whole packet; what came before is replayed");
       }
-      terminal.result(stats, figures(stats));
+      terminal.result(stats, [figures(stats), ...reasons(stats)].join("\n"));
       process.exit(ExitCode.Done);
     });
 }
@@ -46,25 +46,4 @@ function beginning({ fromFile, speed = 1, stats, samples }: GatewayConfig, { int
   const pace = speed === 0 ? "as fast as possible" : speed === 1 ? "as recorded" : `${speed} times as fast`;
   const what = fromFile === undefined ? `takes packets in at ${intakeAddress}` : `replays ${fromFile} ${pace}`;
   return `${what}; counters in ${stats}, exchanges in ${samples}; Ctrl-C ends it`;
-}
-
-/** The counters that tell how it goes, in one line. */
-function figures({ requests, flows, compare }: GatewayStats): string {
-  const count = (value: number): string => value.toLocaleString("en-US");
-  const failed = Object.values(requests.failed).reduce((sum, value) => sum + value, 0);
-  return [
-    `${count(requests.onWire)} requests`,
-    `coverage ${coverageOf(requests)}`,
-    `${count(requests.answered)} answered`,
-    `${count(failed)} failed`,
-    `${count(compare.different)} of ${count(compare.paired - compare.overlapping)} answers differ`,
-    `${count(flows.open)} flows open`,
-  ].join(", ");
-}
-
-function coverageOf({ coverage, coverageAtLeast }: GatewayStats["requests"]): string {
-  const percent = (share: number): string => `${(share * 100).toFixed(2)} %`;
-  const most = percent(coverage);
-  const least = percent(coverageAtLeast ?? coverage);
-  return least === most ? most : `${most} of what was seen, at least ${least} of all`;
 }
