@@ -93,6 +93,24 @@ describe("gateway: header tables and pings of HTTP/2", () => {
     assert.equal(harness.gateway.snapshot().replay.http2.headersRewritten, lengths.length - 1);
   });
 
+  it("takes no hint before an answer for the answer, on either side", async () => {
+    const hinting = (stream: ServerHttp2Stream, path: string): void => {
+      stream.additionalHeaders({ ":status": 103, link: "</style.css>; rel=preload" });
+      setTimeout(() => answer(stream, path), 20);
+    };
+    await start({}, {}, hinting);
+    live.server.removeAllListeners("stream");
+    live.server.on("stream", (stream, headers) => hinting(stream, String(headers[":path"])));
+    await replay(requests.slice(0, 3));
+    const told = harness.samples().map(({ live: one, shadow: other, equal }) => [one.status, other.status, equal]);
+    assert.deepEqual(told, [
+      [404, 404, true],
+      [200, 200, true],
+      [200, 200, true],
+    ]);
+    for (const { shadow: side } of harness.samples()) assert.ok((side.firstByte ?? 0) - side.start > 15);
+  });
+
   it("answers the shadow's pings, and goes on", async () => {
     const payload = Buffer.from("are you?");
     const echoes: Buffer[] = [];
