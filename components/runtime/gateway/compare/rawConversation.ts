@@ -72,9 +72,12 @@ export class RawConversation implements Conversation, AnswerJudge {
   /** It was taken up after a hole or in the middle, at a place that looked like the beginning of a message. */
   private takenUp = false;
   private lostTurns = 0;
+  /** A hole was counted as one turn since the last known place; whether it was more, only the server can tell. */
+  private holed = false;
   private lostCause: string;
   /** Where the client's next segment must have got the server's answer to, to be a boundary. */
   private searchBeyond = -Infinity;
+  /** Nothing is missing of what the server said since it was last heard before the hole. */
   private serverGapless = true;
   /** One byte is missing between two turns: the client's FIN, unless more follows. */
   private perhapsEnded = false;
@@ -137,6 +140,7 @@ export class RawConversation implements Conversation, AnswerJudge {
     this.lostTurn = false;
     if (this.turn !== undefined) this.finishTurn();
     this.lastServerByte = time;
+    if (!this.lost) this.serverGapless = true;
     this.owed.heard(chunk, from, to);
     const { answering } = this;
     if (answering === undefined) {
@@ -162,10 +166,13 @@ export class RawConversation implements Conversation, AnswerJudge {
     this.session.hole();
     this.turn = undefined;
     this.searchBeyond = Math.max(this.searchBeyond, this.flow.clientAcknowledged());
-    if (!this.lostTurn) this.countLost("lost");
+    if (!this.lostTurn) {
+      this.countLost("lost");
+      this.holed = true;
+    }
     this.lostTurn = true;
     if (this.lost) return;
-    this.lost = this.serverGapless = true;
+    this.lost = true;
     this.lostCause = "noBoundary";
     this.finishAnswer("lost");
     if (this.framing === undefined && this.options.unknown !== true) this.flow.giveUp();
@@ -192,6 +199,7 @@ export class RawConversation implements Conversation, AnswerJudge {
     if (this.turn !== undefined) this.count(cause);
     this.turn = undefined;
     this.finishAnswer(this.liveOutstanding ? error : undefined);
+    if (this.lost && !this.serverGapless) this.estimateLoss(0);
     if (this.lost && this.index === 0) this.flow.giveUp();
   }
 
@@ -331,7 +339,9 @@ export class RawConversation implements Conversation, AnswerJudge {
     if (framing?.begins(chunk, from, to) !== true) return false;
     if (first) this.flow.stats.flows.pickedUpMidStream++;
     else this.flow.stats.flows.resumedAfterLoss++;
-    if (!first && !this.serverGapless) this.estimateLoss(offset, peerOffset);
+    if (!first && !this.serverGapless) this.estimateLoss(this.estimate.between(offset, peerOffset) - this.lostTurns);
+    this.holed = false;
+    this.serverGapless = true;
     this.framing = framing;
     this.session.rules = sessionRulesOf(framing.application);
     this.walker = framing.walker(false);
@@ -345,7 +355,8 @@ export class RawConversation implements Conversation, AnswerJudge {
 
   /** What the client says while it is not known where a message begins. */
   private skip(peerOffset: number): void {
-    if (!this.lostTurn) this.countLost(this.lostCause);
+    // An answer that went by unseen parts two turns as well.
+    if (!this.lostTurn || peerOffset > this.searchBeyond) this.countLost(this.lostCause);
     this.lostTurn = true;
     this.searchBeyond = Math.max(this.searchBeyond, peerOffset);
   }
@@ -355,11 +366,11 @@ export class RawConversation implements Conversation, AnswerJudge {
     this.count(cause);
   }
 
-  /** Holes in both directions: what went by can only be judged by its bytes. */
-  private estimateLoss(offset: number, peerOffset: number): void {
-    const unseen = this.estimate.between(offset, peerOffset) - this.lostTurns;
+  /** Holes in both directions: what went by can only be judged by its bytes, and so the one that was counted is a guess too. */
+  private estimateLoss(unseen: number): void {
     for (let turn = 0; turn < unseen; turn++) this.count("lost");
-    if (unseen > 0 && this.flow.shedCause === undefined) this.flow.stats.requests.lostEstimated += unseen;
+    const estimated = Math.max(0, unseen) + (this.holed ? 1 : 0);
+    if (this.flow.shedCause === undefined) this.flow.stats.requests.lostEstimated += estimated;
   }
 
   private count(cause: string): void {

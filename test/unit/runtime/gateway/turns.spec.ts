@@ -77,6 +77,31 @@ describe("gateway: where a turn of an unknown protocol ends", () => {
     assert.equal((await harness.stop()).requests.onWire, 3);
   });
 
+  it("marks what it lost as estimated when the answers that would tell how much are lost too", async () => {
+    await harness.send(script.frames.splice(0));
+    for (const name of ["b", "c"]) script.say(true, turn(name)).acknowledge(false).say(false, "well").acknowledge(true);
+    script.frames.length = 0;
+    script.say(true, turn("d")).acknowledge(false).say(false, "well").acknowledge(true);
+    await harness.send(script.close().frames);
+    const { requests } = await harness.stop();
+    assert.equal(requests.replayed, 1);
+    assert.ok(requests.lostEstimated > 0);
+  });
+
+  it("tells turns apart after a hole although the answers between them are lost", async () => {
+    await harness.send(script.frames.splice(0));
+    script.say(true, turn("b")).frames.length = 0;
+    script.acknowledge(false).say(false, "well").acknowledge(true);
+    for (const name of ["c", "d", "e"]) {
+      await harness.send(script.say(true, turn(name)).frames.splice(0));
+      script.acknowledge(false).say(false, "well").frames.length = 0;
+    }
+    await harness.send(script.close().frames);
+    const { requests } = await harness.stop();
+    assert.equal(received(), turn("a"));
+    assert.deepEqual([requests.lostByMirror, requests.unusable], [1, { noBoundary: 3 }]);
+  });
+
   it("waits for the shadow's answer where live's was lost, also when the connection does not stand yet", async () => {
     const slow = await RecordingServer.start((socket, _all, fresh) => {
       setTimeout(() => socket.write(`re ${fresh.toString("latin1", 3, 4)}`), 30);
