@@ -25,14 +25,15 @@ export async function serveGateway(
   { reread, started, ending }: ServeOptions = {},
 ): Promise<GatewayStats> {
   const starting = Promise.resolve().then(() => runGateway(config));
-  // Before it says anything: whoever sees that may send the signal, which would end it otherwise.
+  // Before it says anything: whoever sees that may send a signal, which would end it otherwise.
+  const signal = signalled();
   process.on("SIGHUP", () => {
     if (reread !== undefined) void starting.then((running) => reload(running, reread));
   });
   const gateway = await starting;
   keepGivingBack();
   started?.(gateway);
-  const [end] = await Promise.allSettled([Promise.race([signalled(), gateway.finished])]);
+  const [end] = await Promise.allSettled([Promise.race([signal, gateway.finished])]);
   ending?.();
   const stats = await gateway.stop();
   if (end.status === "rejected") throw end.reason;
