@@ -22,6 +22,8 @@ export interface GatewayLimits {
   totalBytes?: number;
   /** A message that waits longer than this sheds its flow. Defaults to 5,000. */
   maximumLagMilliseconds?: number;
+  /** A packet waits so long for what it acknowledges when nothing of that has come. Defaults to 10. */
+  overtakingMilliseconds?: number;
   /** A hole that nobody acknowledges past is lost after this. Defaults to 2,000. */
   holeTimeoutMilliseconds?: number;
   /** A flow without packets for this long is over. Defaults to 300,000. */

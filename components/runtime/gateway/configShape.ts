@@ -121,6 +121,7 @@ const configuration = fields({
     bytesPerFlow: whole(1),
     totalBytes: whole(1),
     maximumLagMilliseconds: above(0),
+    overtakingMilliseconds: above(0),
     holeTimeoutMilliseconds: above(0),
     idleTimeoutMilliseconds: above(0),
   }),

@@ -127,6 +127,7 @@ export class Gateway implements RunningGateway {
         bytesPerFlow: config.limits?.bytesPerFlow ?? 16 * 2 ** 20,
         totalBytes,
         maximumLagMilliseconds: config.limits?.maximumLagMilliseconds ?? 5_000,
+        overtakingMilliseconds: config.limits?.overtakingMilliseconds ?? 10,
         holeTimeoutMilliseconds: config.limits?.holeTimeoutMilliseconds ?? 2_000,
         idleTimeoutMilliseconds: config.limits?.idleTimeoutMilliseconds ?? 300_000,
         openingMilliseconds: 200,

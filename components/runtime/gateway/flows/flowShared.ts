@@ -12,6 +12,7 @@ export interface FlowLimits {
   bytesPerFlow: number;
   totalBytes: number;
   maximumLagMilliseconds: number;
+  overtakingMilliseconds: number;
   holeTimeoutMilliseconds: number;
   idleTimeoutMilliseconds: number;
   /** How long the first bytes of a flow may leave open what application it is. */

@@ -53,6 +53,8 @@ export class StreamReassembler {
   private nextOffset = 0;
   /** Sequence number of the next byte in order. */
   nextSequence = 0;
+  /** Where its sender's packets end. */
+  private announcedTo = 0;
   private endOffset = -1;
   private ended = false;
   private readonly last = new LastSegment();
@@ -76,10 +78,9 @@ export class StreamReassembler {
     return this.nextOffset;
   }
 
-  /** Position after the last byte that was seen. */
+  /** Position behind everything that was seen, announced or given up. */
   get furthest(): number {
-    const last = this.segments.at(-1);
-    return last === undefined ? this.nextOffset : last.offset + last.buffer.length;
+    return Math.max(this.nextOffset, this.announcedTo);
   }
 
   /** Whether nothing of it was seen, so that only an acknowledgement may have told where it begins. */
@@ -100,6 +101,17 @@ export class StreamReassembler {
   /** Position that a sequence number of this direction stands for. */
   offsetOf(sequence: number): number {
     return this.nextOffset + ((sequence - this.nextSequence) | 0);
+  }
+
+  /** A packet of the sender ends here, also when its copy was cut. */
+  announced(offset: number): void {
+    if (offset > this.announcedTo) this.announcedTo = offset;
+  }
+
+  /** Whether this number stands further on than any packet of the sender. */
+  isAhead(sequence: number): boolean {
+    const offset = this.offsetOf(sequence);
+    return this.started && offset > this.furthest && offset <= this.nextOffset + largestWindow;
   }
 
   /** Takes a segment; `offset` comes from {@link offsetOf}. */

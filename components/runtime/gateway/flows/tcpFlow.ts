@@ -10,6 +10,7 @@ import { ShadowLink, type LinkOwner } from "../replay/shadowLink";
 import { bump } from "../stats";
 import { conversationFor } from "./conversationFor";
 import { Belonging } from "./belonging";
+import { EarlyPackets, type EarlyOwner } from "./earlyPackets";
 import type { FlowShared, Standing } from "./flowShared";
 import { Opening, type FlowEvent } from "./opening";
 import { StreamReassembler, type StreamSink } from "./reassembly";
@@ -18,7 +19,7 @@ import { type FlowTuple } from "./selectors";
 import { recognise, signatureBytes } from "./signatures";
 
 /** One live TCP connection: both byte streams, the conversation on them, and the shadow's side. */
-export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
+export class TcpFlow implements FlowContext, StreamSink, LinkOwner, EarlyOwner {
   /** Where whole messages go. */
   readonly link: ShadowLink;
   /** The shadow's side of this flow, whatever it carries. */
@@ -38,6 +39,7 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
   readonly belonging: Belonging;
   private readonly client: StreamReassembler;
   private readonly server: StreamReassembler;
+  private readonly early: EarlyPackets;
   private conversation: Conversation | undefined;
   private opening: Opening | undefined;
   private readonly resets: Resets;
@@ -58,9 +60,10 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     /** Whether selectors need its first bytes to decide. */
     undecided: boolean,
   ) {
-    const { stats, selection } = shared;
+    const { stats, selection, limits } = shared;
     this.client = new StreamReassembler(this, true, stats.flows);
     this.server = new StreamReassembler(this, false, stats.flows);
+    this.early = new EarlyPackets(this, limits.overtakingMilliseconds);
     this.resets = new Resets(this.client, this.server);
     this.belonging = new Belonging(this.client, this.server);
     this.standing = undecided ? "undecided" : "carried";
@@ -126,13 +129,26 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     this.shadow.abandon();
   }
 
+  streamOf(fromClient: boolean): StreamReassembler {
+    return fromClient ? this.client : this.server;
+  }
+
   /** A packet of this flow. Of a copy that was cut short, what is there is true; the rest is a hole as any other. */
   handle(packet: Packet, fromClient: boolean): void {
     this.lastSeen = packet.time;
     if (this.over) return;
+    if (this.early.keep(packet, fromClient)) this.account();
+    else {
+      this.take(packet, fromClient);
+      this.early.advance();
+    }
+  }
+
+  take(packet: Packet, fromClient: boolean): void {
+    if (this.over) return;
     const { flags } = packet;
-    const mine = fromClient ? this.client : this.server;
-    const peer = fromClient ? this.server : this.client;
+    const mine = this.streamOf(fromClient);
+    const peer = this.streamOf(!fromClient);
     if ((flags & Flag.Rst) !== 0) {
       this.settleReset(this.resets.take(packet, fromClient), packet.time);
       return;
@@ -150,7 +166,10 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
     const peerOffset = (flags & Flag.Ack) !== 0 && peer.started ? peer.offsetOf(packet.acknowledgement) : 0;
     const offset = mine.offsetOf(sequence);
     mine.push(packet.buffer, packet.payloadStart, packet.payloadEnd, offset, packet.time, peerOffset);
-    if ((flags & Flag.Fin) !== 0) mine.finish(offset + packet.payloadLength, packet.time);
+    const end = offset + packet.payloadLength;
+    const finishes = (flags & Flag.Fin) !== 0;
+    mine.announced(finishes ? end + 1 : end);
+    if (finishes) mine.finish(end, packet.time);
     this.settleReset(this.resets.weigh(fromClient), packet.time);
     this.account();
   }
@@ -189,6 +208,7 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
 
   /** Ends the flow: it was idle too long, its port was used again, or the gateway stops. */
   close(error: string, cause: string, now: number): void {
+    this.early.release();
     if (this.over) return;
     this.resets.takePlace(now);
     this.client.loseAllHoles(now);
@@ -224,6 +244,7 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
 
   /** Waits for no missing segment any longer, so that none is held. */
   private loseHoles(): void {
+    this.early.release();
     this.client.loseAllHoles(this.lastSeen);
     this.server.loseAllHoles(this.lastSeen);
   }
@@ -361,6 +382,7 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
   private leaveOut(): void {
     this.opening = undefined;
     this.over = true;
+    this.early.release();
     this.client.clear();
     this.server.clear();
     this.stats.selection.flowsExcluded++;
@@ -380,7 +402,7 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner {
   }
 
   private account(): void {
-    const held = this.client.heldBytes + this.server.heldBytes;
+    const held = this.client.heldBytes + this.server.heldBytes + this.early.heldBytes;
     const opening = this.opening?.heldBytes ?? 0;
     const memory = held + opening + (this.conversation?.heldBytes ?? 0) + this.shadow.queuedBytes;
     this.shared.memory.used += memory - this.memory;

@@ -40,6 +40,7 @@ class PoisonedTable {
         maximumLagMilliseconds: 60_000,
         holeTimeoutMilliseconds: 2_000,
         idleTimeoutMilliseconds: 60_000,
+        overtakingMilliseconds: 10,
         openingMilliseconds: 200,
       },
       memory: { used: 0 },
