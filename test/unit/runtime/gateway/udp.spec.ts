@@ -69,6 +69,30 @@ describe("gateway: datagrams", () => {
     assert.deepEqual([requests.replayed, requests.answered, replay.sourcePortTaken, got.length], [2, 0, 0, 0]);
   });
 
+  it("are paired with live's answers in order, and lost where the mirror cut them", async () => {
+    await start();
+    const client = { address: "10.8.0.1", port: 4_002 };
+    const cut = (frame: Buffer): Buffer => frame.subarray(0, -1);
+    // An answer that nobody waits for, whole or cut, is nothing.
+    await harness.send([cut(answer(client, "stray")), answer(client, "stray")]);
+    await harness.send([ask(client, "a"), ask(client, "b"), ask(client, "c")]);
+    await harness.send([answer(client, "re a"), cut(answer(client, "re b")), answer(client, "other")]);
+    await harness.send([cut(ask(client, "d"))]);
+    await until("all are settled", () => harness.samples().length === 3);
+    const told = harness.samples().sort((one, two) => one.index - two.index);
+    assert.deepEqual(
+      told.map(({ live, shadow: side, equal }) => [live.bytes, live.error, side.bytes, equal]),
+      [
+        [4, undefined, 4, true],
+        [undefined, "lost", 4, undefined],
+        [5, undefined, 4, false],
+      ],
+    );
+    const { requests, compare, intake } = harness.gateway.snapshot();
+    assert.deepEqual([requests.onWire, requests.replayed, requests.lostByMirror], [4, 3, 1]);
+    assert.deepEqual([compare.equal, compare.different, compare.liveIncomplete, intake.truncated], [1, 1, 1, 3]);
+  });
+
   it("are shed one by one while too many of one flow wait for answers, and go on when those have come", async () => {
     await start({ responseTimeoutSeconds: 600 });
     answers = false;
