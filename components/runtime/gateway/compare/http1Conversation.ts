@@ -64,8 +64,9 @@ export class Http1Conversation implements Conversation {
     this.current.requestBytes = 0;
   }
 
+  /** What the mirror lost of the server may have been the answer: its client did not go before it then. */
   get liveOutstanding(): boolean {
-    return this.live.waiting.length > 0;
+    return this.serverInSync && this.live.waiting.length > 0;
   }
 
   clientData(
