@@ -156,7 +156,9 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner, EarlyOwner {
     const syn = (flags & Flag.Syn) !== 0;
     const sequence = syn ? (packet.sequence + 1) >>> 0 : packet.sequence;
     if (!mine.started || (syn && mine.isUntouched)) {
-      mine.start(sequence);
+      // One byte alone, where mirroring begins, is a keep-alive probe's: it stands before the stream and may be any.
+      const isProbe = this.midStream && !syn && packet.payloadLength === 1;
+      mine.start(isProbe ? sequence + 1 : sequence);
       if (!fromClient) {
         this.serverFromStart = syn;
         this.decide(false);

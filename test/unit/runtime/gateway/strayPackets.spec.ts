@@ -186,6 +186,14 @@ describe("gateway: packets that are none of the connection", () => {
     assert.ok(flows.strayPackets > 0);
   });
 
+  it("begins behind the byte of a keep-alive probe where that is the first it sees of a connection", async () => {
+    const probe = stray(true, "A", clientIsn - 1, serverIsn, "\0");
+    await harness.send([probe, stray(false, "A", serverIsn, clientIsn), ...exchange(script(), "/1").frames]);
+    await until("the request is replayed", () => harness.gateway.snapshot().requests.replayed === 1, 3_000);
+    await until("it is paired", () => harness.gateway.snapshot().compare.paired === 1, 3_000);
+    assert.equal((await harness.stop()).requests.onWire, 1);
+  });
+
   it("waits with a reset for the request that it has overtaken", async () => {
     const flow = exchange(script().handshake(), "/1");
     flow.frames.push(stray(true, "R", next.client + get("/2").length));
