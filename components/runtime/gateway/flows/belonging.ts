@@ -1,10 +1,11 @@
-import { Flag, type Packet } from "../intake/packet";
+import { keptCopy } from "../intake/keep";
+import { Flag, Packet } from "../intake/packet";
 import type { StreamReassembler } from "./reassembly";
 
 /** How far from what was seen of a connection the numbers of its packets may be: more than windows are by default. */
 const reach = 2 ** 22;
 /** No mirror loses that much of one connection: what lies further on is another one. */
-const largestGap = 2 ** 28;
+const largestGap = 2 ** 30;
 /** How late a SYN may be that the mirror has reordered. */
 const lateSynMilliseconds = 1_000;
 /** How many bytes a client may have said when its SYN, or the answer to it, comes; a new connection's number is further away. */
@@ -24,10 +25,9 @@ export type Belief = "believed" | "doubted" | "further" | "replaced";
 export class Belonging {
   /** Sides that were heard: 1 = client, 2 = server. */
   private heard = 0;
-  private doubted = false;
+  private doubted: Packet | undefined;
   private doubtedFromClient = false;
-  private doubtedClient = 0;
-  private doubtedServer = 0;
+  private confirmed: Packet | undefined;
 
   constructor(
     private readonly client: StreamReassembler,
@@ -56,35 +56,68 @@ export class Belonging {
     const peer = fromClient ? this.server : this.client;
     const acknowledges = (packet.flags & Flag.Ack) !== 0;
     const begins = (packet.flags & Flag.Syn) !== 0;
+    if (begins && mine.started && mine.offsetOf(packet.sequence + 1) > 0) return "replaced";
     // Where a stream begins, its SYN says better than an acknowledgement of it.
     const mineFits = (begins && mine.isUntouched) || isNear(mine, packet.sequence);
     if (mineFits && (!acknowledges || isNear(peer, packet.acknowledgement))) {
       this.heard |= fromClient ? 1 : 2;
-      this.doubted = false;
+      this.doubted = undefined;
       return "believed";
     }
     if (!acknowledges || (packet.flags & Flag.Rst) !== 0) return "doubted";
     return begins ? "replaced" : this.doubt(packet, fromClient);
   }
 
+  /** The packet that was doubted before one which agreed with it; it comes first. */
+  takeConfirmed(): Packet | undefined {
+    const { confirmed } = this;
+    this.confirmed = undefined;
+    return confirmed;
+  }
+
   private doubt(packet: Packet, fromClient: boolean): Belief {
-    const client = fromClient ? packet.sequence : packet.acknowledgement;
-    const server = fromClient ? packet.acknowledgement : packet.sequence;
-    const agrees = isClose(client, this.doubtedClient) && isClose(server, this.doubtedServer);
+    const { doubted } = this;
     const another = this.heard !== 3 || fromClient !== this.doubtedFromClient;
-    if (!this.doubted || !agrees || !another) {
-      this.doubted = true;
+    if (doubted === undefined || !another || !this.agrees(doubted, packet, fromClient)) {
+      this.doubted = keptPacket(packet);
       this.doubtedFromClient = fromClient;
-      this.doubtedClient = client;
-      this.doubtedServer = server;
       return "doubted";
     }
-    this.doubted = false;
-    if (!isAhead(this.client, client) || !isAhead(this.server, server)) return "replaced";
+    this.doubted = undefined;
+    this.confirmed = doubted;
+    const [client, server] = numbersOf(doubted, this.doubtedFromClient);
+    if (!this.goesOnAt(client, server)) return "replaced";
     this.client.acknowledged(this.client.offsetOf(client), packet.time);
     this.server.acknowledged(this.server.offsetOf(server), packet.time);
     return "further";
   }
+
+  private agrees(doubted: Packet, packet: Packet, fromClient: boolean): boolean {
+    const [client, server] = numbersOf(packet, fromClient);
+    const [doubtedClient, doubtedServer] = numbersOf(doubted, this.doubtedFromClient);
+    return isClose(client, doubtedClient) && isClose(server, doubtedServer);
+  }
+
+  /** Whether one side has gone on while the mirror missed it; where neither number is near, it is another connection. */
+  private goesOnAt(client: number, server: number): boolean {
+    if (isNear(this.client, client)) return isAhead(this.server, server);
+    return isNear(this.server, server) && isAhead(this.client, client);
+  }
+}
+
+/** A packet with a copy of what it carries. */
+function keptPacket(packet: Packet): Packet {
+  const kept = Object.assign(new Packet(), packet);
+  kept.buffer = keptCopy(packet.buffer, packet.payloadStart, packet.payloadEnd);
+  kept.payloadStart = 0;
+  kept.payloadEnd = kept.buffer.length;
+  return kept;
+}
+
+/** Where a packet says that the client and the server are. */
+function numbersOf(packet: Packet, fromClient: boolean): [client: number, server: number] {
+  const { sequence, acknowledgement } = packet;
+  return fromClient ? [sequence, acknowledgement] : [acknowledgement, sequence];
 }
 
 /** Whether two sequence numbers can be of one stream at about one time. */
@@ -108,5 +141,5 @@ function isNear(stream: StreamReassembler, number: number): boolean {
 
 function isAhead(stream: StreamReassembler, number: number): boolean {
   const distance = stream.offsetOf(number) - stream.position;
-  return !stream.started || (distance >= -reach && distance <= largestGap);
+  return distance >= 0 && distance <= largestGap;
 }

@@ -239,7 +239,9 @@ export class FlowTable {
       return true;
     }
     const belief = flow.belonging.judge(packet, fromClient);
-    if (belief === "replaced") this.reopen(entry, packet, -1);
+    const first = flow.belonging.takeConfirmed();
+    if (belief === "replaced") this.reopen(entry, first ?? packet, -1);
+    if (first !== undefined) (entry.flow as TcpFlow | undefined)?.handle(first, isFromClient(entry.tuple, first));
     if (belief === "doubted" || entry.newSyn !== -1) this.shared.stats.flows.strayPackets++;
     if (belief !== "doubted") entry.newSyn = -1;
     return belief !== "doubted";
@@ -250,7 +252,9 @@ export class FlowTable {
     if (flow === undefined ? !finished : flow.standing === "leftOut") return false;
     const end = flow instanceof TcpFlow ? flow.belonging.clientNext : clientEnd;
     if (isFromClient(tuple, packet)) return packet.payloadLength > 0 && !isClose(packet.sequence, end);
-    return (packet.flags & Flag.Syn) !== 0 && !isClose(packet.acknowledgement, end);
+    // The answer to the old one's SYN acknowledges nothing that its client said later.
+    const isLater = ((packet.acknowledgement - end) | 0) > 0;
+    return (packet.flags & Flag.Syn) !== 0 && (isLater || !isClose(packet.acknowledgement, end));
   }
 
   /** Another connection on the same addresses and ports: the old one is over. */
