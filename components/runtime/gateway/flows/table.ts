@@ -133,7 +133,7 @@ export class FlowTable {
         const idle = lapsed || now - entry.lastSeen > ignoredIdleMilliseconds;
         if (entry.flow?.over === true && !this.carried.has(entry.flow)) {
           entry.finished = entry.flow.standing === "carried";
-          if (entry.flow instanceof TcpFlow) entry.clientEnd = entry.flow.belonging.clientNext;
+          if (entry.flow instanceof TcpFlow) entry.clientEnd = entry.flow.streams.belonging.clientNext;
           entry.flow = undefined;
         }
         if (idle && entry.flow === undefined) this.entries--;
@@ -217,8 +217,8 @@ export class FlowTable {
     const { flow } = entry;
     if (flow instanceof TcpFlow && !flow.over) {
       if (!isFromClient(entry.tuple, packet)) {
-        if (flow.belonging.awaitsServer) return true;
-      } else if (entry.synSequence !== -1 || !flow.belonging.awaitsSyn(packet, flow.lastSeen)) {
+        if (flow.streams.belonging.awaitsServer) return true;
+      } else if (entry.synSequence !== -1 || !flow.streams.belonging.awaitsSyn(packet, flow.lastSeen)) {
         entry.newSyn = packet.sequence;
         return false;
       } else {
@@ -238,8 +238,8 @@ export class FlowTable {
       this.reopen(entry, packet, entry.newSyn);
       return true;
     }
-    const belief = flow.belonging.judge(packet, fromClient);
-    const first = flow.belonging.takeConfirmed();
+    const belief = flow.streams.belonging.judge(packet, fromClient);
+    const first = flow.streams.belonging.takeConfirmed();
     if (belief === "replaced") this.reopen(entry, first ?? packet, -1);
     if (first !== undefined) (entry.flow as TcpFlow | undefined)?.handle(first, isFromClient(entry.tuple, first));
     if (belief === "doubted" || entry.newSyn !== -1) this.shared.stats.flows.strayPackets++;
@@ -250,7 +250,7 @@ export class FlowTable {
   /** Whether a packet is of another connection than the one that has ended here, and of which the mirror lost the SYN. */
   private isOfUnseen({ flow, finished, tuple, clientEnd }: Entry, packet: Packet): boolean {
     if (flow === undefined ? !finished : flow.standing === "leftOut") return false;
-    const end = flow instanceof TcpFlow ? flow.belonging.clientNext : clientEnd;
+    const end = flow instanceof TcpFlow ? flow.streams.belonging.clientNext : clientEnd;
     if (isFromClient(tuple, packet)) return packet.payloadLength > 0 && !isClose(packet.sequence, end);
     // The answer to the old one's SYN acknowledges nothing that its client said later.
     const isLater = ((packet.acknowledgement - end) | 0) > 0;

@@ -2,24 +2,21 @@ import type { Conversation, FlowContext, ShadowReader } from "../compare/convers
 import type { Exchange } from "../compare/exchangeLog";
 import { Http2Conversation } from "../compare/http2/http2Conversation";
 import { keptCopy } from "../intake/keep";
-import { Flag, type Packet } from "../intake/packet";
+import type { Packet } from "../intake/packet";
 import type { FlowLink } from "../replay/flowLink";
 import { Http2Link } from "../replay/http2Link";
 import type { Endpoint } from "../replay/shadowConnection";
 import { ShadowLink, type LinkOwner } from "../replay/shadowLink";
 import { bump } from "../stats";
 import { conversationFor } from "./conversationFor";
-import { Belonging } from "./belonging";
-import { EarlyPackets, type EarlyOwner } from "./earlyPackets";
 import type { FlowShared, Standing } from "./flowShared";
 import { Opening, type FlowEvent } from "./opening";
-import { StreamReassembler, type StreamSink } from "./reassembly";
-import { Resets, type ResetVerdict } from "./resets";
 import { type FlowTuple } from "./selectors";
 import { recognise, signatureBytes } from "./signatures";
+import { TcpStreams, type StreamsOwner } from "./tcpStreams";
 
-/** One live TCP connection: both byte streams, the conversation on them, and the shadow's side. */
-export class TcpFlow implements FlowContext, StreamSink, LinkOwner, EarlyOwner {
+/** One live TCP connection: its streams, the conversation on them, and the shadow's side. */
+export class TcpFlow implements FlowContext, LinkOwner, StreamsOwner {
   /** Where whole messages go. */
   readonly link: ShadowLink;
   /** The shadow's side of this flow, whatever it carries. */
@@ -35,14 +32,10 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner, EarlyOwner {
   /** Whether selectors have it carried; they may need its first bytes. */
   standing: Standing;
   serverFromStart = false;
-  /** Which packets with its addresses and ports are its own; to be asked before one is handed over. */
-  readonly belonging: Belonging;
-  private readonly client: StreamReassembler;
-  private readonly server: StreamReassembler;
-  private readonly early: EarlyPackets;
+  /** What its packets come to. */
+  readonly streams: TcpStreams;
   private conversation: Conversation | undefined;
   private opening: Opening | undefined;
-  private readonly resets: Resets;
   private givenUp = false;
   /** Requests of it were not carried for want of a session. */
   private withoutSession = false;
@@ -61,11 +54,7 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner, EarlyOwner {
     undecided: boolean,
   ) {
     const { stats, selection, limits } = shared;
-    this.client = new StreamReassembler(this, true, stats.flows);
-    this.server = new StreamReassembler(this, false, stats.flows);
-    this.early = new EarlyPackets(this, limits.overtakingMilliseconds);
-    this.resets = new Resets(this.client, this.server);
-    this.belonging = new Belonging(this.client, this.server);
+    this.streams = new TcpStreams(this, stats.flows, limits.overtakingMilliseconds);
     this.standing = undecided ? "undecided" : "carried";
     this.opening = new Opening(
       undecided ? selection.openingBytes : signatureBytes,
@@ -89,15 +78,15 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner, EarlyOwner {
   }
 
   clientAcknowledged(): number {
-    return this.server.acknowledgedTo;
+    return this.streams.server.acknowledgedTo;
   }
 
   serverAcknowledged(): number {
-    return this.client.acknowledgedTo;
+    return this.streams.client.acknowledgedTo;
   }
 
   serverPosition(): number {
-    return this.server.position;
+    return this.streams.server.position;
   }
 
   become(next: Conversation): void {
@@ -129,51 +118,23 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner, EarlyOwner {
     this.shadow.abandon();
   }
 
-  streamOf(fromClient: boolean): StreamReassembler {
-    return fromClient ? this.client : this.server;
-  }
-
-  /** A packet of this flow. Of a copy that was cut short, what is there is true; the rest is a hole as any other. */
+  /** A packet of this flow. */
   handle(packet: Packet, fromClient: boolean): void {
     this.lastSeen = packet.time;
-    if (this.over) return;
-    if (this.early.keep(packet, fromClient)) this.account();
-    else {
-      this.take(packet, fromClient);
-      this.early.advance();
-    }
+    if (!this.over) this.streams.handle(packet, fromClient);
   }
 
-  take(packet: Packet, fromClient: boolean): void {
-    if (this.over) return;
-    const { flags } = packet;
-    const mine = this.streamOf(fromClient);
-    const peer = this.streamOf(!fromClient);
-    if ((flags & Flag.Rst) !== 0) {
-      this.settleReset(this.resets.take(packet, fromClient), packet.time);
-      return;
-    }
-    const syn = (flags & Flag.Syn) !== 0;
-    const sequence = syn ? (packet.sequence + 1) >>> 0 : packet.sequence;
-    if (!mine.started || (syn && mine.isUntouched)) {
-      // One byte alone, where mirroring begins, is a keep-alive probe's: it stands before the stream and may be any.
-      const isProbe = this.midStream && !syn && packet.payloadLength === 1;
-      mine.start(isProbe ? sequence + 1 : sequence);
-      if (!fromClient) {
-        this.serverFromStart = syn;
-        this.decide(false);
-      }
-    }
-    if ((flags & Flag.Ack) !== 0) this.takeAcknowledgement(packet, fromClient, peer);
-    const peerOffset = (flags & Flag.Ack) !== 0 && peer.started ? peer.offsetOf(packet.acknowledgement) : 0;
-    const offset = mine.offsetOf(sequence);
-    mine.push(packet.buffer, packet.payloadStart, packet.payloadEnd, offset, packet.time, peerOffset);
-    const end = offset + packet.payloadLength;
-    const finishes = (flags & Flag.Fin) !== 0;
-    mine.announced(finishes ? end + 1 : end);
-    if (finishes) mine.finish(end, packet.time);
-    this.settleReset(this.resets.weigh(fromClient), packet.time);
-    this.account();
+  serverSeen(fromStart: boolean): void {
+    this.serverFromStart = fromStart;
+    this.decide(false);
+  }
+
+  wasReset(time: number): void {
+    this.close("reset", "incomplete", time);
+  }
+
+  strayReset(): void {
+    this.stats.flows.strayPackets++;
   }
 
   /** A packet of a flow that is not decided yet; `frame` is kept for the recording, if there is one. */
@@ -189,18 +150,16 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner, EarlyOwner {
   shed(cause: string): void {
     if (this.standing === "leftOut") return;
     if (this.shedCause === undefined) this.stopCarrying(cause);
-    if (cause !== "lag") this.loseHoles();
+    if (cause !== "lag") this.streams.loseAllHoles(this.lastSeen);
     if (this.shedCause !== undefined) this.takeBack(this.shedCause, cause);
     this.account();
   }
 
   /** Called now and then. */
   tick(now: number): void {
-    const { holeTimeoutMilliseconds } = this.shared.limits;
-    const noticedBefore = now - holeTimeoutMilliseconds;
-    if (this.client.missesSince(noticedBefore)) this.client.loseOldestHole(now);
-    if (this.server.missesSince(noticedBefore)) this.server.loseOldestHole(now);
-    if (this.resets.isUnrefutedSince(noticedBefore)) this.endByDoubted(now);
+    const noticedBefore = now - this.shared.limits.holeTimeoutMilliseconds;
+    this.streams.loseHolesBefore(noticedBefore, now);
+    if (this.streams.hasResetBefore(noticedBefore)) this.endByDoubted(now);
     const undecided = this.standing === "undecided";
     if (this.opening?.isOverdue(now, this.shared.limits, undecided, this.midStream) === true) this.decide(true);
     this.conversation?.tick(now);
@@ -210,18 +169,15 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner, EarlyOwner {
 
   /** Ends the flow: it was idle too long, its port was used again, or the gateway stops. */
   close(error: string, cause: string, now: number): void {
-    this.early.release();
+    this.streams.releaseEarly();
     if (this.over) return;
-    this.resets.takePlace(now);
-    this.client.loseAllHoles(now);
-    this.server.loseAllHoles(now);
+    this.streams.end(now);
     this.decide(true);
     const outstanding = this.conversation?.liveOutstanding ?? false;
     this.conversation?.close(error, cause, now);
     this.over = true;
-    this.client.clear();
-    this.server.clear();
-    if (error === "reset" && this.resets.byClient) this.shadow.reset(outstanding);
+    this.streams.clear();
+    if (error === "reset" && this.streams.resetByClient) this.shadow.reset(outstanding);
     else this.shadow.clientEnded(outstanding && error === "closed");
     this.account();
   }
@@ -244,34 +200,10 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner, EarlyOwner {
     if (unsent > 0) bump(this.stats.requests.shed, shedCause, unsent);
   }
 
-  /** Waits for no missing segment any longer, so that none is held. */
-  private loseHoles(): void {
-    this.early.release();
-    this.client.loseAllHoles(this.lastSeen);
-    this.server.loseAllHoles(this.lastSeen);
-  }
-
-  private takeAcknowledgement(packet: Packet, fromClient: boolean, peer: StreamReassembler): void {
-    if (!peer.started) {
-      peer.start(packet.acknowledgement);
-      if (fromClient) {
-        this.serverFromStart = !this.midStream && this.client.offsetOf(packet.sequence) === 0;
-        this.decide(false);
-      }
-      return;
-    }
-    peer.acknowledged(peer.offsetOf(packet.acknowledgement), packet.time);
-  }
-
   /** Nothing spoke against a reset that may have been none; should something still come, it is taken up again. */
   private endByDoubted(now: number): void {
     this.close("reset", "incomplete", now);
     this.hasLapsed = true;
-  }
-
-  private settleReset(verdict: ResetVerdict, time: number): void {
-    if (verdict === "refused") this.stats.flows.strayPackets++;
-    if (verdict === "obeyed") this.close("reset", "incomplete", time);
   }
 
   private countSelected(): void {
@@ -344,7 +276,7 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner, EarlyOwner {
     const { opening } = this;
     if (opening === undefined) return;
     // Data in a SYN comes before it is known from where on the server is seen.
-    if (!final && !this.server.started && !this.midStream) return;
+    if (!final && !this.streams.server.started && !this.midStream) return;
     const { client, server, answered } = opening;
     // When some of the client's first bytes are lost, it is the server's that tell.
     const said = client.length >= signatureBytes && !this.holeInOpening;
@@ -384,9 +316,7 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner, EarlyOwner {
   private leaveOut(): void {
     this.opening = undefined;
     this.over = true;
-    this.early.release();
-    this.client.clear();
-    this.server.clear();
+    this.streams.clear();
     this.stats.selection.flowsExcluded++;
     this.account();
   }
@@ -403,14 +333,14 @@ export class TcpFlow implements FlowContext, StreamSink, LinkOwner, EarlyOwner {
     return new Http2Conversation(this, link);
   }
 
-  private account(): void {
-    const held = this.client.heldBytes + this.server.heldBytes + this.early.heldBytes;
+  account(): void {
+    const held = this.streams.heldBytes;
     const opening = this.opening?.heldBytes ?? 0;
     const memory = held + opening + (this.conversation?.heldBytes ?? 0) + this.shadow.queuedBytes;
     this.shared.memory.used += memory - this.memory;
     this.memory = memory;
     if (memory <= this.shared.limits.bytesPerFlow) return;
     if (this.shedCause === undefined) this.shed("bytesPerFlow");
-    else if (held > this.shared.limits.bytesPerFlow) this.loseHoles();
+    else if (held > this.shared.limits.bytesPerFlow) this.streams.loseAllHoles(this.lastSeen);
   }
 }
