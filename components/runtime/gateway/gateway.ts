@@ -253,7 +253,9 @@ export class Gateway implements RunningGateway {
 
   private async play(path: string, speed: number): Promise<void> {
     const { stats, log } = this;
-    const busy = (): boolean => log.size > maximumUnderWay || this.table.heldBytes > this.shared.limits.totalBytes / 2;
+    // Only for the shadow is it of use to wait: what is held of unfinished messages is for the recording to finish.
+    const isMuch = (): boolean => this.table.heldBytes > this.shared.limits.totalBytes / 2;
+    const busy = (): boolean => log.awaited > maximumUnderWay || (log.awaited > 0 && isMuch());
     await playRecording(path, speed, {
       frame: (data, linkType, time) => {
         stats.intake.packets++;

@@ -168,6 +168,8 @@ export class ExchangeLog {
   private first: Exchange | undefined;
   private last: Exchange | undefined;
   private pending = 0;
+  /** How many of them the shadow has not answered yet. */
+  awaited = 0;
   /** How many field paths have a counter of their own. */
   private namedPaths = 0;
 
@@ -189,6 +191,7 @@ export class ExchangeLog {
     exchange.replayed = true;
     this.stats.requests.replayed++;
     this.link(exchange);
+    this.awaited++;
     if (exchange.shadow.settled) this.countShadow(exchange);
     if (exchange.live.settled && exchange.shadow.settled) this.finish(exchange);
   }
@@ -198,7 +201,9 @@ export class ExchangeLog {
     exchange.replayed = false;
     exchange.letGo();
     releaseBodies(exchange);
-    if (this.unlink(exchange)) this.stats.requests.replayed--;
+    if (!this.unlink(exchange)) return;
+    this.stats.requests.replayed--;
+    if (!exchange.shadow.settled) this.awaited--;
   }
 
   /** The response of one side is complete, or will never be (`error`). */
@@ -293,6 +298,7 @@ export class ExchangeLog {
   }
 
   private countShadow({ shadow }: Exchange): void {
+    this.awaited--;
     if (shadow.error === undefined) this.stats.requests.answered++;
     else bump(this.stats.requests.failed, shadow.error);
   }

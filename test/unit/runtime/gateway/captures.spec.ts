@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
-import { checkConfig } from "../../../../components/runtime/gateway/config";
+import { checkConfig, type GatewayConfig } from "../../../../components/runtime/gateway/config";
 import { runGateway } from "../../../../components/runtime/gateway/gateway";
 import { readCapture } from "../../../../components/runtime/gateway/intake/captureFile";
 import type { GatewayStats } from "../../../../components/runtime/gateway/stats";
@@ -91,14 +91,14 @@ describe("gateway: captures of every kind", () => {
     writeFileSync(path, content);
     return path;
   };
-  const play = async (path: string, record?: string): Promise<GatewayStats> => {
+  const play = async (path: string, further: Partial<GatewayConfig> = {}): Promise<GatewayStats> => {
     const gateway = await runGateway({
       fromFile: path,
       speed: 0,
       to: { "10.9.0.1:80": `127.0.0.1:${shadow.port}` },
       stats: join(folder, "stats.json"),
       samples: join(folder, "samples.ndjson"),
-      ...(record === undefined ? {} : { record }),
+      ...further,
     });
     try {
       await gateway.finished;
@@ -121,13 +121,26 @@ describe("gateway: captures of every kind", () => {
   for (const [name, content] of Object.entries(readable)) {
     it(`replays ${name}, and what it records of it replays the same`, async () => {
       const again = join(folder, "again.pcapng");
-      const { requests, intake } = await play(file(content), again);
+      const { requests, intake } = await play(file(content), { record: again });
       const other = name.startsWith("interfaces") ? { linkType: 1 } : {};
       assert.deepEqual([requests.onWire, requests.answered, intake.malformed], [1, 1, other]);
       assert.equal((await play(again)).requests.answered, 1);
       assert.deepEqual(shadow.received.map(String), [get, get]);
     });
   }
+
+  it("plays on as fast as it can where only the recording can end what is held", async () => {
+    const upload = `POST / HTTP/1.1\r\nContent-Length: 60000\r\n\r\n${"b".repeat(60_000)}`;
+    const flows = [1, 2].map((port) =>
+      new TcpScript({ address: "10.8.0.1", port }, { address: "10.9.0.1", port: 80 }).handshake().say(true, upload),
+    );
+    const sent = flows.map((flow) => flow.frames.splice(0));
+    const together = sent[0]!.flatMap((frame, index) => [frame, sent[1]![index]!]);
+    const ends = flows.flatMap((flow) => flow.say(false, ok).close().frames);
+    const limits = { totalBytes: 150_000, bytesPerFlow: 100_000 };
+    const { requests } = await play(file(pcap(1, [...together, ...ends])), { limits });
+    assert.deepEqual([requests.onWire, requests.replayed], [2, 2]);
+  });
 
   it("reads every whole packet of a file cut at any byte, and says that it is cut", async () => {
     const heads = { pcap: [pcap(1, []), 16], pcapng: [Buffer.concat([section, interfaceOf(1)]), 32] } as const;
