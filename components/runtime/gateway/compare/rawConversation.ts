@@ -7,7 +7,7 @@ import { framingInside, type Framing, type Walker } from "./framings";
 import { LossEstimate } from "./lossEstimate";
 import { Session, sessionRulesOf } from "./session";
 import { OwedAnswers } from "./owedAnswers";
-import { RawShadowReader, type AnswerJudge } from "./shadowReaders";
+import { RawShadowReader, type AnswerJudge, type Refusal } from "./shadowReaders";
 
 /** A client that says nothing more for this long has finished its turn, even when the server stays silent. */
 const turnQuietMilliseconds = 200;
@@ -223,11 +223,14 @@ export class RawConversation implements Conversation, AnswerJudge {
     return this.session.needs(index, this.greetingBytes > 0);
   }
 
-  /** Whether the shadow's answer says that it misses a login; the request then counts as not carried. */
-  isRefused(bytes: Buffer, from: number, to: number): boolean {
-    const misses = this.session.missesLogin(bytes, from, to);
-    if (misses) this.flow.sessionLost();
-    return misses;
+  refusalIn(bytes: Buffer, from: number, to: number): Refusal {
+    if (!this.session.misses(bytes, from, to)) return "none";
+    return this.session.lost ? "all" : "one";
+  }
+
+  /** It counts as not carried. */
+  takenBack(): void {
+    this.flow.sessionLost();
   }
 
   /** Whether the client has finished, or has said whole messages for so long that no answer is needed to go on. */

@@ -8,6 +8,8 @@ export interface SessionRules {
   welcomes?(bytes: Buffer, from: number, to: number): boolean;
   /** Whether an answer says that a login is missing; undefined when that cannot be told. */
   denies?(bytes: Buffer, from: number, to: number): boolean;
+  /** What is missing then concerns single requests; the others still mean what they meant. */
+  readonly deniesOne?: boolean;
 }
 
 /** Follows what one live connection is told before its requests, which a fresh connection to the shadow would not know. */
@@ -64,10 +66,10 @@ export class Session {
     if (this.uncertain && this.rules?.denies?.(bytes, from, to) === true) this.deniedByLive = true;
   }
 
-  /** Whether an answer of the shadow, which begins with these bytes, shows that it misses a login that live has. */
-  missesLogin(bytes: Buffer, from: number, to: number): boolean {
+  /** Whether an answer of the shadow, which begins with these bytes, shows that it misses something that live was told. */
+  misses(bytes: Buffer, from: number, to: number): boolean {
     if (!this.uncertain || this.deniedByLive || this.rules?.denies?.(bytes, from, to) !== true) return false;
-    this.lost = true;
+    this.lost ||= this.rules.deniesOne !== true;
     return true;
   }
 }
@@ -95,6 +97,9 @@ const saslCommands = [Buffer.from("saslStart\0"), Buffer.from("saslContinue\0")]
 const speculative = Buffer.from("speculativeAuthenticate\0");
 const unauthorized = Buffer.from("codeName\0\x0d\0\0\0Unauthorized\0", "latin1");
 const longestDenial = 1_024;
+
+/** Codes of PostgreSQL's errors for a prepared statement and for a portal that it does not know. */
+const unknownNames = [Buffer.from("\0C26000\0"), Buffer.from("\0C34000\0")];
 
 const isAmqpLogin = (message: Buffer): boolean =>
   message[0] === 65 || (message.length > 8 && message[0] === 1 && [10, 20].includes(message.readUInt16BE(7)));
@@ -126,6 +131,11 @@ const rules: Record<string, SessionRules> = {
     builds: (message) => message[0] === 0 || message[0] === 112,
     // "Ready for query", the last thing that is said.
     welcomes: (bytes, from, to) => to - from >= 6 && bytes[to - 6] === 90 && bytes.readUInt32BE(to - 5) === 5,
+    denies: (bytes, from, to) => {
+      const beginning = bytes.subarray(from, Math.min(to, from + longestDenial));
+      return beginning[0] === 69 && unknownNames.some((code) => beginning.includes(code));
+    },
+    deniesOne: true,
   },
   mysql: { always: true, builds: (message) => message.length > 3 && message[3] !== 0, welcomes: isMysqlOk },
   amqp: {

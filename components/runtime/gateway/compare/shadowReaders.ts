@@ -12,9 +12,14 @@ const pauseMilliseconds = 50;
 /** The same where the answer is longer than live's, so that nothing that live had is missing. */
 const shortPauseMilliseconds = 10;
 
+/** What an answer says of what the connection was told before: nothing, or that its request, or all of them, lacks some of it. */
+export type Refusal = "none" | "one" | "all";
+
 /** Knows whether an answer that begins so is none, but says that the request should not have been sent. */
 export interface AnswerJudge {
-  isRefused(bytes: Buffer, from: number, to: number): boolean;
+  refusalIn(bytes: Buffer, from: number, to: number): Refusal;
+  /** A request was taken back for that. */
+  takenBack(): void;
 }
 
 /** Whether all of live's answer has been seen, also when it was none. */
@@ -33,6 +38,8 @@ export class RawShadowReader implements ShadowReader {
   readonly broken = false;
   private lastByte = 0;
   private greeted = 0;
+  /** What the answer that comes now says; a request is taken back at its end, so that the next one waits for it. */
+  private refusal: Refusal = "none";
 
   constructor(
     private readonly log: ExchangeLog,
@@ -65,9 +72,9 @@ export class RawShadowReader implements ShadowReader {
     }
     const { shadow } = exchange;
     if (shadow.settled) return;
-    if (shadow.firstByte === undefined && this.judge?.isRefused(bytes, from, to) === true) {
-      this.waiting.shift();
-      this.log.forget(exchange);
+    if (shadow.firstByte === undefined) this.refusal = this.judge?.refusalIn(bytes, from, to) ?? "none";
+    if (this.refusal === "all") {
+      this.settleFirst(exchange, undefined);
       return;
     }
     shadow.firstByte ??= time;
@@ -138,7 +145,13 @@ export class RawShadowReader implements ShadowReader {
 
   private settleFirst(exchange: Exchange, error: string | undefined): void {
     this.waiting.shift();
-    this.log.settle(exchange, exchange.shadow, error);
+    const { refusal } = this;
+    this.refusal = "none";
+    if (refusal === "none" || exchange.shadow.settled) this.log.settle(exchange, exchange.shadow, error);
+    else {
+      this.log.forget(exchange);
+      this.judge?.takenBack();
+    }
   }
 }
 

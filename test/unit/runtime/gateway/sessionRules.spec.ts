@@ -155,7 +155,7 @@ describe("gateway: what a connection must have been told", () => {
     it(`shows in the shadow's answer where its beginning was not seen: ${application}`, () => {
       const misses = (session: Session, answer: Buffer): boolean => {
         const around = Buffer.concat([Buffer.from("##"), answer, Buffer.from("##")]);
-        const result = session.missesLogin(around, 2, around.length - 2);
+        const result = session.misses(around, 2, around.length - 2);
         assert.equal(session.lost, result);
         return result;
       };

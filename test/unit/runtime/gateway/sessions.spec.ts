@@ -4,7 +4,13 @@ import type { Socket } from "node:net";
 import type { GatewayStats } from "../../../../components/runtime/gateway/stats";
 import { TcpScript } from "../../../support/capture";
 import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
-import { conversations, mongoMessage, redisCommand, type Conversation } from "../../../support/protocols";
+import {
+  conversations,
+  mongoMessage,
+  postgresMessage,
+  redisCommand,
+  type Conversation,
+} from "../../../support/protocols";
 
 const server = { address: "10.9.0.1", port: 5_555 };
 const values = [1, 2, 3, 4].map((n) => Buffer.alloc(20 * n, `${n}`));
@@ -187,6 +193,33 @@ describe("gateway: requests that need what was said before them on their connect
         assert.equal(messages, liveToo ? 3 : 1);
       });
     }
+  }
+
+  for (const liveToo of [false, true]) {
+    it(`postgres: takes back what needs a statement whose preparation was lost ${liveToo ? "unless live misses it too" : "and nothing else"}`, async () => {
+      const { turns } = conversations["postgres"]!(values);
+      const [last] = turns.slice(-1) as [Turn];
+      const failure = postgresMessage("E", Buffer.from("SERROR\0VERROR\0C26000\0Mthere is no such statement\0\0"));
+      const ready = postgresMessage("Z", Buffer.from("I"));
+      const missing = { ...last, answers: liveToo ? Buffer.concat([failure, ready]) : last.answers };
+      const denied = turns.length;
+      behaviour = (socket, message) => {
+        if (message !== denied) return void socket.write(turns[Math.min(message, turns.length - 1)]!.answers);
+        socket.write(failure);
+        setTimeout(() => socket.write(ready), 30);
+      };
+      const live = script();
+      await talk(live, turns);
+      live.say(true, last.asks).acknowledge(false);
+      live.frames.splice(-2, 1);
+      live.say(false, last.answers).acknowledge(true);
+      await talk(live, [missing, last]);
+      const { requests, compare } = await counted(live);
+      assert.equal(requests.lostByMirror, 1);
+      assert.deepEqual(requests.unusable, liveToo ? {} : { sessionLost: 1 });
+      assert.deepEqual([compare.equal, compare.different], [turns.length + (liveToo ? 2 : 1), 0]);
+      assert.equal(heard().length, 1);
+    });
   }
 
   it("goes on afresh with an unknown protocol only where the server does not speak first", async () => {
