@@ -3,6 +3,10 @@ import { isPlaceToBegin, type Http1Framer } from "./http1";
 /** Where a hole's bytes make so many times more requests than there can be answers, it was no usual request that it took. */
 const mostPerAnswer = 4;
 
+/** Fewer requests say little of the size of others: a hole is then taken to hold no more than one for each packet. */
+const telling = 8;
+const usualPacket = 1_460;
+
 /**
  * Counts the requests that go by while it is not known where a message may safely begin, so that none is carried. Those
  * whose head is seen are read as if it were, also beyond holes in their bodies. What another hole took is judged by its
@@ -111,6 +115,8 @@ export class SkippedRequests {
   }
 
   private requestsIn(length: number): number {
-    return this.seenBytes === 0 ? 0 : (length * this.seenRequests) / this.seenBytes;
+    if (this.seenRequests === 0) return 0;
+    const size = this.seenBytes / this.seenRequests;
+    return length / (this.seenRequests < telling ? Math.max(size, usualPacket) : size);
   }
 }

@@ -145,6 +145,22 @@ describe("gateway: losses in both directions at once", () => {
     await shadow.stop();
   });
 
+  it("does not fill the hole of one large request with small ones after it has seen a single small one", async () => {
+    const shadow = await answeringServer();
+    const harness = await GatewayHarness.start({ to: { "10.9.0.1:80": `127.0.0.1:${shadow.port}` } });
+    const flow = new TcpScript({ address: "10.8.0.1", port: 9 }, server).handshake();
+    const exchange = (request: string): TcpScript =>
+      flow.say(true, request).acknowledge(false).say(false, "HTTP/1.1 204 No Content\r\n\r\n").acknowledge(true);
+    const seen = exchange(requestOf("1", "", false)).frames.splice(0);
+    exchange(requestOf("2", "b".repeat(2_500), false)).frames.length = 0;
+    exchange(requestOf("3", "", false)).close();
+    await harness.send([...seen, ...flow.frames]);
+    const { requests } = await harness.stop();
+    assert.ok(requests.onWire >= 3 && requests.onWire <= 5, `${requests.onWire} of 3`);
+    harness.remove();
+    await shadow.stop();
+  });
+
   const traffic: { name: string; burst: number; bodies: number; within: number }[] = [
     { name: "one request after another", burst: 1, bodies: 0, within: 0.01 },
     { name: "pipelines", burst: 6, bodies: 0, within: 0.02 },
