@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 
 import type { GatewayConfig } from "../../../../components/runtime/gateway/config";
-import { TcpScript } from "../../../support/capture";
+import { tcpFrame, TcpScript } from "../../../support/capture";
 import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
 
 const server = { address: "10.9.0.1", port: 80 };
@@ -63,5 +63,22 @@ describe("gateway: flows beyond its bounds, and flows that are over", () => {
     const { requests, selection } = harness.gateway.snapshot();
     assert.deepEqual([requests.onWire, requests.replayed, selection.flowsSeen], [1, 1, 1]);
     assert.deepEqual(shadow.received.map(String), [get("/once")]);
+  });
+
+  it("are over when live's server refuses the connection, and not by a refusal of something else", async () => {
+    await start({});
+    const client = { address: "10.8.0.1", port: 41_200 };
+    const [syn] = opened(client.port).frames as [Buffer];
+    const refusal = (acknowledgement: number): Buffer =>
+      tcpFrame({ from: server, to: client, sequence: 0, acknowledgement, flags: "RA" });
+    const open = (): number => harness.gateway.snapshot().flows.open;
+    await harness.send([syn, refusal(77_777)]);
+    // Flows that are over are taken off the table now and then.
+    await new Promise((done) => setTimeout(done, 400));
+    assert.equal(open(), 1);
+    await harness.send([refusal(1_001)]);
+    await until("it is over", () => open() === 0, 5_000);
+    const { requests, replay } = harness.gateway.snapshot();
+    assert.deepEqual([requests.onWire, replay.connections], [0, 0]);
   });
 });

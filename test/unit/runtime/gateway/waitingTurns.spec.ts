@@ -38,4 +38,22 @@ describe("gateway: turns that wait for a shadow", () => {
     await until("nothing is held", () => counted().flows.heldBytes === 0, 3_000);
     assert.equal(counted().flows.open, 1);
   });
+
+  it("hold no more than one flow may behind a missing segment, also after they were shed for being late", async () => {
+    const bytesPerFlow = 20_000;
+    await start({
+      responseTimeoutSeconds: 600,
+      limits: { maximumLagMilliseconds: 200, bytesPerFlow, holeTimeoutMilliseconds: 600_000 },
+    });
+    await play("a", "b");
+    await until("it is shed", () => harness.gateway.snapshot().flows.shed["lag"] === 1);
+    script.say(true, Buffer.alloc(60_000, 1));
+    script.frames.shift();
+    for (const frame of script.frames.splice(0)) await harness.send([frame]);
+    // The figure of what is held is renewed now and then.
+    await new Promise((done) => setTimeout(done, 400));
+    const { heldBytes, holes } = harness.gateway.snapshot().flows;
+    assert.ok(heldBytes <= bytesPerFlow, `${heldBytes} bytes are held`);
+    assert.ok(holes > 0);
+  });
 });
