@@ -186,11 +186,12 @@ export class RawConversation implements Conversation, AnswerJudge {
   }
 
   clientEnd(): void {
-    if (this.turn !== undefined) this.finishTurn();
+    if (this.unheard) this.finishUnheard();
+    else if (this.turn !== undefined) this.finishTurn();
   }
 
   serverEnd(): void {
-    this.finishAnswer(undefined);
+    this.finishAnswer(this.unheard ? "lost" : undefined);
   }
 
   close(error: string, cause: string, time: number): void {
@@ -198,7 +199,8 @@ export class RawConversation implements Conversation, AnswerJudge {
     if (this.turn !== undefined && (whole || this.walker !== undefined)) this.finishTurn();
     if (this.turn !== undefined) this.count(cause);
     this.turn = undefined;
-    this.finishAnswer(this.liveOutstanding ? error : undefined);
+    const unanswered = this.liveOutstanding ? error : undefined;
+    this.finishAnswer(this.unheard ? "lost" : unanswered);
     if (this.lost && !this.serverGapless) this.estimateLoss(0);
     if (this.lost && this.index === 0) this.flow.giveUp();
   }
