@@ -12,10 +12,10 @@ const lateSynMilliseconds = 1_000;
 const lateSynBytes = 65_536;
 
 /**
- * Whether a packet is one of a connection (`believed`) or of none that is known (`doubted`). Together with the one that
- * was doubted before it may show that the connection is `further` on, or that another one has `replaced` it.
+ * Whether a packet is one of a connection (`believed`), opens `another`, or is of none that is known (`doubted`). Together
+ * with the one that was doubted before it may show that the connection is `further` on, or that another one has `replaced` it.
  */
-export type Belief = "believed" | "doubted" | "further" | "replaced";
+export type Belief = "believed" | "doubted" | "another" | "further" | "replaced";
 
 /**
  * Judges by both its numbers whether a packet belongs to a connection that is open. A single one that does not fit is a
@@ -56,7 +56,7 @@ export class Belonging {
     const peer = fromClient ? this.server : this.client;
     const acknowledges = (packet.flags & Flag.Ack) !== 0;
     const begins = (packet.flags & Flag.Syn) !== 0;
-    if (begins && mine.started && mine.offsetOf(packet.sequence + 1) > 0) return "replaced";
+    if (begins && mine.started && mine.offsetOf(packet.sequence + 1) > 0) return "another";
     // Where a stream begins, its SYN says better than an acknowledgement of it.
     const mineFits = (begins && mine.isUntouched) || isNear(mine, packet.sequence);
     if (mineFits && (!acknowledges || isNear(peer, packet.acknowledgement))) {
@@ -65,7 +65,7 @@ export class Belonging {
       return "believed";
     }
     if (!acknowledges || (packet.flags & Flag.Rst) !== 0) return "doubted";
-    return begins ? "replaced" : this.doubt(packet, fromClient);
+    return begins ? "another" : this.doubt(packet, fromClient);
   }
 
   /** The packet that was doubted before one which agreed with it; it comes first. */

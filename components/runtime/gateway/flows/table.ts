@@ -42,7 +42,10 @@ interface Entry {
   awaitsClient: boolean;
   /** Sequence number of the SYN that opened the connection; -1 when none was seen. */
   synSequence: number;
-  /** That of a SYN which the client sent while the connection was open, and its server may refuse; -1 when there is none. */
+  /**
+   * That of a SYN which was sent, or answered, while the connection was open. The server may refuse it, and the answer may be
+   * an old one; -1 when there is none.
+   */
   newSyn: number;
   /** What the client would have said next of a connection that is over. */
   clientEnd: number;
@@ -239,6 +242,10 @@ export class FlowTable {
       return true;
     }
     const belief = flow.streams.belonging.judge(packet, fromClient);
+    if (belief === "another") {
+      entry.newSyn = (packet.acknowledgement - 1) >>> 0;
+      return false;
+    }
     const first = flow.streams.belonging.takeConfirmed();
     if (belief === "replaced") this.reopen(entry, first ?? packet, -1);
     if (first !== undefined) (entry.flow as TcpFlow | undefined)?.handle(first, isFromClient(entry.tuple, first));

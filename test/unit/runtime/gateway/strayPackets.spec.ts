@@ -27,6 +27,7 @@ interface Case {
   frames: () => Buffer[];
   paths: string[];
   stray?: number;
+  connections?: number;
 }
 
 /** One exchange, then these packets, then two more. */
@@ -60,6 +61,13 @@ const cases: Case[] = [
       ),
     paths: three,
     stray: 3,
+  },
+  {
+    name: "an old answer to a SYN",
+    frames: () => amid(stray(false, "SA", next.server + far, next.client + far)),
+    paths: three,
+    stray: 1,
+    connections: 1,
   },
   {
     name: "a SYN that the server refuses, because the connection is open",
@@ -145,7 +153,7 @@ describe("gateway: packets that are none of the connection", () => {
     await shadow.stop();
   });
 
-  for (const { name, frames, paths, stray: strays } of cases) {
+  for (const { name, frames, paths, stray: strays, connections } of cases) {
     it(name, async () => {
       await harness.send(frames());
       await until("all are counted", () => counted() === paths.length, 3_000);
@@ -154,6 +162,7 @@ describe("gateway: packets that are none of the connection", () => {
       assert.equal(Buffer.concat(shadow.received).toString(), paths.map(get).join(""));
       assert.deepEqual([requests.replayed, compare.paired], [paths.length, paths.length]);
       if (strays !== undefined) assert.equal(flows.strayPackets, strays);
+      if (connections !== undefined) assert.equal(shadow.received.length, connections);
     });
   }
 
