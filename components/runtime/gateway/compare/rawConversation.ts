@@ -72,6 +72,8 @@ export class RawConversation implements Conversation, AnswerJudge {
   /** It was taken up after a hole or in the middle, at a place that looked like the beginning of a message. */
   private takenUp = false;
   private lostTurns = 0;
+  /** What the client had received when it last said something that was not carried; -1 right after a hole. */
+  private skippedAt = -1;
   /** A hole was counted as one turn since the last known place; whether it was more, only the server can tell. */
   private holed = false;
   private lostCause: string;
@@ -171,6 +173,7 @@ export class RawConversation implements Conversation, AnswerJudge {
       this.holed = true;
     }
     this.lostTurn = true;
+    this.skippedAt = -1;
     if (this.lost) return;
     this.lost = true;
     this.lostCause = "noBoundary";
@@ -361,8 +364,10 @@ export class RawConversation implements Conversation, AnswerJudge {
   /** What the client says while it is not known where a message begins. */
   private skip(peerOffset: number): void {
     // An answer that went by unseen parts two turns as well.
-    if (!this.lostTurn || peerOffset > this.searchBeyond) this.countLost(this.lostCause);
+    const parted = this.skippedAt >= 0 && peerOffset > this.skippedAt;
+    if (!this.lostTurn || parted) this.countLost(this.lostCause);
     this.lostTurn = true;
+    this.skippedAt = peerOffset;
     this.searchBeyond = Math.max(this.searchBeyond, peerOffset);
   }
 

@@ -102,6 +102,20 @@ describe("gateway: where a turn of an unknown protocol ends", () => {
     assert.deepEqual([requests.lostByMirror, requests.unusable], [1, { noBoundary: 3 }]);
   });
 
+  it("tells turns apart where only the client is mirrored, also those that waited behind a hole", async () => {
+    await harness.send(script.frames.splice(0));
+    script.say(true, turn("b")).frames.length = 0;
+    for (const name of ["c", "d", "e"]) {
+      script.acknowledge(false).say(false, "well").frames.length = 0;
+      await harness.send(script.acknowledge(true).say(true, turn(name)).frames.splice(0));
+    }
+    harness.gateway.endFlows();
+    const { requests } = await harness.stop();
+    assert.equal(received(), turn("a"));
+    // Nothing tells whether the first one behind the hole is the end of what it took.
+    assert.deepEqual([requests.lostByMirror, requests.unusable, requests.lostEstimated], [1, { noBoundary: 2 }, 1]);
+  });
+
   it("waits for the shadow's answer where live's was lost, also when the connection does not stand yet", async () => {
     const slow = await RecordingServer.start((socket, _all, fresh) => {
       setTimeout(() => socket.write(`re ${fresh.toString("latin1", 3, 4)}`), 30);
