@@ -113,6 +113,9 @@ describe("gateway: where messages end", () => {
             const last = Math.max(...[...ends].filter((end) => end <= to));
             assert.equal(walker.walk(chunkOf(bytes, at, to), 3, 3 + to - at), 3 + Math.max(last - at, 0));
             assert.deepEqual([walker.atBoundary, walker.broken], [ends.has(to), false]);
+            if (framing.answersEach === true) {
+              assert.equal(walker.ended, [...ends].filter((end) => end > 0 && end <= to).length);
+            }
             at = to;
           }
         }),
