@@ -161,6 +161,17 @@ describe("gateway: where messages end", () => {
     assert.equal(framingOf("mysql")!.begins(unknownCommand, 0, unknownCommand.length), false);
   });
 
+  it("is told by every operation that MongoDB has, and by no other", () => {
+    const broken = (operation: number): boolean => {
+      const message = sized(16, (b) => (b.writeUInt32LE(20), b.writeUInt32LE(operation, 12)), Buffer.alloc(4));
+      const walker = framingOf("mongodb")!.walker(true);
+      walker.walk(message, 0, message.length);
+      return walker.broken;
+    };
+    for (const known of [1, 2004, 2005, 2006, 2007, 2010, 2011, 2012, 2013]) assert.equal(broken(known), false);
+    for (const unknown of [0, 2, 2003, 2008, 2009, 2014]) assert.equal(broken(unknown), true);
+  });
+
   it("is not known once MySQL is asked for encryption, which is asked for in the first message alone", () => {
     const asked = mysql(1, Buffer.alloc(32));
     const walked = (walker: Walker, ...messages: Buffer[]): boolean => {

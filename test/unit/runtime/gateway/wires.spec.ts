@@ -96,6 +96,18 @@ for (const [kind, connect] of Object.entries(kinds)) {
       wire.destroy(false);
     });
 
+    if (kind === "of the kernel") {
+      it("knows when bytes came, also when nobody looked for a while", async () => {
+        const wire = await stands();
+        peer!.write("early");
+        const before = Date.now();
+        while (Date.now() < before + 1_100);
+        await until("they are told", () => told.text === "early");
+        assert.ok(Math.abs(told.times[0]! - before) < 100, `${told.times[0]! - before} ms later`);
+        wire.destroy(false);
+      });
+    }
+
     it("takes more than the peer reads at once, says how much waits, and delivers all of it", async () => {
       const wire = await stands();
       peer!.pause();
