@@ -80,7 +80,7 @@ async function build(folder: string): Promise<void> {
 function nginxFor(folder: string, name: string, servers: string): string {
   const text = `daemon off; worker_processes 1; pid ${folder}/${name}.pid; error_log ${folder}/${name}.log;
 events { worker_connections 1024; }
-http { access_log off; keepalive_requests 1000000000; client_body_temp_path ${folder}; proxy_temp_path ${folder};
+http { access_log off; keepalive_requests 500; client_body_temp_path ${folder}; proxy_temp_path ${folder};
   fastcgi_temp_path ${folder}; uwsgi_temp_path ${folder}; scgi_temp_path ${folder}; ${servers} }`;
   writeFileSync(join(folder, `${name}.conf`), text);
   return join(folder, `${name}.conf`);

@@ -123,8 +123,11 @@ export class StreamReassembler {
       this.noteRetransmission(buffer, start, end, offset);
     } else if (skip >= 0) {
       if (skip > 0) this.noteRetransmission(buffer, start, start + skip, offset);
-      this.deliver(buffer, start + skip, end, time, peerOffset, skip === 0);
-      if (this.segments.length > 0) this.drain();
+      const held = this.segments[0];
+      if (held === undefined || offset + length <= held.offset) {
+        this.deliver(buffer, start + skip, end, time, peerOffset, skip === 0);
+      } else this.insert(buffer, start + skip, end, this.nextOffset, time, peerOffset, skip === 0);
+      if (held !== undefined) this.drain();
     } else {
       this.hold(buffer, start, end, offset, time, peerOffset);
     }
@@ -214,6 +217,19 @@ export class StreamReassembler {
   private hold(buffer: Buffer, start: number, end: number, offset: number, time: number, peerOffset: number): void {
     this.counters.reorderedSegments++;
     if (this.holeSince === 0) this.holeSince = time;
+    this.insert(buffer, start, end, offset, time, peerOffset, true);
+  }
+
+  /** Puts what is new of a segment among those that are held; `isWhole` says whether it begins where its sender's does. */
+  private insert(
+    buffer: Buffer,
+    start: number,
+    end: number,
+    offset: number,
+    time: number,
+    peerOffset: number,
+    isWhole: boolean,
+  ): void {
     let from = offset;
     const to = offset + end - start;
     let index = 0;
@@ -227,7 +243,13 @@ export class StreamReassembler {
       const limit = held === undefined ? to : Math.min(to, held.offset);
       if (limit > from) {
         const part = keptCopy(buffer, start + from - offset, start + limit - offset);
-        this.segments.splice(index, 0, { offset: from, buffer: part, time, peerOffset, segmentStart: from === offset });
+        this.segments.splice(index, 0, {
+          offset: from,
+          buffer: part,
+          time,
+          peerOffset,
+          segmentStart: isWhole && from === offset,
+        });
         this.heldBytes += part.length;
         index++;
       }
