@@ -2,10 +2,11 @@
  * What mirroring costs production: a real nginx under wrk, round trip and throughput, without a mirror, with the lab's
  * rule at several shares, and with nginx's own `mirror` module. `npm run bench gatewayLivePath`, as root. The variants
  * take turns, each round in another order; the last, whose copies are still under way when it ends, has its rounds after
- * all others. wrk has one processor and nginx another, because where the scheduler puts them makes more of a difference
- * than the rules. Printed are the medians of all rounds, of each round's ratio to "none" of the same round, and of its
- * difference to that, with the 95 % interval that inverts the signed-rank test. "again" is "none" once more, so that
- * its difference says how far the measure itself can be believed.
+ * all others. A connection ends after 500 requests, so that every round has chosen flows and others. wrk has one processor
+ * and nginx another, because where the scheduler puts them makes more of a difference than the rules. Printed are the
+ * medians of all rounds, of each round's ratio to "none" of the same round, and of its difference to that, with the 95 %
+ * interval that inverts the signed-rank test. "again" is "none" once more, so that its difference says how far the
+ * measure itself can be believed.
  * `ROUNDS` chooses how many, `VARIANTS` which, for example `VARIANTS="again,10 %"`; `THROUGHPUT=0` measures round trips alone.
  */
 import { type ChildProcess, spawn } from "node:child_process";
