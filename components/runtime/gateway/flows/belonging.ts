@@ -1,5 +1,5 @@
-import { keptCopy } from "../intake/keep";
-import { Flag, Packet } from "../intake/packet";
+import { Flag, type Packet } from "../intake/packet";
+import { keptPacket } from "./keptPacket";
 import type { StreamReassembler } from "./reassembly";
 
 /** How far from what was seen of a connection the numbers of its packets may be: more than windows are by default. */
@@ -103,15 +103,6 @@ export class Belonging {
     if (isNear(this.client, client)) return isAhead(this.server, server);
     return isNear(this.server, server) && isAhead(this.client, client);
   }
-}
-
-/** A packet with a copy of what it carries. */
-function keptPacket(packet: Packet): Packet {
-  const kept = Object.assign(new Packet(), packet);
-  kept.buffer = keptCopy(packet.buffer, packet.payloadStart, packet.payloadEnd);
-  kept.payloadStart = 0;
-  kept.payloadEnd = kept.buffer.length;
-  return kept;
 }
 
 /** Where a packet says that the client and the server are. */

@@ -1,5 +1,5 @@
-import { keptCopy } from "../intake/keep";
-import { Flag, Packet } from "../intake/packet";
+import { Flag, type Packet } from "../intake/packet";
+import { keptPacket } from "./keptPacket";
 import type { StreamReassembler } from "./reassembly";
 
 /** The flow whose packets wait. */
@@ -40,12 +40,9 @@ export class EarlyPackets {
     const first = this.waiting?.[0];
     if (first !== undefined && packet.time - first.packet.time >= this.waitMilliseconds) this.giveUp();
     if (!this.isEarly(packet, fromClient) && !this.isBehind(packet, fromClient)) return false;
-    const copy = Object.assign(new Packet(), packet);
-    copy.buffer = keptCopy(packet.buffer, packet.payloadStart, packet.payloadEnd);
-    copy.payloadStart = 0;
-    copy.payloadEnd = copy.buffer.length;
-    this.heldBytes += copy.buffer.length;
-    (this.waiting ??= []).push({ packet: copy, fromClient });
+    const kept = keptPacket(packet);
+    this.heldBytes += kept.buffer.length;
+    (this.waiting ??= []).push({ packet: kept, fromClient });
     this.timer ??= setTimeout(() => this.giveUp(), this.waitMilliseconds);
     return true;
   }
