@@ -110,4 +110,44 @@ describe("gateway: HTTP/2 through a mirror that loses, repeats and reorders", ()
       await shadow.stop();
     }
   });
+
+  it("knows by the numbers of streams how many requests went by where both directions lost packets", async function () {
+    this.timeout(120_000);
+    const live = await Http2Recorder.start(answer);
+    const requests = Array.from({ length: 80 }, (_, index) => requestsOf(100 + index)[0]!);
+    const sessions = [
+      await recordHttp2(live.port, requests, true),
+      await recordHttp2(live.port, requests, false),
+      await recordHttp2(
+        live.port,
+        requests.map((one) => ({ ...one, method: "GET", body: Buffer.alloc(0) })),
+        true,
+      ),
+    ];
+    await live.stop();
+    const shadow = await Http2Recorder.start(answer);
+    const harness = await GatewayHarness.start({ to: { "10.9.0.1:8080": `127.0.0.1:${shadow.port}` } });
+    try {
+      for (const loss of [0.02, 0.1]) {
+        for (let run = 0; run < 12; run++) {
+          const script = sessionScript(
+            sessions[run % 3]!,
+            { address: "10.8.0.1", port: 20_000 + run + loss * 1_000 },
+            server,
+          );
+          const { frames } = script.close();
+          const harm = { loss, duplicate: 0, reorder: 0, skip: 0, seed: run };
+          const before = harness.gateway.snapshot().requests.onWire;
+          await harness.send([...frames.slice(0, openingFrames), ...damaged(frames.slice(openingFrames), harm)]);
+          harness.gateway.endFlows();
+          const onWire = harness.gateway.snapshot().requests.onWire - before;
+          assert.ok(Math.abs(onWire - requests.length) <= 1, `${onWire} of 80 counted in run ${run} at ${loss}`);
+        }
+      }
+    } finally {
+      await harness.stop();
+      harness.remove();
+      await shadow.stop();
+    }
+  });
 });

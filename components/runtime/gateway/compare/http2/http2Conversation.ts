@@ -5,6 +5,7 @@ import { LossEstimate } from "../lossEstimate";
 import { FrameFlag, FrameReader, FrameType, preface, settingsOf, type Frame } from "./frames";
 import { fieldOf, HeaderBlocks, type HeaderBlock } from "./headerBlocks";
 import { Http2Responses } from "./responses";
+import { StreamSightings } from "./streamSightings";
 import type { Http2Unit } from "./unit";
 
 /** Where the client's side of an HTTP/2 connection goes. */
@@ -63,6 +64,7 @@ export class Http2Conversation implements Conversation {
   private streamBytes = 0;
   private requestEnd = 0;
   private readonly estimate = new LossEstimate();
+  private readonly sightings = new StreamSightings();
   /** One byte is missing between two frames: the client's FIN, unless more follows. */
   private perhapsEnded = false;
 
@@ -89,10 +91,19 @@ export class Http2Conversation implements Conversation {
     return this.live.waiting.size > 0;
   }
 
-  clientData(chunk: Buffer, from: number, to: number, time: number): void {
+  clientData(
+    chunk: Buffer,
+    from: number,
+    to: number,
+    time: number,
+    _offset: number,
+    _peerOffset: number,
+    segmentStart: boolean,
+  ): void {
     if (this.perhapsEnded) this.stop("lost");
     if (this.lost) {
       this.streamBytes += to - from;
+      if (segmentStart) this.sightings.look(chunk, from, to, this.lastStream);
       return;
     }
     const at = this.takePreface(chunk, from, to);
@@ -103,8 +114,19 @@ export class Http2Conversation implements Conversation {
     this.flush();
   }
 
-  serverData(chunk: Buffer, from: number, to: number, time: number): void {
-    if (this.serverLost) return;
+  serverData(
+    chunk: Buffer,
+    from: number,
+    to: number,
+    time: number,
+    _offset: number,
+    _peerOffset: number,
+    segmentStart: boolean,
+  ): void {
+    if (this.serverLost) {
+      if (segmentStart && this.lost) this.sightings.look(chunk, from, to, this.lastStream);
+      return;
+    }
     const readable = this.serverReader.push(chunk, from, to, (frame) => this.takeServerFrame(frame, time));
     if (!readable || this.live.broken) this.serverHole();
     this.flush();
@@ -327,13 +349,23 @@ export class Http2Conversation implements Conversation {
     if (this.lost && stream > this.lastStream && stream % 2 === 1) this.countUnseen();
   }
 
-  /** Both directions lost bytes: something was there, and only the bytes that went by tell how much it was at least. */
+  /**
+   * Both directions lost bytes, so that something was there: streams that were sighted tell how much, else the bytes how
+   * much at least.
+   */
   private estimateUnseen(): void {
     const least = this.unseen === 0 && this.unseenCause === "lost" ? 1 : 0;
-    const likely = this.estimate.between(this.streamBytes, this.flow.serverPosition()) - this.unseen;
-    const unseen = this.requestEnd === 0 ? least : Math.max(least, likely);
+    const unseen = Math.max(least, (this.sightings.any ? this.sighted() : this.unseenByBytes()) - this.unseen);
     this.count("lost", unseen);
     if (this.flow.shedCause === undefined) this.flow.stats.requests.lostEstimated += unseen;
+  }
+
+  private sighted(): number {
+    return Math.ceil((this.sightings.highest - this.lastStream) / 2);
+  }
+
+  private unseenByBytes(): number {
+    return this.requestEnd === 0 ? 0 : this.estimate.between(this.streamBytes, this.flow.serverPosition());
   }
 
   private countUnseen(): void {
