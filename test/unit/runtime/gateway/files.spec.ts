@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -96,7 +96,10 @@ describe("gateway: its files and servers", () => {
         await assert.rejects(runGateway(config({ [name]: path })), { code: "cannot-write" }, `${name} ${place}`);
       }
     }
-    await assert.rejects(runGateway(config({ stats: "/dev/null" })), { code: "cannot-write", message: /no regular/ });
+    const pipe = join(folder, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    await assert.rejects(runGateway(config({ stats: pipe })), { code: "cannot-write", message: /no regular/ });
+    assert.ok(statSync(pipe).isFIFO());
   });
 
   it("refuses to write one file over another", () => {
