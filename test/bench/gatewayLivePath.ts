@@ -8,6 +8,7 @@
  * interval that inverts the signed-rank test. "again" is "none" once more, so that its difference says how far the
  * measure itself can be believed.
  * `ROUNDS` chooses how many, `VARIANTS` which, for example `VARIANTS="again,10 %"`; `THROUGHPUT=0` measures round trips alone.
+ * `BARE=1` has `load/roundTrips.c` on one processor in the place of wrk and nginx, where nothing is cold.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -18,6 +19,7 @@ import { run, tryRun } from "../../components/internal/exec";
 import { mirrorRuleset, mirrorTable } from "../../components/lab/kernel/mirrorRules";
 import { median } from "../../components/runtime/analysis/descriptive";
 import { walshInterval } from "../../components/runtime/analysis/signedRank";
+import { compile } from "./load/compile";
 import { interruption, runBench } from "./load/interruption";
 import { stopChild } from "./load/nginxShadow";
 
@@ -27,11 +29,17 @@ const [client, live, far] = ["client", "live", "far"].map((name) => `bench${proc
   string,
   string,
 ];
-const withThroughput = process.env["THROUGHPUT"] !== "0";
+const bare = process.env["BARE"] === "1";
+const withThroughput = !bare && process.env["THROUGHPUT"] !== "0";
+const [barePort, bareRoundTrips] = [8082, 40_000];
+/** A connection ends after so many requests. */
+const requestsEach = 500;
 const variants = ["none", "again", "0 %", "10 %", "50 %", "100 %", "nginx mirror"] as const;
 type Variant = (typeof variants)[number];
 const chosen = variants.filter(
-  (variant) => variant === "none" || (process.env["VARIANTS"]?.split(",").includes(variant) ?? true),
+  (variant) =>
+    variant === "none" ||
+    ((variant !== "nginx mirror" || !bare) && (process.env["VARIANTS"]?.split(",").includes(variant) ?? true)),
 );
 
 /** A median finer than wrk's whole microseconds, from its own histogram. */
@@ -81,7 +89,7 @@ async function build(folder: string): Promise<void> {
 function nginxFor(folder: string, name: string, servers: string): string {
   const text = `daemon off; worker_processes 1; pid ${folder}/${name}.pid; error_log ${folder}/${name}.log;
 events { worker_connections 1024; }
-http { access_log off; keepalive_requests 500; client_body_temp_path ${folder}; proxy_temp_path ${folder};
+http { access_log off; keepalive_requests ${requestsEach}; client_body_temp_path ${folder}; proxy_temp_path ${folder};
   fastcgi_temp_path ${folder}; uwsgi_temp_path ${folder}; scgi_temp_path ${folder}; ${servers} }`;
   writeFileSync(join(folder, `${name}.conf`), text);
   return join(folder, `${name}.conf`);
@@ -106,7 +114,7 @@ async function setMirror(folder: string, variant: Variant): Promise<void> {
       sampleBy: "flow",
       include: [],
       exclude: [],
-      services: [{ addresses: ["10.88.0.2"], port: 8080, protocol: "tcp" }],
+      services: [{ addresses: ["10.88.0.2"], port: bare ? barePort : 8080, protocol: "tcp" }],
     },
     { boundaries: ["frontb"], tunnel: "copies" },
   );
@@ -128,6 +136,12 @@ interface Figures {
   p50: number;
   p99: number;
   perSecond?: number;
+}
+
+/** Round trips of two bare programs on one processor. */
+async function measureBare(program: string): Promise<Figures> {
+  const argv = [program, "ask", "10.88.0.2", `${barePort}`, `${bareRoundTrips}`, `${requestsEach}`];
+  return JSON.parse(await inside(client, "taskset", "-c", "1", ...argv)) as Figures;
 }
 
 /** One connection tells the round trip, fifty the throughput. */
@@ -160,24 +174,29 @@ function printMedians(variant: Variant, own: readonly Figures[], none: readonly 
 async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "gateway-live-path-"));
   const children: ChildProcess[] = [];
-  const start = (namespace: string, configuration: string): void => {
-    const argv = ["nginx", "-c", configuration, "-e", `${configuration}.log`];
+  const start = (namespace: string, ...argv: string[]): void => {
     children.push(spawn("ip", ["netns", "exec", namespace, "taskset", "-c", "1", ...argv], { stdio: "inherit" }));
   };
+  const nginx = (configuration: string): string[] => ["nginx", "-c", configuration, "-e", `${configuration}.log`];
   try {
     chmodSync(folder, 0o755);
     writeFileSync(join(folder, "page"), "r".repeat(512));
     writeFileSync(join(folder, "report.lua"), report);
     await build(folder);
-    start(live, nginxFor(folder, "live", liveServers(folder)));
-    start(far, nginxFor(folder, "far", `server { listen 8080; root ${folder}; }`));
+    const program = bare ? compile("roundTrips", folder) : "";
+    if (bare) start(live, program, "serve", "10.88.0.2", `${barePort}`);
+    else {
+      start(live, ...nginx(nginxFor(folder, "live", liveServers(folder))));
+      start(far, ...nginx(nginxFor(folder, "far", `server { listen 8080; root ${folder}; }`)));
+    }
     await new Promise((done) => setTimeout(done, 1_000));
     const figures = new Map<Variant, Figures[]>(chosen.map((variant) => [variant, []]));
     const last = chosen.filter((variant) => variant === "nginx mirror");
     for (const variant of [...orderOfRounds(), ...last.flatMap((each) => Array<Variant>(rounds).fill(each))]) {
       interruption.throwIfAborted();
       await setMirror(folder, variant);
-      figures.get(variant)!.push(await measure(folder, variant === "nginx mirror" ? 8081 : 8080));
+      const port = variant === "nginx mirror" ? 8081 : 8080;
+      figures.get(variant)!.push(await (bare ? measureBare(program) : measure(folder, port)));
     }
     for (const variant of chosen) printMedians(variant, figures.get(variant)!, figures.get("none")!);
   } finally {
