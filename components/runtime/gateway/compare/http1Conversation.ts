@@ -39,7 +39,6 @@ export class Http1Conversation implements Conversation {
   private skippedTurn = false;
   private skippedAny = false;
   private readonly skipped: SkippedRequests;
-  private requestStart = 0;
   /** One byte is missing between two requests: the client's FIN, unless more follows. */
   private perhapsEnded = false;
 
@@ -98,7 +97,6 @@ export class Http1Conversation implements Conversation {
         if (at === to) return;
         this.current = this.begin(time, peerOffset);
         this.skipped.noteBegun();
-        this.requestStart = offset + at - from;
         if (this.flow.shedCause === undefined) this.flow.link.prepare();
       }
       const next = this.framer.push(chunk, at, to, "");
@@ -287,7 +285,8 @@ export class Http1Conversation implements Conversation {
     if (this.lost) {
       const answered = this.live.finals - this.counted;
       const known = this.serverGapless || this.skipped.sure;
-      const unseen = this.serverGapless ? answered : Math.max(answered, this.skipped.take(peerOffset));
+      const skipped = this.skipped.take(peerOffset);
+      const unseen = this.serverGapless ? answered : Math.max(answered, skipped);
       this.countLost(Math.max(0, unseen));
       // One was counted with the first hole.
       if (!known && this.flow.shedCause === undefined)
