@@ -42,8 +42,9 @@ export class EarlyPackets {
     if (!this.isEarly(packet, fromClient) && !this.isBehind(packet, fromClient)) return false;
     const kept = keptPacket(packet);
     this.heldBytes += kept.buffer.length;
-    (this.waiting ??= []).push({ packet: kept, fromClient });
-    this.timer ??= setTimeout(() => this.giveUp(), this.waitMilliseconds);
+    this.waiting ??= [];
+    this.waiting.push({ packet: kept, fromClient });
+    if (this.waiting.length === 1) this.await();
     return true;
   }
 
@@ -66,6 +67,11 @@ export class EarlyPackets {
     this.release();
   }
 
+  /** Gives each packet its time once it is the first. */
+  private await(): void {
+    this.timer = setTimeout(() => this.giveUp(), this.waitMilliseconds);
+  }
+
   private hears(client: boolean): boolean {
     return (this.heard & sideOf(client)) !== 0;
   }
@@ -73,11 +79,9 @@ export class EarlyPackets {
   private handOnFirst(): void {
     const { packet, fromClient } = this.waiting!.shift()!;
     this.heldBytes -= packet.buffer.length;
-    if (this.waiting!.length === 0) {
-      this.waiting = undefined;
-      clearTimeout(this.timer);
-      this.timer = undefined;
-    }
+    clearTimeout(this.timer);
+    if (this.waiting!.length === 0) this.waiting = undefined;
+    else this.await();
     this.owner.take(packet, fromClient);
   }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { mock } from "node:test";
 
 import fc from "fast-check";
 
@@ -120,5 +121,28 @@ describe("gateway: packets that come before what they answer", () => {
     assert.equal(early.keep(acknowledging(1300, 60_002), true), true);
     early.release();
     assert.deepEqual([taken, early.heldBytes], [[1100, 1300], 0]);
+  });
+
+  it("have each its time, and not what another has left of it", () => {
+    mock.timers.enable({ apis: ["setTimeout"] });
+    try {
+      const [client, server] = [true, false].map((side) => new StreamReassembler(sink, side, counters));
+      server!.start(1000);
+      const taken: number[] = [];
+      const take = (packet: Packet): void => void taken.push(packet.acknowledgement);
+      const early = new EarlyPackets({ streamOf: (fromClient) => (fromClient ? client! : server!), take }, 10);
+      assert.equal(early.keep(acknowledging(1100, 0), true), true);
+      mock.timers.tick(9);
+      assert.equal(early.keep(acknowledging(1200, 9), true), true);
+      server!.announced(100);
+      early.advance();
+      assert.deepEqual(taken, [1100]);
+      mock.timers.tick(9);
+      assert.deepEqual(taken, [1100]);
+      mock.timers.tick(1);
+      assert.deepEqual([taken, early.heldBytes], [[1100, 1200], 0]);
+    } finally {
+      mock.timers.reset();
+    }
   });
 });
