@@ -74,6 +74,11 @@ export class GatewayAgent {
     await this.guarded("publishing", () => this.publish());
   }
 
+  /** Lets the file of samples go; after the last turn. */
+  close(): Promise<void> {
+    return this.tail.close();
+  }
+
   /** Writes the configuration that the parameters ask for; throws when that cannot be done and there is none yet. */
   async prepare(): Promise<void> {
     try {

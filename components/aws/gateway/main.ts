@@ -27,6 +27,7 @@ async function main([path, mode]: string[]): Promise<void> {
     await agent.turn();
     await delay(turnMilliseconds, undefined, { signal: ending.signal }).catch(() => undefined);
   }
+  await agent.close();
 }
 
 function placeOf(environment: NodeJS.ProcessEnv): GatewayPlace {

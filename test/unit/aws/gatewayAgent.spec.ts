@@ -105,7 +105,10 @@ describe("agent of an AWS gateway", () => {
     agent = new GatewayAgent(boot, place, reach);
   });
 
-  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+  afterEach(async () => {
+    await agent.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
 
   it("writes the configuration before the gateway starts: closed, at its own address, with the basis", async () => {
     tell(settings(10), "open");
