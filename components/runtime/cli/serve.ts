@@ -67,6 +67,8 @@ async function carryOut(terminal: Terminal, options: Options): Promise<void> {
   const { parseSeed } = await import("./run.js");
   const version = packageVersion();
   const onProblem = (problem: string): void => terminal.say(`! ${problem}`);
+  // Before it says anything: whoever sees that may send a signal, which would end it otherwise.
+  const signalled = nextSignal();
   const grafana = await openGrafana(options, onProblem);
   const serving = await serve({
     address: parseListenAddress(options.address),
@@ -88,7 +90,7 @@ async function carryOut(terminal: Terminal, options: Options): Promise<void> {
   const otlp = openOtlp(options.otlp, serving, version, onProblem);
   const tokenFile = resolve(options.tokenFile ?? join(stateFolder, "controller.token"));
   terminal.say(`listening on http://${serving.address}\ntoken in ${tokenFile}`);
-  const name = await nextSignal();
+  const name = await signalled;
   terminal.say(`${name}: undoing every fault before stopping …`);
   await otlp?.close();
   await serving.close(`interrupted by ${name}`);

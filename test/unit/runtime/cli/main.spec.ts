@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -9,7 +9,9 @@ import type { Readable } from "node:stream";
 import { type CommandResult, tryRun } from "../../../../components/internal/exec";
 import { until } from "../../../support/captureHarness";
 
-const launcher = resolve(__dirname, "../../../../tools/bin/shadownet.mjs");
+const repository = resolve(__dirname, "../../../..");
+const launcher = join(repository, "tools", "bin", "shadownet.mjs");
+const program = join(repository, "dist", "components", "runtime", "cli", "main.js");
 
 describe("the command line", function () {
   this.timeout(120_000);
@@ -96,7 +98,7 @@ describe("the command line", function () {
     const closed = new Promise((done) => command.on("close", done));
     await until("it has begun", () => said.includes(begins));
     disturb(command);
-    const late = new Promise((done) => setTimeout(done, 10_000, "late").unref());
+    const late = new Promise((done) => setTimeout(done, 60_000, "late").unref());
     const isLate = (await Promise.race([closed, late])) === "late";
     if (isLate) process.kill(-command.pid!, "SIGKILL");
     assert.ok(!isLate, said);
@@ -121,6 +123,25 @@ describe("the command line", function () {
       hasEndedInOrder[args[0]!]!();
     });
   }
+
+  it("ends serve in order when it is told so at the moment at which it says that it listens", async () => {
+    const preload = join(folder, "preload.mjs");
+    writeFileSync(
+      preload,
+      `const write = process.stderr.write.bind(process.stderr);
+      process.stderr.write = (text, ...more) => {
+        const took = write(text, ...more);
+        if (String(text).includes("listening on")) process.kill(process.pid, "SIGTERM");
+        return took;
+      };`,
+    );
+    const env = { SHADOWNET_STATE: join(folder, "state") };
+    const argv = [process.execPath, "--import", preload, program, "serve", "--address", "127.0.0.1:0"];
+    const { code, stderr } = await tryRun(argv, { cwd: folder, env });
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /^stopped$/m);
+    assert.ok(!existsSync(join(folder, "state", "controller.json")));
+  });
 
   it("halts and releases with nothing to halt", async () => {
     assert.equal((await shadownet("halt", "--reason", "drill")).code, 0);
