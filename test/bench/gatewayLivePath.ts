@@ -3,8 +3,10 @@
  * rule at several shares, and with nginx's own `mirror` module. `npm run bench gatewayLivePath`, as root. The variants
  * take turns, each round in another order; the last, whose copies are still under way when it ends, has its rounds after
  * all others. A connection ends after 500 requests, so that every round has chosen flows and others. wrk has one processor
- * and nginx another, because where the scheduler puts them makes more of a difference than the rules. Printed are the
- * medians of all rounds, of each round's ratio to "none" of the same round, and of its difference to that, with the 95 %
+ * and nginx another, because where the scheduler puts them makes more of a difference than the rules; and both are kept
+ * awake by loops of the lowest priority, as they are on a busy server, because waking a virtual processor takes longer than
+ * a round trip and now and then much longer: the median then lies between two heaps, and a tenth of slower requests moves
+ * it by more than they are slower (`AWAKE=0` lets them sleep). Printed are the medians of all rounds, of each round's ratio to "none" of the same round, and of its difference to that, with the 95 %
  * interval that inverts the signed-rank test. "again" is "none" once more, so that its difference says how far the
  * measure itself can be believed.
  * `ROUNDS` chooses how many, `VARIANTS` which, for example `VARIANTS="again,10 %"`; `THROUGHPUT=0` measures round trips alone.
@@ -30,6 +32,7 @@ const [client, live, far] = ["client", "live", "far"].map((name) => `bench${proc
   string,
 ];
 const bare = process.env["BARE"] === "1";
+const awake = process.env["AWAKE"] !== "0";
 const withThroughput = !bare && process.env["THROUGHPUT"] !== "0";
 const [barePort, bareRoundTrips] = [8082, 40_000];
 /** A connection ends after so many requests. */
@@ -177,6 +180,10 @@ async function main(): Promise<void> {
   const start = (namespace: string, ...argv: string[]): void => {
     children.push(spawn("ip", ["netns", "exec", namespace, "taskset", "-c", "1", ...argv], { stdio: "inherit" }));
   };
+  const occupy = (processor: string): void => {
+    const argv = ["--pdeathsig", "KILL", "chrt", "--idle", "0", "taskset", "-c", processor];
+    children.push(spawn("setpriv", [...argv, "sh", "-c", "while :; do :; done"], { stdio: "inherit" }));
+  };
   const nginx = (configuration: string): string[] => ["nginx", "-c", configuration, "-e", `${configuration}.log`];
   try {
     chmodSync(folder, 0o755);
@@ -189,6 +196,7 @@ async function main(): Promise<void> {
       start(live, ...nginx(nginxFor(folder, "live", liveServers(folder))));
       start(far, ...nginx(nginxFor(folder, "far", `server { listen 8080; root ${folder}; }`)));
     }
+    if (awake) ["0", "1"].forEach(occupy);
     await new Promise((done) => setTimeout(done, 1_000));
     const figures = new Map<Variant, Figures[]>(chosen.map((variant) => [variant, []]));
     const last = chosen.filter((variant) => variant === "nginx mirror");
