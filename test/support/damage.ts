@@ -13,6 +13,8 @@ export function randomFrom(seed: number): () => number {
 export interface Damage {
   /** Share of packets that it loses, repeats, or delivers up to three packets late. */
   loss: number;
+  /** How many packets in a row it loses on average; each by itself when left out. */
+  burst?: number;
   duplicate: number;
   reorder: number;
   /** Packets that went by before it began. */
@@ -21,10 +23,12 @@ export interface Damage {
 }
 
 /** The packets as a damaging mirror delivers them. */
-export function damaged(frames: Buffer[], { loss, duplicate, reorder, skip, seed }: Damage): Buffer[] {
+export function damaged(frames: Buffer[], { loss, burst = 1, duplicate, reorder, skip, seed }: Damage): Buffer[] {
   const random = randomFrom(seed);
+  let losing = false;
   const result = frames.slice(skip).flatMap((frame) => {
-    if (random() < loss) return [];
+    losing = burst > 1 && losing ? random() >= 1 / burst : random() < loss / burst;
+    if (losing) return [];
     return random() < duplicate ? [frame, frame] : [frame];
   });
   for (let at = 0; at + 3 < result.length; at++) {

@@ -13,6 +13,7 @@ const values = fc.array(fc.uint8Array({ minLength: 1, maxLength: 900 }), { minLe
 const damage = fc.record({
   mss: fc.constantFrom(53, 200, 1_460),
   loss: fc.constantFrom(0, 0, 0.05, 0.2),
+  burst: fc.constantFrom(1, 1, 4, 12),
   duplicate: fc.constantFrom(0, 0.1),
   reorder: fc.constantFrom(0, 0.1),
   skip: fc.constant(0),

@@ -14,6 +14,7 @@ const openingFrames = 12;
 const damage = fc.record({
   mss: fc.constantFrom(37, 200, 1_460, 9_000, 65_000),
   loss: fc.constantFrom(0, 0, 0.01, 0.05, 0.2),
+  burst: fc.constantFrom(1, 1, 4, 12),
   duplicate: fc.constantFrom(0, 0.1),
   reorder: fc.constantFrom(0, 0.05, 0.2),
   skip: fc.constant(0),

@@ -25,6 +25,7 @@ const exchanges = fc.array(fc.record({ body: bodies, answer: answers, chunked: f
 const damage = fc.record({
   mss: fc.constantFrom(17, 31, 100, 536, 1460, 9000),
   loss: fc.constantFrom(0, 0.02, 0.1, 0.3),
+  burst: fc.constantFrom(1, 1, 4, 12),
   duplicate: fc.constantFrom(0, 0.1),
   reorder: fc.constantFrom(0, 0.05, 0.2),
   skip: fc.constantFrom(0, 0, 3, 5),
@@ -161,12 +162,14 @@ describe("gateway: losses in both directions at once", () => {
     await shadow.stop();
   });
 
-  const traffic: { name: string; burst: number; bodies: number; within: number }[] = [
+  const traffic: { name: string; burst: number; bodies: number; lostInARow?: number; within: number }[] = [
     { name: "one request after another", burst: 1, bodies: 0, within: 0.01 },
     { name: "pipelines", burst: 6, bodies: 0, within: 0.02 },
     { name: "pipelines with some large bodies", burst: 6, bodies: 0.2, within: 0.06 },
+    { name: "one request after another, lost in bursts", burst: 1, bodies: 0, lostInARow: 12, within: 0.04 },
+    { name: "pipelines, lost in bursts", burst: 6, bodies: 0, lostInARow: 12, within: 0.04 },
   ];
-  for (const { name, burst, bodies: withBody, within } of traffic) {
+  for (const { name, burst, bodies: withBody, lostInARow, within } of traffic) {
     it(`knows how many went by of ${name}, with answers of every size`, async () => {
       const shadow = await answeringServer();
       const harness = await GatewayHarness.start({ to: { "10.9.0.1:80": `127.0.0.1:${shadow.port}` } });
@@ -186,11 +189,12 @@ describe("gateway: losses in both directions at once", () => {
           flow.acknowledge(true);
         }
         const handshake = flow.frames.splice(0, 3);
-        const harm = { loss: 0.2, duplicate: 0, reorder: 0, skip: 0, seed: port };
+        const harm = { loss: 0.2, burst: lostInARow, duplicate: 0, reorder: 0, skip: 0, seed: port };
         await harness.send([...handshake, ...damaged(flow.close().frames, harm)]);
       }
       const { requests } = await harness.stop();
       const error = requests.onWire / (flows * each) - 1;
+      console.log(error);
       assert.ok(Math.abs(error) <= within, `${error} more than there were`);
       assert.ok(requests.lostEstimated > 0);
       harness.remove();
