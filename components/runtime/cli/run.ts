@@ -87,17 +87,19 @@ async function runAtController(
   const client = new ControllerClient(controller);
   const definitions = Object.fromEntries(Object.entries(experiments).filter(([name]) => !names.includes(name)));
   const seed = parseSeed(options.seed);
-  const { id } = await client.startRun(network, {
-    experiments: names,
-    definitions,
-    seed,
-    skip: skippedChecks(options),
-  });
-  terminal.say(`run ${id} at the controller on http://${controller.address}`);
+  // Before the controller begins: a run that nobody waits for would go on there.
   const stop = abortOnSignals(terminal);
-  const abort = (): void => void client.abort(id, (stop.signal.reason as Error).message).catch(() => undefined);
-  stop.signal.addEventListener("abort", abort, { once: true });
   try {
+    const { id } = await client.startRun(network, {
+      experiments: names,
+      definitions,
+      seed,
+      skip: skippedChecks(options),
+    });
+    terminal.say(`run ${id} at the controller on http://${controller.address}`);
+    const abort = (): void => void client.abort(id, (stop.signal.reason as Error).message).catch(() => undefined);
+    if (stop.signal.aborted) abort();
+    else stop.signal.addEventListener("abort", abort, { once: true });
     const { folder } = await client.follow(id, runProgress(terminal));
     const recorded = await loadRun(folder);
     await showResult(terminal, folder, recorded.journal);

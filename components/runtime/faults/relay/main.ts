@@ -64,7 +64,6 @@ async function main(configPath: string): Promise<void> {
   const config = JSON.parse(readFileSync(configPath, "utf8")) as RelayConfig;
   const relay = new Relay(config);
   await relay.listen();
-  writeReport(config, relay);
   const end = async (): Promise<void> => {
     clearInterval(timer);
     await relay.drain();
@@ -75,6 +74,8 @@ async function main(configPath: string): Promise<void> {
     if (reasonToEnd(config.state) !== undefined) void end();
   }, checkMilliseconds);
   process.once("SIGTERM", () => void end());
+  // Whoever sees the report may end it at once.
+  writeReport(config, relay);
 }
 
 void main(process.argv[2] ?? "");
