@@ -49,11 +49,15 @@ export class VirtualClock implements Clock {
     });
   }
 
-  /** Everything that can happen without time passing happens within two rounds of the event loop. */
+  /** Everything that can happen without time passing happens within two rounds of the event loop, or waits for the disk. */
   private turn(): void {
     if (this.turning) return;
     this.turning = true;
-    setImmediate(() => setImmediate(() => this.wakeNext()));
+    const wake = (): void => {
+      if (isAtDisk()) setImmediate(() => setImmediate(wake));
+      else this.wakeNext();
+    };
+    setImmediate(() => setImmediate(wake));
   }
 
   private wakeNext(): void {
@@ -65,4 +69,9 @@ export class VirtualClock implements Clock {
     next.resolve();
     this.turn();
   }
+}
+
+/** Whether somebody waits for a file. */
+function isAtDisk(): boolean {
+  return process.getActiveResourcesInfo().some((resource) => resource.startsWith("FSReq"));
 }
