@@ -308,10 +308,13 @@ export function useFaultBed(take: (bed: FaultBed) => void): void {
   });
 }
 
-/** Asserts that a count lies within the 99.9 % interval of a share of all. */
+/**
+ * Asserts that a count lies within five standard deviations of a share of all: chance alone exceeds that once in two
+ * million times, and one run of the tests asks often.
+ */
 export function assertShare(count: number, all: number, percent: number, what = "seen"): void {
   const expected = (all * percent) / 100;
-  const tolerance = 3.29 * Math.sqrt(expected * (1 - percent / 100)) + 2;
+  const tolerance = 5 * Math.sqrt(expected * (1 - percent / 100)) + 2;
   const within = Math.abs(count - expected) <= tolerance;
   assert.ok(within, `${what}: ${count} of ${all}, expected ${expected} ± ${tolerance}`);
 }

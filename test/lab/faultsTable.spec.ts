@@ -18,7 +18,6 @@ interface Cell {
   seen: (counts: Counts) => void;
 }
 
-/** Within the 99.9 % interval of a share of what was sent. */
 const share = (count: number, percent: number): void => assertShare(count, sent, percent);
 
 const cells: Cell[] = [

@@ -32,7 +32,6 @@ interface Cell {
   seen: (hit: Arrived) => void;
 }
 
-/** Within the 99.9 % interval of a share of what was sent. */
 const share = (count: number, percent: number): void => assertShare(count, sent, percent);
 
 function whole({ received, wrong, duplicates }: Arrived): void {
