@@ -32,7 +32,7 @@ const [client, live, far] = ["client", "live", "far"].map((name) => `bench${proc
   string,
 ];
 const bare = process.env["BARE"] === "1";
-const awake = process.env["AWAKE"] !== "0";
+const awake = !bare && process.env["AWAKE"] !== "0";
 const withThroughput = !bare && process.env["THROUGHPUT"] !== "0";
 const [barePort, bareRoundTrips] = [8082, 40_000];
 /** A connection ends after so many requests. */

@@ -75,7 +75,7 @@ describe("a fault of known size, in a real run", function () {
     assert.ok(median().q! < 0.01, median().why);
   });
 
-  it("is found with the right size: the interval contains it", () => {
+  it("is found with the right size: the interval contains it, to a millisecond", () => {
     const { low, high, why } = median();
     assert.ok(low! <= addedMilliseconds + slackMilliseconds && addedMilliseconds - slackMilliseconds <= high!, why);
     assert.ok(high! - low! < addedMilliseconds / 2, `an interval that says something: ${why}`);

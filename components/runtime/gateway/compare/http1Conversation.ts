@@ -285,6 +285,7 @@ export class Http1Conversation implements Conversation {
     if (this.lost) {
       const answered = this.live.finals - this.counted;
       const known = this.serverGapless || this.skipped.sure;
+      // Taken in any case, because that also begins the measure of answers anew.
       const skipped = this.skipped.take(peerOffset);
       const unseen = this.serverGapless ? answered : Math.max(answered, skipped);
       this.countLost(Math.max(0, unseen));

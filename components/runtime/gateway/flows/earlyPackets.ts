@@ -44,7 +44,7 @@ export class EarlyPackets {
     this.heldBytes += kept.buffer.length;
     this.waiting ??= [];
     this.waiting.push({ packet: kept, fromClient });
-    if (this.waiting.length === 1) this.await();
+    if (this.waiting.length === 1) this.startTimer();
     return true;
   }
 
@@ -68,7 +68,7 @@ export class EarlyPackets {
   }
 
   /** Gives each packet its time once it is the first. */
-  private await(): void {
+  private startTimer(): void {
     this.timer = setTimeout(() => this.giveUp(), this.waitMilliseconds);
   }
 
@@ -81,7 +81,7 @@ export class EarlyPackets {
     this.heldBytes -= packet.buffer.length;
     clearTimeout(this.timer);
     if (this.waiting!.length === 0) this.waiting = undefined;
-    else this.await();
+    else this.startTimer();
     this.owner.take(packet, fromClient);
   }
 

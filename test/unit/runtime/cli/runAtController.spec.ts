@@ -78,6 +78,7 @@ describe("the command line: a run at the controller", function () {
       assert.deepEqual(controller.aborts, [{ reason: "interrupted by SIGINT" }], said);
       assert.match(said, /run r-1 at the controller/);
     } finally {
+      command.kill("SIGKILL");
       await controller.stop();
     }
   });
