@@ -21,6 +21,9 @@ import { runProgress } from "./progress";
 import { collect } from "./options";
 import { type Terminal, openTerminal } from "./terminal";
 
+/** So long an interrupted command waits for a controller that has not said yet whether it runs. */
+const lastAnswerMilliseconds = 5_000;
+
 interface RunOptions {
   network?: string;
   file: string[];
@@ -90,12 +93,8 @@ async function runAtController(
   // Before the controller begins: a run that nobody waits for would go on there.
   const stop = abortOnSignals(terminal);
   try {
-    const { id } = await client.startRun(network, {
-      experiments: names,
-      definitions,
-      seed,
-      skip: skippedChecks(options),
-    });
+    const request = { experiments: names, definitions, seed, skip: skippedChecks(options) };
+    const { id } = await client.startRun(network, request, soonAfter(stop.signal));
     terminal.say(`run ${id} at the controller on http://${controller.address}`);
     const abort = (): void => void client.abort(id, (stop.signal.reason as Error).message).catch(() => undefined);
     if (stop.signal.aborted) abort();
@@ -107,6 +106,14 @@ async function runAtController(
   } finally {
     stop.release();
   }
+}
+
+/** Aborted a while after another signal: an answer that is on its way says which run is to be aborted. */
+function soonAfter(signal: AbortSignal): AbortSignal {
+  const controller = new AbortController();
+  const abort = (): void => void setTimeout(() => controller.abort(), lastAnswerMilliseconds).unref();
+  signal.addEventListener("abort", abort, { once: true });
+  return controller.signal;
 }
 
 function skippedChecks(options: Pick<RunOptions, SkipOption>): SkippedChecks {

@@ -19,8 +19,9 @@ export interface ClientRunRequest {
 export class ControllerClient {
   constructor(private readonly controller: ControllerRecord) {}
 
-  startRun(shadow: string, request: ClientRunRequest): Promise<RunSummary> {
-    return this.ask<RunSummary>("POST", `/shadows/${encodeURIComponent(shadow)}/runs`, request);
+  /** Begins a run; an aborted signal gives up waiting for the answer, not a run that has begun. */
+  startRun(shadow: string, request: ClientRunRequest, signal?: AbortSignal): Promise<RunSummary> {
+    return this.ask<RunSummary>("POST", `/shadows/${encodeURIComponent(shadow)}/runs`, request, signal);
   }
 
   run(id: string): Promise<RunSummary> {
@@ -53,11 +54,11 @@ export class ControllerClient {
     );
   }
 
-  private async ask<T>(method: string, path: string, body?: unknown): Promise<T> {
-    return (await (await this.fetch(method, path, body)).json()) as T;
+  private async ask<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+    return (await (await this.fetch(method, path, body, signal)).json()) as T;
   }
 
-  private async fetch(method: string, path: string, body?: unknown): Promise<Response> {
+  private async fetch(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
     const { address, tokenFile } = this.controller;
     const token = (await readFile(tokenFile, "utf8")).trim();
     const headers = {
@@ -66,7 +67,7 @@ export class ControllerClient {
     };
     let response: Response;
     try {
-      response = await fetch(`http://${address}${path}`, { method, headers, body: JSON.stringify(body) });
+      response = await fetch(`http://${address}${path}`, { method, headers, body: JSON.stringify(body), signal });
     } catch (error) {
       const message = `the controller (process ${this.controller.pid}) does not answer on http://${address}`;
       throw new ShadownetError("controller-silent", message, ExitCode.NotPossibleHere, { cause: error });

@@ -48,7 +48,10 @@ describe("the command line: a run at the controller", function () {
   beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "run-at-controller-"))));
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  it("is aborted there when the command is interrupted before the controller has answered", async () => {
+  /** Interrupts a run when the controller has been asked for it, which then answers or says nothing for ever. */
+  const interruptedRun = async (
+    answers: boolean,
+  ): Promise<{ aborts: unknown[]; code: number | null; said: string }> => {
     const shop = join(folder, "lab", "shop");
     mkdirSync(join(shop, "experiments"), { recursive: true });
     writeFileSync(join(shop, "shadow.json"), JSON.stringify({ topology: {}, fidelity: [] }));
@@ -56,7 +59,7 @@ describe("the command line: a run at the controller", function () {
     writeFileSync(join(folder, "token"), "secret");
     const controller = await SlowController.start(async () => {
       command.kill("SIGINT");
-      await interrupted;
+      await (answers ? interrupted : new Promise(() => undefined));
     });
     await announceController(folder, {
       address: controller.address,
@@ -74,12 +77,23 @@ describe("the command line: a run at the controller", function () {
       });
     });
     try {
-      await once(command, "close");
-      assert.deepEqual(controller.aborts, [{ reason: "interrupted by SIGINT" }], said);
-      assert.match(said, /run r-1 at the controller/);
+      const [code] = (await once(command, "close")) as [number | null];
+      return { aborts: controller.aborts, code, said };
     } finally {
       command.kill("SIGKILL");
       await controller.stop();
     }
+  };
+
+  it("is aborted there when the command is interrupted before the controller has answered", async () => {
+    const { aborts, said } = await interruptedRun(true);
+    assert.deepEqual(aborts, [{ reason: "interrupted by SIGINT" }], said);
+    assert.match(said, /run r-1 at the controller/);
+  });
+
+  it("is not waited for without end when the command is interrupted and the controller hangs", async () => {
+    const { code, said } = await interruptedRun(false);
+    assert.equal(code, 3, said);
+    assert.match(said, /the controller \(process \d+\) does not answer/);
   });
 });
