@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { ProblemsError, type Problem } from "../../internal/problems";
 import type { TrafficSelector } from "../../mirror";
 import { checkConfig, configProblems, type GatewayConfig } from "./config";
+import { limitNames } from "./configShape";
 import type { HookConfig } from "./replay/hooks/configured";
 
 const selectorFields: Record<string, keyof TrafficSelector> = {
@@ -51,7 +52,8 @@ export function addGatewayOptions(command: Command): Command {
     .option("--set-header <name=value>", "give every HTTP/1.x request this header field, may be repeated", collect)
     .option("--idempotency-suffix <text>", "append this to Idempotency-Key")
     .option("--substitute-tokens", "give the shadow the tokens that it issued itself, in cookies and Authorization")
-    .option("--workers <count>", "worker threads");
+    .option("--workers <count>", "worker threads")
+    .option("--limit <name=value>", `a bound, may be repeated: ${limitNames.join(", ")}`, collect);
 }
 
 /** The configuration that the parsed options ask for; throws one error that names every problem. */
@@ -85,6 +87,7 @@ export function gatewayConfig(options: Record<string, unknown>): GatewayConfig {
     startClosed: options["startClosed"],
     responseTimeoutSeconds: number("responseTimeout", "--response-timeout"),
     workers: number("workers", "--workers"),
+    limits: limits(options["limit"] as string[] | undefined, problems),
     hooks: hooks(
       options["setHeader"] as string[] | undefined,
       text("idempotencySuffix"),
@@ -112,6 +115,19 @@ function targets(given: string[], problems: Problem[]): Record<string, string> |
     } else result[live] = shadow;
   }
   return result;
+}
+
+function limits(given: string[] | undefined, problems: Problem[]): Record<string, number> | undefined {
+  if (given === undefined) return undefined;
+  const values = new Map<string, number>();
+  for (const item of given) {
+    const [, name, value] = /^([^=]+)=\s*(\S+)\s*$/.exec(item) ?? [];
+    if (name === undefined || Number.isNaN(Number(value))) {
+      problems.push({ path: "--limit", reason: `"${item}" is not NAME=VALUE such as bytesPerFlow=1048576` });
+    } else if (values.has(name)) problems.push({ path: "--limit", reason: `"${name}" is given twice` });
+    else values.set(name, Number(value));
+  }
+  return Object.fromEntries(values);
 }
 
 function hooks(

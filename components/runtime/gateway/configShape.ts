@@ -1,5 +1,6 @@
 import { SampleBy } from "../../mirror";
 import { didYouMean, type Problem } from "../../internal/problems";
+import type { GatewayLimits } from "./config";
 
 type Check = (value: unknown, path: string, problems: Problem[]) => void;
 
@@ -94,6 +95,21 @@ const selectors: Check = (value, path, problems) => {
 /** Most threads that may carry flows. */
 export const maximumWorkers = 64;
 
+const dayMilliseconds = 86_400_000;
+
+const limits: Record<keyof GatewayLimits, Check> = {
+  flows: whole(1, 1_000_000),
+  bytesPerFlow: whole(1),
+  totalBytes: whole(1),
+  maximumLagMilliseconds: above(0, dayMilliseconds),
+  overtakingMilliseconds: above(0, dayMilliseconds),
+  holeTimeoutMilliseconds: above(0, dayMilliseconds),
+  idleTimeoutMilliseconds: above(0, dayMilliseconds),
+};
+
+/** The bounds that may be set. */
+export const limitNames = Object.keys(limits);
+
 const configuration = fields({
   intake: anyText,
   fromFile: text,
@@ -116,15 +132,7 @@ const configuration = fields({
   metrics: anyText,
   workers: whole(1, maximumWorkers),
   hooks: fields({ setHeaders: mapOf(anyText), idempotencySuffix: anyText, substituteTokens: yesOrNo }),
-  limits: fields({
-    flows: whole(1, 1_000_000),
-    bytesPerFlow: whole(1),
-    totalBytes: whole(1),
-    maximumLagMilliseconds: above(0),
-    overtakingMilliseconds: above(0),
-    holeTimeoutMilliseconds: above(0),
-    idleTimeoutMilliseconds: above(0),
-  }),
+  limits: fields(limits),
 });
 
 /** What in a configuration is missing, not known, or of the wrong kind. */

@@ -206,6 +206,29 @@ describe("gateway: as a process", () => {
     );
   });
 
+  it("reads its bounds from its options, and names those that it does not have", () => {
+    const read = (...args: string[]): unknown => {
+      const command = addGatewayOptions(new Command()).exitOverride();
+      command.parse(["--intake", "vxlan:127.0.0.1:4789", ...args], { from: "user" });
+      return gatewayConfig(command.opts()).limits;
+    };
+    assert.equal(read(), undefined);
+    assert.deepEqual(read("--limit", "flows=200", "--limit", "holeTimeoutMilliseconds=0.5"), {
+      flows: 200,
+      holeTimeoutMilliseconds: 0.5,
+    });
+    const wrong = ["flows", "flows=x", "flows=", "=5", "totalBytes=1", "totalBytes=2"];
+    assert.throws(
+      () => read(...wrong.flatMap((item) => ["--limit", item])),
+      /: 5 problems[^]*"flows" is not NAME=VALUE[^]*"flows=x"[^]*"flows="[^]*"=5"[^]*"totalBytes" is given twice/,
+    );
+    assert.throws(
+      () => read("--limit", "flow=5", "--limit", "bytesPerFlow=0", "--limit", "overtakingMilliseconds=Infinity"),
+      /: 3 problems[^]*limits.flow: is not known; did you mean "flows"[^]*bytesPerFlow: 0 is not a whole[^]*Infinity is not a number above 0 and up to 86400000/,
+    );
+    assert.throws(() => read("--limit", "__proto__=5"), /limits.__proto__: is not known/);
+  });
+
   it("reads from its options what it changes in requests, and changes nothing without them", () => {
     const read = (...args: string[]): unknown => {
       const command = addGatewayOptions(new Command()).exitOverride();
