@@ -31,7 +31,10 @@ export class Http1Conversation implements Conversation {
   private serverGapless: boolean;
   /** A response was read without knowing its request, so its framing may be wrong (HEAD). */
   private serverUncertain = false;
-  /** Where the client's stream stood when the server had last ended an answer; only the client's next message begins there. */
+  private clientPosition = 0;
+  /** The client has begun a request while it was owed an answer. */
+  private pipelines = false;
+  /** Where it stood when the server had last ended an answer; only the client's next message begins there. */
   private answeredAt = -1;
   /** Where it stood when the server last said something. */
   private serverHad = -1;
@@ -78,6 +81,7 @@ export class Http1Conversation implements Conversation {
     segmentStart: boolean,
   ): void {
     if (this.perhapsEnded) this.clientHole(1);
+    this.clientPosition = offset + to - from;
     if (!this.clientInSync) {
       const boundary = segmentStart && this.isBoundary(offset, peerOffset);
       if (!boundary || !isPlaceToBegin(chunk, from, to)) {
@@ -87,7 +91,7 @@ export class Http1Conversation implements Conversation {
         else this.leaveTo(other).clientData(keptCopy(chunk, from, to), 0, to - from, time, offset, peerOffset, true);
         return;
       }
-      this.resume(offset, peerOffset);
+      this.resume(peerOffset);
     }
     this.skipped.saw(to - from);
     let at = from;
@@ -133,6 +137,7 @@ export class Http1Conversation implements Conversation {
   }
 
   clientHole(length: number): void {
+    this.clientPosition += length;
     if (this.clientInSync && this.current === undefined && length === 1 && !this.perhapsEnded) {
       this.perhapsEnded = true;
       return;
@@ -168,7 +173,9 @@ export class Http1Conversation implements Conversation {
     if (this.current !== undefined) this.drop(cause, 0);
     if (this.serverInSync) this.live.ended(error, time);
     else this.live.failAll("lost");
-    this.reconcile(this.flow.serverPosition());
+    // A single byte behind the last answer is no request but the client's FIN.
+    const allAnswered = this.answeredAt + 1 >= this.clientPosition && !this.seemsOwed;
+    this.reconcile(this.flow.serverPosition(), this.serverGapless && allAnswered);
     if (this.searching && this.skippedAny) this.flow.giveUp();
   }
 
@@ -185,6 +192,7 @@ export class Http1Conversation implements Conversation {
     exchange.peerOffset = peerOffset;
     this.framer.reset();
     this.live.waiting.push(exchange);
+    this.pipelines ||= this.isOwed;
     this.counted++;
     return exchange;
   }
@@ -262,32 +270,49 @@ export class Http1Conversation implements Conversation {
   private isBoundary(offset: number, peerOffset: number): boolean {
     if (peerOffset <= this.searchBeyond || peerOffset < this.flow.serverPosition()) return false;
     if (!this.isFirstSeen && this.answeredAt < offset) return false;
+    if (this.lost && this.awaitsMore()) return false;
     if (!this.serverInSync || this.serverUncertain) return true;
     return this.live.atBoundary && peerOffset === this.flow.serverPosition();
   }
 
-  private resume(offset: number, peerOffset: number): void {
+  private resume(peerOffset: number): void {
     if (this.flow.midStream && this.index === 0) this.flow.stats.flows.pickedUpMidStream++;
     if (this.lost) this.flow.stats.flows.resumedAfterLoss++;
     this.live.failAll("lost");
-    this.reconcile(peerOffset);
+    this.reconcile(peerOffset, this.serverGapless);
     this.clientInSync = true;
     this.serverInSync = this.serverGapless = peerOffset === this.flow.serverPosition();
     this.serverUncertain = false;
     this.live.restart();
   }
 
+  /** Whether there are surely more requests than answers. */
+  private get isOwed(): boolean {
+    return this.serverGapless && !this.serverUncertain && this.counted > this.live.finals;
+  }
+
+  /** Whether more requests were seen than answers; what looked like a request may have been in a body, though. */
+  private get seemsOwed(): boolean {
+    return this.serverGapless && this.counted + this.skipped.begun > this.live.finals;
+  }
+
+  /** Whether the client, to which the server has ended an answer, waits for others, which must not be taken for later ones. */
+  private awaitsMore(): boolean {
+    this.pipelines ||= this.isOwed;
+    return this.pipelines && this.seemsOwed;
+  }
+
   /**
-   * Responses without a request tell how many requests went by unseen. Where some of them are missing too, what was seen of
-   * the requests tells, with a part that can only be judged by its bytes; the client has received `peerOffset` bytes.
+   * Responses without a request tell how many requests went by unseen, if all have come. Else what was seen of the requests
+   * tells, with a part that can only be judged by its bytes; the client has received `peerOffset` bytes.
    */
-  private reconcile(peerOffset: number): void {
+  private reconcile(peerOffset: number, answersTell: boolean): void {
     if (this.lost) {
       const answered = this.live.finals - this.counted;
-      const known = this.serverGapless || this.skipped.sure;
+      const known = answersTell || this.skipped.sure;
       // Taken in any case, because that also begins the measure of answers anew.
       const skipped = this.skipped.take(peerOffset);
-      const unseen = this.serverGapless ? answered : Math.max(answered, skipped);
+      const unseen = answersTell ? answered : Math.max(answered, skipped);
       this.countLost(Math.max(0, unseen));
       // One was counted with the first hole.
       if (!known && this.flow.shedCause === undefined)

@@ -15,7 +15,8 @@ const usualPacket = 1_460;
 export class SkippedRequests {
   /** Whether all since the last known place could be read, so that the number is no estimate. */
   sure = true;
-  private begun = 0;
+  /** Those whose beginning was seen, or is surely in a hole. */
+  begun = 0;
   private inHoles = 0;
   /** Missing bytes in which as many requests begin as elsewhere; judged late, when most was seen. */
   private usualBytes = 0;
@@ -63,7 +64,7 @@ export class SkippedRequests {
     this.begun = this.inHoles = this.usualBytes = 0;
     const touchesNext = !this.framer.begun;
     this.hole(length);
-    if (touchesNext) this.inHoles--;
+    if (touchesNext) this.begun = 0;
   }
 
   /** Another hole. */
@@ -103,14 +104,19 @@ export class SkippedRequests {
   take(peerOffset: number): number {
     const answers = (this.answers * (peerOffset - Math.max(0, this.received))) / this.answerBytes;
     const most = this.answerBytes === 0 ? Infinity : mostPerAnswer * (answers + 1);
+    const { begun } = this;
     this.received = -1;
-    return Math.round(this.begun + Math.min(this.inHoles + this.requestsIn(this.usualBytes), most));
+    this.begun = 0;
+    return Math.round(begun + Math.min(this.inHoles + this.requestsIn(this.usualBytes), most));
   }
 
   /** A hole at whose beginning a request begins: its first packet held as many as others of its kind. */
   private takeFromBoundary(length: number): void {
+    // A single byte may be no byte but the client's FIN.
+    if (length === 1) return;
+    this.begun++;
     const inPacket = this.packets === 0 ? 1 : this.seenRequests / this.packets;
-    this.inHoles += Math.max(1, Math.min(inPacket, this.requestsIn(length)));
+    this.inHoles += Math.max(1, Math.min(inPacket, this.requestsIn(length))) - 1;
     this.usualBytes += Math.max(0, length - this.largestPacket);
   }
 
