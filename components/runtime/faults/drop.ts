@@ -44,7 +44,7 @@ export function compileBlackhole(context: CompileContext): CompiledKind {
   const taps = tapsOf(target.links, ways).map((tap) => (modeOf(tap) === "drop" ? tap : answeringTap(tap)));
   const silent = taps.filter((tap) => modeOf(tap) !== "drop" && tap.hook === "egress");
   const own = [...new Set(taps.map(modeOf))].flatMap((mode) => answers[mode]);
-  const actions = taps.map((tap): TapAction => ({ tap, rules: blackholeRules(modeOf(tap), own, tap) }));
+  const actions = taps.map((tap): TapAction => ({ tap, before: own, rules: blackholeRules(modeOf(tap), tap) }));
   return {
     ...nftParts(fault.id, context.scope, ["dropped"], actions),
     mechanism: "nft",
@@ -66,19 +66,19 @@ function answeringTap(tap: Tap): Tap {
   return { ...tap, device: peer.device, namespace: peer.namespace, hook: "ingress" };
 }
 
-/** What the fault itself answers passes all its taps, on its way back too. */
+/** What the fault itself answers passes all its taps, on its way back too, and is none of the target's packets. */
 const answers: Record<BlackholeMode, string[]> = {
   drop: [],
   reset: ["tcp flags & rst == rst accept"],
   reject: ["icmp type destination-unreachable accept", "icmpv6 type destination-unreachable accept"],
 };
 
-function blackholeRules(mode: BlackholeMode, own: string[], { hook }: Tap): Rules {
-  if (mode === "drop" || hook === "egress") return (count) => [...own, `${count("dropped")} drop`];
+function blackholeRules(mode: BlackholeMode, { hook }: Tap): Rules {
+  if (mode === "drop" || hook === "egress") return (count) => [`${count("dropped")} drop`];
   const discovery = "meta l4proto ipv6-icmp icmpv6 type 133-137 drop";
   const refusal =
     mode === "reset"
       ? ["meta l4proto tcp reject with tcp reset", "drop"]
       : [discovery, "reject with icmpx admin-prohibited", "drop"];
-  return (count) => [...own, count("dropped"), ...refusal];
+  return (count) => [count("dropped"), ...refusal];
 }
