@@ -1,3 +1,4 @@
+import { countedShare } from "../../components/runtime/faults/share";
 import { FaultBed } from "../lab/faultsBed";
 
 /** One thing that was measured, what it must be, and whether it is. */
@@ -70,9 +71,8 @@ async function shares(bed: FaultBed): Promise<void> {
     const fault = await bed.start({ kind, percent, direction: "ingress", seed: 1 }, bed.target({ flow }));
     const hit = measure(await bed.datagrams("a", 4, 7001, count));
     await fault.stop();
-    const tolerance = 2.576 * Math.sqrt((count * percent * (100 - percent)) / 1e4);
-    const goal = `${(count * percent) / 100} ± ${tolerance.toFixed(0)} (99 %)`;
-    note(`${kind} of ${percent} %`, `${hit} of ${count}`, goal, Math.abs(hit - (count * percent) / 100) <= tolerance);
+    const { proven } = countedShare("hit", "hit", percent, { matched: count, hit });
+    note(`${kind} of ${percent} %`, `${hit} of ${count}`, `${(count * percent) / 100}, but for chance`, proven);
   }
 }
 

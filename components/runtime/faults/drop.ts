@@ -2,7 +2,7 @@ import type { BlackholeMode } from "../../experiment";
 import type { CompileContext, CompiledKind } from "./context";
 import { type Rules, type Tap, type TapAction, nftParts, tapsOf } from "./nft";
 import type { Fault } from "./plan";
-import { chooseBursts, chooseShare, intervals, patternLength } from "./pattern";
+import { burstsOf, chooseBursts, chooseShare, intervals, patternLength } from "./pattern";
 
 /** Loss of a share of packets, independent or in bursts, chosen by the kernel from a seeded pattern. */
 export function compileLoss(context: CompileContext): CompiledKind {
@@ -20,9 +20,9 @@ export function compileLoss(context: CompileContext): CompiledKind {
   };
 }
 
-function lostPackets({ percent = 100, burstP, burstR = 1, burstH = 0, burstK = 1 }: Fault, seed: number): number[] {
-  if (burstP === undefined) return chooseShare(percent, seed);
-  return chooseBursts({ p: burstP, r: burstR, h: burstH, k: burstK }, seed);
+function lostPackets(fault: Fault, seed: number): number[] {
+  const bursts = burstsOf(fault);
+  return bursts === undefined ? chooseShare(fault.percent ?? 100, seed) : chooseBursts(bursts, seed);
 }
 
 /** An action for the chosen packets of a tap: all of them need no choice. */

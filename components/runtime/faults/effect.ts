@@ -2,7 +2,7 @@ import { countersOf, onWay, separateWays, waysOf } from "./directions";
 import type { Way } from "./match";
 import { asOwn, withProbes } from "./probeEffect";
 import type { DirectionEffect, FaultEffect, FaultPlan } from "./plan";
-import { burstLoss, countedShare } from "./share";
+import { countedShare, lostShare } from "./share";
 
 /** Fewer packets than these are noise of the network itself, such as neighbour discovery, where there are probes. */
 const fewestOwn = 30;
@@ -69,7 +69,7 @@ function judge(plan: FaultPlan, counters: Record<string, number>): Judgement {
   const read = (name: string): number => counters[name] ?? 0;
   switch (fault.kind) {
     case "packetLoss":
-      return countedShare("dropped", "lost", burstLoss(fault) ?? percent, counters, fault.burstP !== undefined);
+      return lostShare(fault, counters);
     case "blackhole":
       return countedShare("dropped", "dropped", 100, counters);
     case "corruption":

@@ -1,3 +1,5 @@
+import type { Fault } from "./plan";
+
 /** Packets after which a seeded choice of packets repeats itself. */
 export const patternLength = 10_000;
 
@@ -36,10 +38,28 @@ export interface GilbertElliott {
   k: number;
 }
 
+/** The model of a fault with bursts; undefined for any other. */
+export function burstsOf({
+  burstP: p,
+  burstR: r = 1,
+  burstH: h = 0,
+  burstK: k = 1,
+}: Fault): GilbertElliott | undefined {
+  return p === undefined ? undefined : { p, r, h, k };
+}
+
 /** Share of packets that is lost in the long run, 0–1. */
 export function stationaryLoss({ p, r, h, k }: GilbertElliott): number {
   const bad = p / (p + r);
   return bad * (1 - h) + (1 - bad) * (1 - k);
+}
+
+/** How many times the variance of a number of losses is in the long run that of independent ones; 1 at least. */
+export function clumping(model: GilbertElliott): number {
+  const { p, r, h, k } = model;
+  const loss = stationaryLoss(model);
+  const correlation = (p * r * (k - h) ** 2) / ((p + r) ** 2 * loss * (1 - loss));
+  return Math.max(1, 1 + (2 * correlation * (1 - p - r)) / (p + r));
 }
 
 /** Which of {@link patternLength} packets are lost in a walk through the model that starts in its long-run state. */
