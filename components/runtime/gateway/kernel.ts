@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 
 import { parseAddress } from "../../internal/cidr";
+import { now } from "./time";
 
 /** What is used of the foreign function package, which may be absent. */
 interface ForeignFunctions {
@@ -167,10 +168,10 @@ export class ArrivalClock {
 
   constructor(private readonly calls: Kernel) {}
 
-  /** Compares both clocks; `time` is that of now. */
-  set(time: number): void {
+  /** Compares both clocks, the kernel's first: however long that takes, nothing seems to have come before it came. */
+  set(): void {
     this.calls.clock(0, this.value);
-    this.time = time;
+    this.time = now();
     this.seconds = this.value.readUInt32LE(0);
     this.nanoseconds = this.value.readUInt32LE(8);
   }
@@ -180,6 +181,7 @@ export class ArrivalClock {
     if (view.getUint32(control + 12, true) !== Socket.timestampNanoseconds) return this.time;
     const since = (this.seconds - view.getUint32(control + 16, true)) * 1e3;
     const age = since + (this.nanoseconds - view.getUint32(control + 24, true)) / 1e6;
-    return this.time - Math.max(0, Math.min(60_000, age));
+    // It may have come since both clocks were compared, in answer to what was said since.
+    return age < 0 ? Math.min(now(), this.time - age) : this.time - Math.min(60_000, age);
   }
 }

@@ -166,7 +166,7 @@ export class BatchSocket implements TurnSource {
     for (let slot = 0; slot < slots; slot++) view.setUint32(slot * headerBytes + 40, controlBytes, true);
     const received = calls.receiveMany(this.descriptor, block.pointer, slots, Socket.dontWait, null);
     if (received <= 0) return 0;
-    clock.set(now());
+    clock.set();
     for (let slot = 0; slot < received && !this.closed; slot++) {
       const start = contentAt(slot);
       const length = view.getUint32(slot * headerBytes + messageHeaderBytes, true);

@@ -133,7 +133,7 @@ export class KernelWires implements TurnSource {
     for (const wire of this.unread.splice(0)) wire.readOn();
     const count = this.calls.pollWait(this.set, this.events, eventsPerTurn, 0);
     const time = now();
-    if (count > 0) this.clock.set(time);
+    if (count > 0) this.clock.set();
     for (let index = 0; index < count; index++) {
       const at = index * eventBytes;
       const bits = this.eventView.getUint32(at, true);
