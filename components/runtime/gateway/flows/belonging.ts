@@ -3,7 +3,7 @@ import { keptPacket } from "./keptPacket";
 import type { StreamReassembler } from "./reassembly";
 
 /** How far from what was seen of a connection the numbers of its packets may be: more than windows are by default. */
-const reach = 2 ** 22;
+export const reach = 2 ** 22;
 /** No mirror loses that much of one connection: what lies further on is another one. */
 const largestGap = 2 ** 30;
 /** How late a SYN may be that the mirror has reordered. */
@@ -33,11 +33,6 @@ export class Belonging {
     private readonly client: StreamReassembler,
     private readonly server: StreamReassembler,
   ) {}
-
-  /** Sequence number of what the client says next. */
-  get clientNext(): number {
-    return this.client.nextSequence;
-  }
 
   /** Whether the server was not seen yet: a SYN of it may cross the client's. */
   get awaitsServer(): boolean {
@@ -112,7 +107,7 @@ function numbersOf(packet: Packet, fromClient: boolean): [client: number, server
 }
 
 /** Whether two sequence numbers can be of one stream at about one time. */
-export function isClose(a: number, b: number): boolean {
+function isClose(a: number, b: number): boolean {
   return Math.abs((a - b) | 0) <= reach;
 }
 

@@ -52,7 +52,7 @@ export class StreamReassembler {
   private segments: Segment[] = [];
   private nextOffset = 0;
   /** Sequence number of the next byte in order. */
-  nextSequence = 0;
+  private nextSequence = 0;
   /** Where its sender's packets end. */
   private announcedTo = 0;
   private endOffset = -1;
@@ -92,6 +92,11 @@ export class StreamReassembler {
     return this.ended;
   }
 
+  /** Whether its sender has said where it ends. */
+  get knowsEnd(): boolean {
+    return this.endOffset >= 0;
+  }
+
   /** Sets where the stream begins, by the sequence number of its next byte. */
   start(sequence: number): void {
     this.started = true;
@@ -101,6 +106,11 @@ export class StreamReassembler {
   /** Position that a sequence number of this direction stands for. */
   offsetOf(sequence: number): number {
     return this.nextOffset + ((sequence - this.nextSequence) | 0);
+  }
+
+  /** Sequence number of a position. */
+  sequenceOf(offset: number): number {
+    return (this.nextSequence + offset - this.nextOffset) >>> 0;
   }
 
   /** A packet of the sender ends here, also when its copy was cut. */

@@ -3,9 +3,10 @@ import { endpointKey } from "../endpointKey";
 import { Flag, type Packet } from "../intake/packet";
 import type { Endpoint } from "../replay/shadowConnection";
 import { bump } from "../stats";
-import { goesOnFrom, isClose } from "./belonging";
+import { goesOnFrom } from "./belonging";
 import type { FlowShared } from "./flowShared";
 import { clientHash, flowHash, isSampled } from "./jhash";
+import { PastConnections } from "./pastConnections";
 import type { FlowTuple, Selection } from "./selectors";
 import { recogniseDatagram } from "./signatures";
 import { TcpFlow } from "./tcpFlow";
@@ -47,8 +48,10 @@ interface Entry {
    * an old one; -1 when there is none.
    */
   newSyn: number;
-  /** What the client would have said next of a connection that is over. */
-  clientEnd: number;
+  /** Those that were carried here before; undefined when there were none. */
+  past: PastConnections | undefined;
+  /** The last of them ended by its silence, and may still be there. */
+  lapsed: boolean;
 }
 
 /** Finds the flow of each packet, decides which flows are carried, and keeps within the bounds. */
@@ -131,14 +134,8 @@ export class FlowTable {
       let kept: Entry | undefined;
       for (let entry: Entry | undefined = first; entry !== undefined;) {
         const { next }: Entry = entry;
-        // What a TCP connection says after it was forgotten is that of one which was open before.
-        const lapsed = entry.flow instanceof TcpFlow && entry.flow.hasLapsed;
-        const idle = lapsed || now - entry.lastSeen > ignoredIdleMilliseconds;
-        if (entry.flow?.over === true && !this.carried.has(entry.flow)) {
-          entry.finished = entry.flow.standing === "carried";
-          if (entry.flow instanceof TcpFlow) entry.clientEnd = entry.flow.streams.belonging.clientNext;
-          entry.flow = undefined;
-        }
+        if (entry.flow?.over === true && !this.carried.has(entry.flow)) this.retire(entry, entry.flow);
+        const idle = now - entry.lastSeen > ignoredIdleMilliseconds;
         if (idle && entry.flow === undefined) this.entries--;
         else {
           entry.next = kept;
@@ -191,7 +188,8 @@ export class FlowTable {
       awaitsClient: false,
       synSequence: opens ? packet.sequence : -1,
       newSyn: -1,
-      clientEnd: 0,
+      past: undefined,
+      lapsed: false,
     };
     if (this.entries >= this.shared.limits.flows * 4) {
       if (opens) bump(this.shared.stats.flows.shed, "tableFull");
@@ -209,9 +207,7 @@ export class FlowTable {
     if (packet.protocol !== tcp) this.goOn(entry, packet);
     else if (opens && entry.synSequence !== packet.sequence) return this.takesSyn(entry, packet);
     else if (entry.flow instanceof TcpFlow && !entry.flow.over) return this.belongs(entry, entry.flow, packet);
-    else if (entry.flow?.hasLapsed === true) {
-      if (!silent) this.reopen(entry, packet, -1);
-    } else if (this.isOfUnseen(entry, packet)) this.reopen(entry, packet, -1);
+    else if (!silent) return this.comesAfter(entry, packet);
     return true;
   }
 
@@ -237,6 +233,10 @@ export class FlowTable {
   /** Whether a packet is to be given to its open flow, or to the one that has taken its place. */
   private belongs(entry: Entry, flow: TcpFlow, packet: Packet): boolean {
     const fromClient = isFromClient(entry.tuple, packet);
+    if (entry.past?.said(packet, fromClient) === true) {
+      this.shared.stats.flows.strayPackets++;
+      return false;
+    }
     if (entry.newSyn !== -1 && goesOnFrom(entry.newSyn, packet, fromClient)) {
       this.reopen(entry, packet, entry.newSyn);
       return true;
@@ -254,19 +254,39 @@ export class FlowTable {
     return belief !== "doubted";
   }
 
-  /** Whether a packet is of another connection than the one that has ended here, and of which the mirror lost the SYN. */
-  private isOfUnseen({ flow, finished, tuple, clientEnd }: Entry, packet: Packet): boolean {
-    if (flow === undefined ? !finished : flow.standing === "leftOut") return false;
-    const end = flow instanceof TcpFlow ? flow.streams.belonging.clientNext : clientEnd;
-    if (isFromClient(tuple, packet)) return packet.payloadLength > 0 && !isClose(packet.sequence, end);
-    // The answer to the old one's SYN acknowledges nothing that its client said later.
-    const isLater = ((packet.acknowledgement - end) | 0) > 0;
-    return (packet.flags & Flag.Syn) !== 0 && (isLater || !isClose(packet.acknowledgement, end));
+  /**
+   * Where a connection is over, what is said comes late of it, or is the first that is seen of another one, or of itself
+   * when it has only lapsed; false when it comes late.
+   */
+  private comesAfter(entry: Entry, packet: Packet): boolean {
+    if (entry.flow instanceof TcpFlow) this.retire(entry, entry.flow);
+    const fromClient = isFromClient(entry.tuple, packet);
+    const begins = fromClient || entry.lapsed || (packet.flags & Flag.Syn) !== 0;
+    if (!entry.finished || !begins || (packet.flags & Flag.Rst) !== 0) return true;
+    if (entry.past?.maySay(packet, fromClient) === true) {
+      this.shared.stats.flows.strayPackets++;
+      return false;
+    }
+    this.reopen(entry, packet, -1);
+    return true;
+  }
+
+  /** A flow is over, and not needed any more to tell its packets. */
+  private retire(entry: Entry, flow: TcpFlow | UdpFlow): void {
+    entry.flow = undefined;
+    entry.finished = flow.standing === "carried";
+    if (!entry.finished || !(flow instanceof TcpFlow)) return;
+    entry.lapsed = flow.hasLapsed;
+    entry.past ??= new PastConnections();
+    entry.past.add(flow.streams.past(flow.hasLapsed));
   }
 
   /** Another connection on the same addresses and ports: the old one is over. */
   private reopen(entry: Entry, packet: Packet, synSequence: number): void {
-    if (entry.flow instanceof TcpFlow) entry.flow.close("closed", "incomplete", packet.time);
+    if (entry.flow instanceof TcpFlow) {
+      entry.flow.close("closed", "incomplete", packet.time);
+      this.retire(entry, entry.flow);
+    }
     entry.synSequence = synSequence;
     entry.newSyn = -1;
     entry.flow = undefined;

@@ -1,6 +1,7 @@
 import { Flag, type Packet } from "../intake/packet";
 import { Belonging } from "./belonging";
 import { EarlyPackets, type EarlyOwner } from "./earlyPackets";
+import { saidBy, type PastConnection } from "./pastConnections";
 import { StreamReassembler, type ReassemblyCounters, type StreamSink } from "./reassembly";
 import { Resets, type ResetVerdict } from "./resets";
 
@@ -28,6 +29,7 @@ export class TcpStreams implements EarlyOwner {
   readonly belonging: Belonging;
   private readonly early: EarlyPackets;
   private readonly resets: Resets;
+  private wasReset = false;
 
   constructor(
     private readonly owner: StreamsOwner,
@@ -49,6 +51,12 @@ export class TcpStreams implements EarlyOwner {
   /** Whether the reset that ended the connection was the client's. */
   get resetByClient(): boolean {
     return this.resets.byClient;
+  }
+
+  /** What tells a late packet of it when it is over, or when it `lapsed` and may go on. */
+  past(lapsed: boolean): PastConnection {
+    const mayGoOn = (fromClient: boolean): boolean => !lapsed && !this.hasEnded(fromClient);
+    return { client: saidBy(this.client, mayGoOn(true)), server: saidBy(this.server, mayGoOn(false)) };
   }
 
   streamOf(fromClient: boolean): StreamReassembler {
@@ -140,6 +148,12 @@ export class TcpStreams implements EarlyOwner {
 
   private settleReset(verdict: ResetVerdict, time: number): void {
     if (verdict === "refused") this.owner.strayReset();
-    if (verdict === "obeyed") this.owner.wasReset(time);
+    if (verdict !== "obeyed") return;
+    this.wasReset = true;
+    this.owner.wasReset(time);
+  }
+
+  private hasEnded(fromClient: boolean): boolean {
+    return this.streamOf(fromClient).knowsEnd || (this.wasReset && this.resets.byClient === fromClient);
   }
 }

@@ -137,7 +137,7 @@ describe("gateway: one direction of a connection", () => {
           assert.equal(reassembler.isEnded, model.ended === 1);
           assert.equal(reassembler.heldBytes, model.held);
           if (model.ended === 0) assert.equal(reassembler.missesSince(time), model.isMissing);
-          assert.equal(reassembler.nextSequence, (isn + told.length) >>> 0);
+          assert.equal(reassembler.sequenceOf(reassembler.position), (isn + told.length) >>> 0);
         });
         const lost = told.filter((one) => one === "lost").length;
         const isHole = (one: Told, index: number): boolean => one === "lost" && told[index - 1] !== "lost";
