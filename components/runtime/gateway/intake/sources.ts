@@ -149,10 +149,13 @@ function kernelAddress(address: string): string {
 /** Listens for feeds of frames, each behind its length as four bytes, most significant first. */
 export async function openTcp(at: IntakeAddress, handle: PacketHandler, stats: GatewayStats): Promise<IntakeSource> {
   const sockets = new Set<Socket>();
+  let arrivals = 0;
   const server = createServer((socket) => {
     sockets.add(socket);
+    arrivals++;
     const reader = new FrameReader(handle);
     socket.on("data", (chunk: Buffer) => {
+      arrivals++;
       if (reader.push(chunk, now())) return;
       stats.intake.malformed["frameLength"] = (stats.intake.malformed["frameLength"] ?? 0) + 1;
       socket.destroy();
@@ -171,14 +174,23 @@ export async function openTcp(at: IntakeAddress, handle: PacketHandler, stats: G
   return {
     address: endpointKey(bound),
     readDrops: () => (stats.intake.kernelDrops = 0),
+    drain: async (deadline) => {
+      let before: number;
+      do {
+        before = arrivals;
+        await setTimeout(waitingMilliseconds);
+      } while (arrivals > before && now() < deadline);
+    },
     close: () => closeServer(server, sockets),
   };
 }
 
-/** Closes a server together with the connections that are open on it. */
-export function closeServer(server: Server, sockets: Iterable<Socket>): Promise<void> {
+/** Closes a server; ends when its connections, which are ended too, have told that they are. */
+async function closeServer(server: Server, sockets: Iterable<Socket>): Promise<void> {
+  const closed = [...sockets].map((socket) => new Promise<void>((resolve) => socket.once("close", () => resolve())));
   for (const socket of sockets) socket.destroy();
-  return new Promise((resolve) => server.close(() => resolve()));
+  await new Promise((resolve) => server.close(resolve));
+  await Promise.all(closed);
 }
 
 /** Cuts a byte stream into frames. */

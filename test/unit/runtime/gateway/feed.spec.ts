@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { connect } from "node:net";
+import { join } from "node:path";
 
+import type { GatewayStats } from "../../../../components/runtime/gateway/stats";
 import { TcpScript } from "../../../support/capture";
 import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
 
@@ -65,6 +68,28 @@ describe("gateway: a feed of frames over TCP", () => {
       await until("it is counted", () => harness.gateway.snapshot().intake.truncated === Math.min(index + 1, 2));
     }
     assert.deepEqual(harness.gateway.snapshot().intake.malformed, {});
+  });
+
+  /** Writes bytes on a connection of their own, which stays open. */
+  const feedOn = (bytes: Buffer): Promise<unknown> => {
+    const socket = connect(Number(harness.gateway.intakeAddress.split(":")[1]), "127.0.0.1");
+    socket.on("error", () => undefined);
+    return new Promise((done) => socket.write(bytes, done));
+  };
+
+  it("takes what has come of every feed before it stops", async () => {
+    const flows = Array.from({ length: 300 }, (_, index) => framed(flow(index + 1)));
+    await Promise.all([0, 100, 200].map((first) => feedOn(Buffer.concat(flows.slice(first, first + 100)))));
+    const { requests, selection } = await harness.stop();
+    assert.deepEqual([requests.replayed, selection.flowsSeen], [300, 300]);
+  });
+
+  it("counts the frame that is half there when it stops, also where nothing else is under way", async () => {
+    await feedOn(framed(flow(1)).subarray(0, 40));
+    const { truncated, packets } = (await harness.stop()).intake;
+    assert.deepEqual([truncated, packets], [1, 0]);
+    const last = JSON.parse(readFileSync(join(harness.folder, "stats.json"), "utf8")) as GatewayStats;
+    assert.equal(last.intake.truncated, 1);
   });
 
   it("ends a feed whose length cannot be true, counts that once, and goes on with others", async () => {
