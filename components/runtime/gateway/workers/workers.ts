@@ -7,7 +7,7 @@ import { ExitCode, ShadownetError } from "../../../internal/problems";
 import { checkConfig, type GatewayConfig } from "../config";
 import { closeServers, serveBoth, type RunningGateway } from "../gateway";
 import { CaptureWriter } from "../intake/captureWriter";
-import { receiveBufferErrors } from "../intake/kernelDrops";
+import { undelivered } from "../intake/kernelDrops";
 import { sumRequests, type GatewayStats } from "../stats";
 import { StatsFile } from "../statsFile";
 import { now } from "../time";
@@ -81,7 +81,7 @@ class WorkerGateway implements RunningGateway {
   private readonly threads: Thread[] = [];
   private readonly startedAt = now();
   private readonly recorder: OrderedRecorder | undefined;
-  private readonly noRoomBefore: number;
+  private readonly lostBefore: number;
   private open: boolean;
   private readonly servers: Server[] = [];
   private timer: NodeJS.Timeout | undefined;
@@ -92,7 +92,7 @@ class WorkerGateway implements RunningGateway {
     this.open = config.startClosed !== true;
     this.recorder = config.record === undefined ? undefined : new OrderedRecorder(new CaptureWriter(config.record));
     this.statsFile = new StatsFile(config.stats);
-    this.noRoomBefore = this.noRoom() ?? 0;
+    this.lostBefore = this.lostByKernel() ?? 0;
   }
 
   async start(): Promise<void> {
@@ -126,7 +126,7 @@ class WorkerGateway implements RunningGateway {
     selection.packetsUnrecorded = this.recorder?.dropped ?? 0;
     if (intake.prefiltered !== undefined && intake.kernelDrops !== null) {
       const all = intake.kernelDrops + intake.prefiltered;
-      intake.kernelDrops = Math.min(intake.kernelDrops, (this.noRoom() ?? Infinity) - this.noRoomBefore);
+      intake.kernelDrops = Math.min(intake.kernelDrops, (this.lostByKernel() ?? Infinity) - this.lostBefore);
       intake.prefiltered = all - intake.kernelDrops;
       sumRequests(stats);
     }
@@ -189,8 +189,8 @@ class WorkerGateway implements RunningGateway {
     }
   }
 
-  private noRoom(): number | undefined {
-    return receiveBufferErrors(this.config.intake?.includes("[") === true ? 6 : 4);
+  private lostByKernel(): number | undefined {
+    return undelivered(this.config.intake?.includes("[") === true ? 6 : 4);
   }
 }
 
