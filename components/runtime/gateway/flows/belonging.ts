@@ -23,8 +23,6 @@ export type Belief = "believed" | "doubted" | "another" | "further" | "replaced"
  * something large; where both sides are heard it takes one of each to say so.
  */
 export class Belonging {
-  /** Sides that were heard: 1 = client, 2 = server. */
-  private heard = 0;
   private doubted: Packet | undefined;
   private doubtedFromClient = false;
   private confirmed: Packet | undefined;
@@ -55,7 +53,6 @@ export class Belonging {
     // Where a stream begins, its SYN says better than an acknowledgement of it.
     const mineFits = (begins && mine.isUntouched) || isNear(mine, packet.sequence);
     if (mineFits && (!acknowledges || isNear(peer, packet.acknowledgement))) {
-      this.heard |= fromClient ? 1 : 2;
       this.doubted = undefined;
       return "believed";
     }
@@ -72,7 +69,8 @@ export class Belonging {
 
   private doubt(packet: Packet, fromClient: boolean): Belief {
     const { doubted } = this;
-    const another = this.heard !== 3 || fromClient !== this.doubtedFromClient;
+    const bothHeard = this.client.heard && this.server.heard;
+    const another = !bothHeard || fromClient !== this.doubtedFromClient;
     if (doubted === undefined || !another || !this.agrees(doubted, packet, fromClient)) {
       this.doubted = keptPacket(packet);
       this.doubtedFromClient = fromClient;

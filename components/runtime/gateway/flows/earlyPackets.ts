@@ -23,8 +23,6 @@ export class EarlyPackets {
   /** Bytes of the packets that wait. */
   heldBytes = 0;
   private waiting: EarlyPacket[] | undefined;
-  /** Sides that were heard: 1 = client, 2 = server. */
-  private heard = 0;
   /** One side was waited for in vain before anything of it was heard: the mirror may not copy it at all. */
   private isOneSided = false;
   private timer: NodeJS.Timeout | undefined;
@@ -36,7 +34,6 @@ export class EarlyPackets {
 
   /** Keeps a copy of a packet whose turn has not come; false when it has. */
   keep(packet: Packet, fromClient: boolean): boolean {
-    this.heard |= sideOf(fromClient);
     const first = this.waiting?.[0];
     if (first !== undefined && packet.time - first.packet.time >= this.waitMilliseconds) this.giveUp();
     if (!this.isEarly(packet, fromClient) && !this.isBehind(packet, fromClient)) return false;
@@ -63,17 +60,13 @@ export class EarlyPackets {
 
   private giveUp(): void {
     const [first] = this.waiting ?? [];
-    if (first !== undefined && !this.hears(!first.fromClient)) this.isOneSided = true;
+    if (first !== undefined && !this.owner.streamOf(!first.fromClient).heard) this.isOneSided = true;
     this.release();
   }
 
   /** Gives each packet its time once it is the first. */
   private startTimer(): void {
     this.timer = setTimeout(() => this.giveUp(), this.waitMilliseconds);
-  }
-
-  private hears(client: boolean): boolean {
-    return (this.heard & sideOf(client)) !== 0;
   }
 
   private handOnFirst(): void {
@@ -86,8 +79,9 @@ export class EarlyPackets {
   }
 
   private isEarly(packet: Packet, fromClient: boolean): boolean {
-    if (this.isOneSided && !this.hears(!fromClient)) return false;
-    return (packet.flags & Flag.Ack) !== 0 && this.owner.streamOf(!fromClient).isAhead(packet.acknowledgement);
+    const peer = this.owner.streamOf(!fromClient);
+    if (this.isOneSided && !peer.heard) return false;
+    return (packet.flags & Flag.Ack) !== 0 && peer.isAhead(packet.acknowledgement);
   }
 
   private isBehind(packet: Packet, fromClient: boolean): boolean {
@@ -97,8 +91,4 @@ export class EarlyPackets {
       ) === true
     );
   }
-}
-
-function sideOf(fromClient: boolean): number {
-  return fromClient ? 1 : 2;
 }

@@ -60,6 +60,8 @@ export class StreamReassembler {
   private readonly last = new LastSegment();
   /** False until the first packet told where the stream is. */
   started = false;
+  /** Whether a packet of its sender has come; the peer's may also have told where the stream is. */
+  heard = false;
   /** How far the peer has acknowledged this direction. */
   acknowledgedTo = 0;
   /** Bytes held because something before them is missing. */

@@ -65,6 +65,7 @@ export class TcpStreams implements EarlyOwner {
 
   /** The next packet. Of a copy that was cut short, what is there is true; the rest is a hole as any other. */
   handle(packet: Packet, fromClient: boolean): void {
+    this.streamOf(fromClient).heard = true;
     if (this.early.keep(packet, fromClient)) this.owner.account();
     else {
       this.take(packet, fromClient);

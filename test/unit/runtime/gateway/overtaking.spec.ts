@@ -117,7 +117,8 @@ describe("gateway: packets that come before what they answer", () => {
     assert.deepEqual(taken, []);
     assert.equal(early.keep(acknowledging(1200, 60_000), true), false, "no longer than it may, and never again");
     assert.deepEqual(taken, [1100]);
-    assert.equal(early.keep(acknowledging(1000, 60_001), false), false, "now the server is heard");
+    server!.heard = true;
+    assert.equal(early.keep(acknowledging(1000, 60_001), false), false);
     assert.equal(early.keep(acknowledging(1300, 60_002), true), true);
     early.release();
     assert.deepEqual([taken, early.heldBytes], [[1100, 1300], 0]);

@@ -63,6 +63,18 @@ const cases: Case[] = [
     stray: 3,
   },
   {
+    name: "two packets of one side with numbers of another connection, though nothing but SYNs was heard before",
+    frames: () => {
+      const evil = [0, 40].map((on) => stray(false, "A", far + on, far));
+      const flow = script().handshake();
+      const [syn, answer, ...rest] = exchange(exchange(flow, "/1"), "/2").frames;
+      return [syn!, answer!, ...evil, ...rest];
+    },
+    paths: ["/1", "/2"],
+    stray: 2,
+    connections: 1,
+  },
+  {
     name: "an old answer to a SYN",
     frames: () => amid(stray(false, "SA", next.server + far, next.client + far)),
     paths: three,
