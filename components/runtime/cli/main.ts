@@ -26,6 +26,9 @@ const commands: Record<string, () => Promise<{ register: (program: Command) => v
   down: () => import("./down.js"),
 };
 
+/** So long a command that is over waits for somebody to read the rest of its words. */
+const unreadMilliseconds = 5_000;
+
 async function main(argv: string[]): Promise<number> {
   const program = new Command("shadownet")
     .description("Clone a network, mirror live traffic into the clone, break the clone, and say what broke.")
@@ -58,7 +61,14 @@ function endWhenAbandoned(): void {
   process.stderr.once("error", end).on("error", () => undefined);
 }
 
+/** A full pipe on standard error would keep the command for as long as somebody holds its end unread; a result is waited for. */
+function endUnread(): void {
+  if (process.stderr.writableLength === 0) return;
+  setTimeout(() => process.stdout.write("", () => process.exit()), unreadMilliseconds).unref();
+}
+
 endWhenAbandoned();
 void main(process.argv).then((code) => {
   process.exitCode = code;
+  endUnread();
 });

@@ -1,10 +1,12 @@
 import { strict as assert } from "node:assert";
-import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { type ChildProcess, type ChildProcessByStdio, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, constants, existsSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 
 import { type CommandResult, tryRun } from "../../../../components/internal/exec";
 import { until } from "../../../support/captureHarness";
@@ -93,7 +95,7 @@ describe("the command line", function () {
     const command = spawn(process.execPath, [launcher, ...args], { cwd: folder, env, detached: true, stdio });
     let said = "";
     for (const stream of [command.stdout, command.stderr])
-      stream.on("data", (text: Buffer) => (said += text.toString()));
+      stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
     // Its streams close with the last process that holds them.
     const closed = new Promise((done) => command.on("close", done));
     await until("it has begun", () => said.includes(begins));
@@ -141,6 +143,70 @@ describe("the command line", function () {
     assert.equal(code, 0, stderr);
     assert.match(stderr, /^stopped$/m);
     assert.ok(!existsSync(join(folder, "state", "controller.json")));
+  });
+
+  describe("whose words nobody reads", () => {
+    let unread: number;
+    let pipe: string;
+
+    beforeEach(() => {
+      pipe = join(folder, "pipe");
+      execFileSync("mkfifo", [pipe]);
+      unread = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
+      fill(unread);
+    });
+    afterEach(() => {
+      closeSync(unread);
+      rmSync(pipe);
+    });
+
+    const fill = (descriptor: number): void => {
+      try {
+        for (;;) writeSync(descriptor, ".");
+      } catch (error) {
+        assert.equal((error as NodeJS.ErrnoException).code, "EAGAIN");
+      }
+    };
+    const exitOf = async (command: ChildProcess): Promise<unknown> => {
+      const late = new Promise((done) => setTimeout(done, 60_000, "late").unref());
+      const code = await Promise.race([once(command, "exit").then(([status]) => status as unknown), late]);
+      command.kill("SIGKILL");
+      return code;
+    };
+    const start = (...args: string[]): ChildProcess => {
+      const env = { ...process.env, SHADOWNET_STATE: join(folder, "state") };
+      return spawn(process.execPath, [program, ...args], { cwd: folder, env, stdio: ["ignore", "pipe", unread] });
+    };
+
+    it("ends all the same", async () => {
+      const serve = start("serve", "--address", "127.0.0.1:0");
+      const file = join(folder, "state", "controller.json");
+      await until("it serves", () => existsSync(file));
+      serve.kill("SIGTERM");
+      assert.equal(await exitOf(serve), 0);
+      assert.ok(!existsSync(file));
+    });
+
+    it("keeps the exit code of what it could not do", async () => {
+      assert.equal(await exitOf(start("run", "dbLink")), 2);
+    });
+
+    it("waits for who reads its result late", async () => {
+      const title = "long ".repeat(100_000);
+      const provider = {
+        ...{ type: "python", module: "chaosk8s.chaosmesh.network.actions", func: "set_loss" },
+        arguments: { name: "fault", ns: "shop", label_selectors: "app=web", loss: "2.5", correlation: "25" },
+      };
+      writeFileSync(
+        join(folder, "long.json"),
+        JSON.stringify({ title, method: [{ type: "action", name: "lose", provider }] }),
+      );
+      const command = start("experiment", "import", "long.json", "--target", "lose=app-1");
+      await new Promise((done) => setTimeout(done, 8_000));
+      const [result, code] = await Promise.all([text(command.stdout!), exitOf(command)]);
+      assert.ok(result.includes(title), `${result.length} characters`);
+      assert.equal(code, 0);
+    });
   });
 
   it("halts and releases with nothing to halt", async () => {
