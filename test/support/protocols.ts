@@ -64,12 +64,13 @@ function mysql(values: readonly Buffer[]): Conversation {
   return { greeting, turns: [login, ...turns] };
 }
 
-/** A MongoDB message of the present kind around any document. */
-export function mongoMessage(id: number, document: Buffer): Buffer {
+/** A MongoDB message of the present kind around any document; of the flags, 2 says that no answer is to come. */
+export function mongoMessage(id: number, document: Buffer, flags = 0): Buffer {
   const header = Buffer.alloc(21);
   header.writeUInt32LE(21 + document.length, 0);
   header.writeUInt32LE(id, 4);
   header.writeUInt32LE(2_013, 12);
+  header.writeUInt32LE(flags, 16);
   return Buffer.concat([header, document]);
 }
 

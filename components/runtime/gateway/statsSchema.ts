@@ -78,7 +78,7 @@ export const gatewayStatsSchema = z.object({
     /**
      * `startedBefore`: under way when mirroring began. `incomplete`: never finished by the client. `malformed`,
      * `ambiguousFraming`: not to be read. `noBoundary`: after a hole, no place to go on is known. `sessionLost`: the
-     * shadow's connection lacks the login that it needs. `intakeClosed`, `gatewayStopped`.
+     * shadow lacks the login that it needs, or does not know what only live's server could give out. `intakeClosed`, `gatewayStopped`.
      */
     unusable: byCause,
     shed: byCause,

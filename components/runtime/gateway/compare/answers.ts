@@ -1,3 +1,10 @@
+import { lengthOfMongo, mongoHeaderBytes } from "./mongodb";
+
+/** Takes what is content. */
+interface ContentSink {
+  add(bytes: Buffer, from: number, to: number): void;
+}
+
 /** Follows what a server says in answer to one message, so that it is known where the answer has ended. */
 export interface AnswerWalker {
   /** Ends of answers since the beginning: a message may ask for several. */
@@ -8,7 +15,8 @@ export interface AnswerWalker {
   readonly within: boolean;
   /** Another answer begins. */
   restart(): void;
-  walk(bytes: Buffer, from: number, to: number): void;
+  /** Reads on, and hands over what is content. */
+  walk(bytes: Buffer, from: number, to: number, content?: ContentSink): void;
 }
 
 /** How a server's messages are read: from a header of fixed length, which has the message's first byte where that tells. */
@@ -18,6 +26,8 @@ interface Packets {
   lengthOf(header: Buffer): number;
   /** How many answers end with it. */
   ends(header: Buffer): number;
+  /** The header is no content: the server makes up a part of it. */
+  isBare?: true;
 }
 
 class PacketAnswers implements AnswerWalker {
@@ -44,9 +54,12 @@ class PacketAnswers implements AnswerWalker {
     this.broken = false;
   }
 
-  walk(bytes: Buffer, from: number, to: number): void {
+  walk(bytes: Buffer, from: number, to: number, content?: ContentSink): void {
     const { header } = this;
-    for (let at = from; at < to && !this.broken;) {
+    const bare = this.packets.isBare === true ? content : undefined;
+    if (bare === undefined) content?.add(bytes, from, to);
+    let at = from;
+    while (at < to && !this.broken) {
       const inHeader = this.have < header.length;
       const part = Math.min(to - at, inHeader ? header.length - this.have : this.left);
       if (inHeader) {
@@ -54,10 +67,16 @@ class PacketAnswers implements AnswerWalker {
         this.have += part;
         if (this.have === header.length) this.left = this.packets.lengthOf(header) - header.length;
         this.broken = this.left < 0;
-      } else this.left -= part;
+        // What turns out to be no header is content.
+        if (this.broken) bare?.add(header, 0, header.length);
+      } else {
+        this.left -= part;
+        bare?.add(bytes, at, at + part);
+      }
       at += part;
       if (this.have === header.length && this.left === 0) this.end();
     }
+    if (at < to) bare?.add(bytes, at, to);
   }
 
   private end(): void {
@@ -98,7 +117,7 @@ const mysql: Packets = {
   },
 };
 
-const mongodb: Packets = { headerBytes: 4, lengthOf: (header) => header.readUInt32LE(0), ends: () => 1 };
+const mongodb: Packets = { headerBytes: mongoHeaderBytes, lengthOf: lengthOfMongo, ends: () => 1, isBare: true };
 const dns: Packets = { headerBytes: 2, lengthOf: (header) => 2 + header.readUInt16BE(0), ends: () => 1 };
 
 const lineFeed = 10;
@@ -141,7 +160,8 @@ class RedisAnswers implements AnswerWalker {
     this.broken = false;
   }
 
-  walk(bytes: Buffer, from: number, to: number): void {
+  walk(bytes: Buffer, from: number, to: number, content?: ContentSink): void {
+    content?.add(bytes, from, to);
     for (let at = from; at < to && !this.broken;) {
       if (this.left > 0) at = this.skip(at, to);
       else if (this.type === 0) this.begin(bytes[at++]!);
@@ -205,6 +225,18 @@ const walkers: Record<string, () => AnswerWalker> = {
   mongodb: () => new PacketAnswers(mongodb),
   dns: () => new PacketAnswers(dns),
 };
+
+/** More of an answer comes; where it is not read, all of it is content. */
+export function takeAnswer(
+  walker: AnswerWalker | undefined,
+  content: ContentSink,
+  bytes: Buffer,
+  from: number,
+  to: number,
+): void {
+  if (walker === undefined) content.add(bytes, from, to);
+  else walker.walk(bytes, from, to, content);
+}
 
 /** A walker for the answers of an application; undefined when their ends are not known. */
 export function answersOf(application: string | undefined): AnswerWalker | undefined {

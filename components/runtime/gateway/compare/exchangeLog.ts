@@ -16,6 +16,8 @@ export class Side implements ExchangeSide {
   digest?: string;
   error?: string;
   body: BodyDigest | undefined;
+  /** Its answer says that something is missing which was said before; undefined as long as there is none. */
+  refused?: boolean;
   /** How many ends of answers came, where all of it could be read. */
   answers = 0;
   /** True when nothing more will come. */
@@ -29,6 +31,8 @@ export interface ExchangeOwner {
 }
 
 const none: readonly never[] = [];
+/** Bytes of a message that tell what kind it is. */
+const tellingBytes = 64;
 
 /** One request and both of its responses; when both are there, it is the sample that is written. */
 export class Exchange implements ExchangeSample {
@@ -41,6 +45,8 @@ export class Exchange implements ExchangeSample {
   differences?: string[];
   /** Its client did not wait for the end of the answer before. */
   unawaited = false;
+  /** No answer belongs to it. */
+  told = false;
   requestBytes = 0;
   /** When its last byte arrived: the moment at which it is due in the shadow. */
   due = 0;
@@ -89,6 +95,13 @@ export class Exchange implements ExchangeSample {
   /** The request's bytes that have memory of their own. */
   get parts(): readonly Buffer[] {
     return this.pieces ?? none;
+  }
+
+  /** At least as many of the request's first bytes as tell what kind it is. */
+  get beginning(): Buffer | undefined {
+    const [first] = this.parts;
+    const tells = first === undefined || first.length >= tellingBytes || this.parts.length === 1;
+    return tells ? first : Buffer.concat(this.parts);
   }
 
   /** Other bytes take the place of the request's. */

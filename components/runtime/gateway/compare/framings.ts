@@ -1,4 +1,5 @@
 import { amqpFraming } from "./amqp";
+import { isToldToMongo, lengthOfMongo, mongoFlaggedBytes } from "./mongodb";
 
 /** Follows the messages of one client, so that it is known where one ends. */
 export interface Walker {
@@ -8,7 +9,12 @@ export interface Walker {
   readonly broken: boolean;
   /** Messages that have ended, where each is answered. */
   readonly ended?: number;
-  /** Reads on; returns the position after the last message that ended, or `from` when none did. */
+  /** What was read ends with a message that is not answered, and there is none before it that is. */
+  readonly told?: boolean;
+  /**
+   * Reads on, at most to the end of a first message that is not answered; returns the position after the last message
+   * that ended, or `from` when none did.
+   */
   walk(chunk: Buffer, from: number, to: number): number;
 }
 
@@ -31,6 +37,8 @@ type LengthOf = (header: Buffer) => number;
 
 class LengthWalker implements Walker {
   broken = false;
+  told = false;
+  private unanswered = false;
   private readonly header: Buffer;
   private have = 0;
   private left = 0;
@@ -38,6 +46,7 @@ class LengthWalker implements Walker {
   constructor(
     headerBytes: number,
     private readonly lengthOf: LengthOf,
+    private readonly isTold?: (header: Buffer) => boolean,
   ) {
     this.header = Buffer.alloc(headerBytes);
   }
@@ -48,9 +57,12 @@ class LengthWalker implements Walker {
 
   walk(chunk: Buffer, from: number, to: number): number {
     let ended = from;
-    for (let at = from; at < to && !this.broken;) {
+    this.told = false;
+    for (let at = from; at < to && !this.broken && !this.told;) {
       at = this.walkOne(chunk, at, to);
-      if (this.atBoundary) ended = at;
+      if (!this.atBoundary) break;
+      this.told = this.unanswered && ended === from;
+      ended = at;
     }
     return ended;
   }
@@ -76,6 +88,7 @@ class LengthWalker implements Walker {
     this.have = 0;
     this.left = Math.max(0, rest);
     this.broken = rest < 0;
+    this.unanswered = this.isTold?.(this.header) === true;
   }
 }
 
@@ -192,12 +205,7 @@ function mysqlWalker(fromStart: boolean): Walker {
   });
 }
 
-const mongoOperations = new Set([1, 2004, 2005, 2006, 2007, 2010, 2011, 2012, 2013]);
-
-function lengthOfMongo(header: Buffer): number {
-  const length = header.readUInt32LE(0);
-  return mongoOperations.has(header.readUInt32LE(12)) && length >= 16 && length <= 48_000_000 ? length : 0;
-}
+const mongoWalker = (): LengthWalker => new LengthWalker(mongoFlaggedBytes, lengthOfMongo, isToldToMongo);
 
 function lengthOfDns(header: Buffer): number {
   const length = header.readUInt16BE(0);
@@ -231,12 +239,16 @@ const framings: Record<string, Framing> = {
     sessionless: true,
   },
   mongodb: {
-    ...lengthFraming("mongodb", 16, lengthOfMongo),
+    application: "mongodb",
+    walker: mongoWalker,
     begins: (chunk, from, to) => {
-      const walker = new LengthWalker(16, lengthOfMongo);
-      walker.walk(chunk, from, to);
-      return to - from >= 16 && !walker.broken;
+      const walker = mongoWalker();
+      let at = from;
+      do at = walker.walk(chunk, at, to);
+      while (walker.told && at < to);
+      return to - from >= mongoFlaggedBytes && !walker.broken;
     },
+    sessionless: true,
   },
   dns: lengthFraming("dns", 2, lengthOfDns),
   amqp: amqpFraming,

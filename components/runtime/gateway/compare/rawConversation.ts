@@ -1,13 +1,13 @@
 import { bump } from "../stats";
-import { answersOf, type AnswerWalker } from "./answers";
+import { answersOf, takeAnswer, type AnswerWalker } from "./answers";
 import { BodyDigest } from "./body";
 import type { Conversation, FlowContext, ShadowReader } from "./conversation";
 import { Exchange } from "./exchangeLog";
 import { framingInside, type Framing, type Walker } from "./framings";
 import { LossEstimate } from "./lossEstimate";
-import { Session, sessionRulesOf } from "./session";
+import { Session, sessionRulesOf, type Refusal } from "./session";
 import { OwedAnswers } from "./owedAnswers";
-import { RawShadowReader, type AnswerJudge, type Refusal } from "./shadowReaders";
+import { RawShadowReader, type AnswerJudge } from "./shadowReaders";
 
 /** A client that says nothing more for this long has finished its turn, even when the server stays silent. */
 const turnQuietMilliseconds = 200;
@@ -15,15 +15,6 @@ const turnQuietMilliseconds = 200;
 const unacknowledgedQuietMilliseconds = 2_000;
 /** A server that says nothing more for this long has finished its answer, as far as that can be known. */
 const answerQuietMilliseconds = 1_000;
-
-/** Bytes of a message that tell what kind it is. */
-const tellingBytes = 64;
-
-/** The beginning of what a client said. */
-function headOf({ parts }: Exchange): Buffer | undefined {
-  const [first] = parts;
-  return first === undefined || first.length >= tellingBytes || parts.length === 1 ? first : Buffer.concat(parts);
-}
 
 /** How a conversation by turns begins. */
 export interface TurnOptions {
@@ -130,11 +121,13 @@ export class RawConversation implements Conversation, AnswerJudge {
       return;
     }
     if (this.unheard && peerOffset > this.turnPeerOffset) this.finishUnheard();
-    if (this.turn === undefined) this.begin(time, offset, peerOffset, this.answering);
-    this.finishAnswer(undefined);
     this.lastClientByte = time;
     this.clientPosition = offset + to - from;
-    this.keep(this.turn!, chunk, from, to);
+    for (let at = from; at < to;) {
+      if (this.turn === undefined) this.begin(time, offset + at - from, peerOffset, this.answering);
+      this.finishAnswer(undefined);
+      at = this.keep(this.turn!, chunk, at, to);
+    }
     if (this.walker?.broken === true) this.leaveFraming(peerOffset);
   }
 
@@ -151,12 +144,12 @@ export class RawConversation implements Conversation, AnswerJudge {
     }
     this.liveOutstanding = false;
     this.session.liveAnswers(chunk, from, to);
+    answering.live.refused ??= this.session.refusalIn(chunk, from, to) !== "none";
     answering.live.firstByte ??= time;
     answering.live.end = time;
     if (answering.live.settled) return;
     answering.live.body ??= new BodyDigest(this.flow.log.bodies, false);
-    answering.live.body.add(chunk, from, to);
-    this.answers?.walk(chunk, from, to);
+    takeAnswer(this.answers, answering.live.body, chunk, from, to);
   }
 
   clientHole(length: number): void {
@@ -228,9 +221,10 @@ export class RawConversation implements Conversation, AnswerJudge {
     return this.session.needs(index, this.greetingBytes > 0);
   }
 
-  refusalIn(bytes: Buffer, from: number, to: number): Refusal {
-    if (!this.session.misses(bytes, from, to)) return "none";
-    return this.session.lost ? "all" : "one";
+  refusalIn({ live }: Exchange, bytes: Buffer, from: number, to: number): Refusal {
+    const refusal = live.refused === true ? "none" : this.session.refusalIn(bytes, from, to);
+    if (refusal === "all") this.session.lost = true;
+    return refusal;
   }
 
   /** It counts as not carried. */
@@ -275,12 +269,23 @@ export class RawConversation implements Conversation, AnswerJudge {
     if (this.flow.shedCause === undefined && !this.session.lost) this.flow.link.prepare();
   }
 
-  private keep(turn: Exchange, chunk: Buffer, from: number, to: number): void {
+  /** Takes bytes to the turn, and returns where those that belong to it end: a message that is not answered is a turn. */
+  private keep(turn: Exchange, chunk: Buffer, from: number, to: number): number {
+    const alone = this.wholeBytes === 0;
     const ended = this.walker?.walk(chunk, from, to) ?? from;
-    if (this.flow.shedCause !== undefined) return;
-    if (ended > from) this.wholeBytes = turn.requestBytes + ended - from;
-    turn.add(chunk.subarray(from, to));
-    turn.requestBytes += to - from;
+    const told = this.walker?.told === true;
+    const end = told ? ended : to;
+    if (this.flow.shedCause === undefined) {
+      if (ended > from) this.wholeBytes = turn.requestBytes + ended - from;
+      turn.add(chunk.subarray(from, end));
+      turn.requestBytes += end - from;
+    }
+    if (told && alone) {
+      turn.told = true;
+      this.finishTurn();
+      this.finishAnswer(undefined);
+    }
+    return end;
   }
 
   /** What came is no message: it is another protocol, or the place at which the flow was taken up was none. */
@@ -310,7 +315,7 @@ export class RawConversation implements Conversation, AnswerJudge {
       return;
     }
     this.estimate.note(this.turnStart, this.turnStart + whole, this.turnPeerOffset);
-    this.session.note(turn.index, headOf(turn));
+    this.session.note(turn.index, turn.beginning);
     if (this.session.lost) {
       turn.letGo();
       this.flow.sessionLost();

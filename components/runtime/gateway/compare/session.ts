@@ -6,11 +6,18 @@ export interface SessionRules {
   builds(message: Buffer, index: number): boolean;
   /** Whether what the server says shows that the login is done. */
   welcomes?(bytes: Buffer, from: number, to: number): boolean;
+  /** The server makes up a part of the login, so that the shadow takes none of live's, unless it takes everybody. */
+  readonly challenges?: boolean;
   /** Whether an answer says that a login is missing; undefined when that cannot be told. */
   denies?(bytes: Buffer, from: number, to: number): boolean;
   /** What is missing then concerns single requests; the others still mean what they meant. */
   readonly deniesOne?: boolean;
+  /** Whether an answer says that something is unknown whose name the server makes up: no shadow knows live's. */
+  isUnknown?(bytes: Buffer, from: number, to: number): boolean;
 }
+
+/** What an answer says of what the connection was told before: nothing, or that its request, or all of them, lacks some of it. */
+export type Refusal = "none" | "one" | "all";
 
 /** Follows what one live connection is told before its requests, which a fresh connection to the shadow would not know. */
 export class Session {
@@ -22,7 +29,6 @@ export class Session {
   private building = true;
   private firstBuilt = Infinity;
   private lastBuilt = -1;
-  private deniedByLive = false;
 
   /** `from` is the first exchange that needs what was said before it; undefined where the rules tell. */
   constructor(
@@ -44,7 +50,9 @@ export class Session {
     }
     this.firstBuilt = Math.min(this.firstBuilt, index);
     this.lastBuilt = index;
-    if (!rules.always) this.lost = this.uncertain = false;
+    if (rules.always) return;
+    this.lost = false;
+    this.uncertain = rules.challenges === true;
   }
 
   /** Something that the client said was not seen. */
@@ -63,14 +71,14 @@ export class Session {
   /** Live's server says something. */
   liveAnswers(bytes: Buffer, from: number, to: number): void {
     if (this.building && this.rules?.welcomes?.(bytes, from, to) === true) this.building = false;
-    if (this.uncertain && this.rules?.denies?.(bytes, from, to) === true) this.deniedByLive = true;
   }
 
-  /** Whether an answer of the shadow, which begins with these bytes, shows that it misses something that live was told. */
-  misses(bytes: Buffer, from: number, to: number): boolean {
-    if (!this.uncertain || this.deniedByLive || this.rules?.denies?.(bytes, from, to) !== true) return false;
-    this.lost ||= this.rules.deniesOne !== true;
-    return true;
+  /** What an answer that begins with these bytes lacks. */
+  refusalIn(bytes: Buffer, from: number, to: number): Refusal {
+    const { rules } = this;
+    if (rules?.isUnknown?.(bytes, from, to) === true) return "one";
+    if (!this.uncertain || rules?.denies?.(bytes, from, to) !== true) return "none";
+    return rules.deniesOne === true ? "one" : "all";
   }
 }
 
@@ -96,6 +104,10 @@ const mongoCommand = 26;
 const saslCommands = [Buffer.from("saslStart\0"), Buffer.from("saslContinue\0")];
 const speculative = Buffer.from("speculativeAuthenticate\0");
 const unauthorized = Buffer.from("codeName\0\x0d\0\0\0Unauthorized\0", "latin1");
+const cursorNotFound = Buffer.from("codeName\0\x0f\0\0\0CursorNotFound\0", "latin1");
+/** The list of those that could not be closed; an empty one has five bytes. */
+const cursorsNotFound = Buffer.from("\x04cursorsNotFound\0", "latin1");
+const emptyList = 5;
 const longestDenial = 1_024;
 
 /** Codes of PostgreSQL's errors for a prepared statement and for a portal that it does not know. */
@@ -105,6 +117,14 @@ const isAmqpLogin = (message: Buffer): boolean =>
   message[0] === 65 || (message.length > 8 && message[0] === 1 && [10, 20].includes(message.readUInt16BE(7)));
 
 const amqpChannelOpen = (20 << 16) | 11;
+
+/** Whether MongoDB's answer says that there is no such cursor, or that one could not be closed. */
+function isUnknownCursor(bytes: Buffer, from: number, to: number): boolean {
+  const beginning = bytes.subarray(from, Math.min(to, from + longestDenial));
+  if (beginning.includes(cursorNotFound)) return true;
+  const found = beginning.indexOf(cursorsNotFound);
+  return found >= 0 && beginning[found + cursorsNotFound.length]! > emptyList;
+}
 
 /** Whether MySQL's answer is a packet that says that all is well, behind one that says that the password was known or not. */
 function isMysqlOk(bytes: Buffer, from: number, to: number): boolean {
@@ -124,7 +144,9 @@ const rules: Record<string, SessionRules> = {
     builds: (message, index) =>
       saslCommands.some((name) => beginsWith(message, mongoCommand, message.length, name)) ||
       (index === 0 && message.includes(speculative)),
+    challenges: true,
     denies: (bytes, from, to) => bytes.subarray(from, Math.min(to, from + longestDenial)).includes(unauthorized),
+    isUnknown: isUnknownCursor,
   },
   postgres: {
     always: true,

@@ -1,9 +1,10 @@
 import type { ResponseObserver } from "../replay/hooks/hook";
-import type { AnswerWalker } from "./answers";
+import { takeAnswer, type AnswerWalker } from "./answers";
 import { BodyDigest } from "./body";
 import type { ShadowReader } from "./conversation";
 import type { Exchange, ExchangeLog, Side } from "./exchangeLog";
 import { Http1Responses } from "./responses";
+import type { Refusal } from "./session";
 
 /** An answer without a known end is taken for complete after this much silence. */
 const quietMilliseconds = 1_000;
@@ -12,12 +13,9 @@ const pauseMilliseconds = 50;
 /** The same where the answer is longer than live's, so that nothing that live had is missing. */
 const shortPauseMilliseconds = 10;
 
-/** What an answer says of what the connection was told before: nothing, or that its request, or all of them, lacks some of it. */
-export type Refusal = "none" | "one" | "all";
-
 /** Knows whether an answer that begins so is none, but says that the request should not have been sent. */
 export interface AnswerJudge {
-  refusalIn(bytes: Buffer, from: number, to: number): Refusal;
+  refusalIn(exchange: Exchange, bytes: Buffer, from: number, to: number): Refusal;
   /** A request was taken back for that. */
   takenBack(): void;
 }
@@ -72,7 +70,7 @@ export class RawShadowReader implements ShadowReader {
     }
     const { shadow } = exchange;
     if (shadow.settled) return;
-    if (shadow.firstByte === undefined) this.refusal = this.judge?.refusalIn(bytes, from, to) ?? "none";
+    if (shadow.firstByte === undefined) this.refusal = this.judge?.refusalIn(exchange, bytes, from, to) ?? "none";
     if (this.refusal === "all") {
       this.settleFirst(exchange, undefined);
       return;
@@ -80,8 +78,7 @@ export class RawShadowReader implements ShadowReader {
     shadow.firstByte ??= time;
     shadow.end = time;
     shadow.body ??= new BodyDigest(this.log.bodies, false);
-    shadow.body.add(bytes, from, to);
-    this.answers?.walk(bytes, from, to);
+    takeAnswer(this.answers, shadow.body, bytes, from, to);
   }
 
   ended(error: string): void {
@@ -119,7 +116,7 @@ export class RawShadowReader implements ShadowReader {
   tick(now: number): void {
     const [exchange] = this.waiting;
     if (exchange?.live.settled !== true || exchange.shadow.start === 0) return;
-    if (exchange.shadow.firstByte === undefined && exchange.overlapping !== true) return;
+    if (exchange.shadow.firstByte === undefined && exchange.overlapping !== true && !exchange.told) return;
     const progress = this.progressOf(exchange);
     if (progress === "within") return;
     if (progress === "whole" || now >= this.quietAt(exchange)) this.settleFirst(exchange, undefined);

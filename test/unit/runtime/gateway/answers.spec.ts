@@ -3,9 +3,10 @@ import type { Socket } from "node:net";
 
 import fc from "fast-check";
 
-import { answersOf } from "../../../../components/runtime/gateway/compare/answers";
+import { answersOf, takeAnswer } from "../../../../components/runtime/gateway/compare/answers";
 import { TcpScript } from "../../../support/capture";
 import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
+import { mongoMessage } from "../../../support/protocols";
 
 const client = { address: "10.8.0.1", port: 40_000 };
 const server = { address: "10.9.0.1", port: 6379 };
@@ -35,7 +36,7 @@ const cases: [application: string, answer: Buffer, ends: number][] = [
   ["mysql", mysql(Buffer.from([0, 1, 0, 2, 0, 0, 0])), 1],
   ["mysql", mysql(Buffer.from([1]), mysqlRow, mysqlEnd, mysqlRow, Buffer.from([0, 1, 2]), mysqlEnd), 2],
   ["dns", Buffer.concat([Buffer.from([0, 12]), Buffer.alloc(12), Buffer.from([0, 1, 9])]), 2],
-  ["mongodb", Buffer.concat([Buffer.from([20, 0, 0, 0]), Buffer.alloc(16, 7)]), 1],
+  ["mongodb", Buffer.concat([mongoMessage(1, Buffer.from("a")), mongoMessage(2, Buffer.from("bc"), 2)]), 2],
 ];
 
 describe("gateway: ends of answers", () => {
@@ -47,6 +48,31 @@ describe("gateway: ends of answers", () => {
           const places = [0, ...cuts.sort((a, b) => a - b), answer.length];
           for (const [index, from] of places.slice(0, -1).entries()) walker.walk(answer, from, places[index + 1]!);
           assert.deepEqual([walker.whole, walker.within, walker.ended], [true, false, ends], answer.toString());
+        }),
+      );
+    }
+  });
+
+  it("hand over as content all but the headers of MongoDB, which hold a number of the server's own", () => {
+    const nonsense = Buffer.from("HTTP/1.1 200 OK, and more than a header");
+    const others: typeof cases = [
+      ["mongodb", nonsense, 0],
+      ["mongodb", mongoMessage(1, Buffer.alloc(3)).fill(0xff, 0, 4), 0],
+    ];
+    for (const [application, answer, ends] of [...cases, ...others]) {
+      const bare = ends === 0 || application !== "mongodb" ? [answer] : [answer.subarray(16, 22), answer.subarray(38)];
+      fc.assert(
+        fc.property(fc.array(fc.nat(answer.length), { maxLength: 8 }), (cuts) => {
+          const walker = answersOf(application)!;
+          const places = [0, ...cuts.sort((a, b) => a - b), answer.length];
+          const content: Buffer[] = [];
+          const sink = {
+            add: (bytes: Buffer, from: number, to: number): void =>
+              void content.push(Buffer.from(bytes.subarray(from, to))),
+          };
+          for (const [index, from] of places.slice(0, -1).entries())
+            takeAnswer(walker, sink, answer, from, places[index + 1]!);
+          assert.deepEqual(Buffer.concat(content), Buffer.concat(bare));
         }),
       );
     }

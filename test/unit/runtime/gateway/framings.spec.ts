@@ -22,6 +22,11 @@ const mysql = (sequence: number, body: Buffer): Buffer =>
   sized(4, (b) => ((b[3] = sequence), b.writeUIntLE(body.length, 0, 3)), body);
 const dns = (body: Buffer): Buffer => sized(2, (b) => b.writeUInt16BE(12 + body.length), Buffer.alloc(12), body);
 
+const text = Buffer.from("some content with spaces");
+/** A message of MongoDB of another kind than the present one. */
+const operation = (code: number): Buffer =>
+  sized(16, (b) => (b.writeUInt32LE(24), b.writeUInt32LE(code, 12)), Buffer.alloc(8, 2));
+
 const declare = (channel: number): Buffer => amqpMethod(channel, 50, 10, Buffer.alloc(2));
 const publish = (channel: number): Buffer => amqpMethod(channel, 60, 40, Buffer.alloc(3));
 
@@ -136,7 +141,6 @@ describe("gateway: where messages end", () => {
   }
 
   it("is found again at a segment of whole messages, and nowhere within one", () => {
-    const text = Buffer.from("some content with spaces");
     const whole: Record<string, Buffer> = {
       redis: redisCommand("SET", "key", text),
       mongodb: mongoMessage(7, text),
@@ -168,8 +172,32 @@ describe("gateway: where messages end", () => {
       walker.walk(message, 0, message.length);
       return walker.broken;
     };
-    for (const known of [1, 2004, 2005, 2006, 2007, 2010, 2011, 2012, 2013]) assert.equal(broken(known), false);
+    for (const known of [1, 2001, 2002, 2004, 2005, 2006, 2007, 2010, 2011, 2012, 2013])
+      assert.equal(broken(known), false);
     for (const unknown of [0, 2, 2003, 2008, 2009, 2014]) assert.equal(broken(unknown), true);
+  });
+
+  it("is where a message of MongoDB ends that is not answered, unless one before it is", () => {
+    const answered = [mongoMessage(1, text), operation(2004), operation(2012), operation(2005)];
+    const told = [mongoMessage(1, text, 2), mongoMessage(1, text, 3), ...[2001, 2002, 2006, 2007].map(operation)];
+    for (const [index, first] of [...told, ...answered].entries()) {
+      for (const [next, second] of [...told, ...answered].entries()) {
+        const walker = framingOf("mongodb")!.walker(true);
+        const bytes = Buffer.concat([first, second]);
+        const isTold = index < told.length;
+        assert.deepEqual([walker.walk(bytes, 0, 9), walker.told], [0, false]);
+        assert.deepEqual(
+          [walker.walk(bytes, 9, bytes.length), walker.told],
+          [isTold ? first.length : bytes.length, isTold],
+        );
+        if (!isTold) continue;
+        const rest = walker.walk(bytes, first.length, bytes.length);
+        assert.deepEqual([rest, walker.told], [bytes.length, next < told.length]);
+        assert.equal(framingOf("mongodb")!.begins(bytes, 0, bytes.length), true);
+        const spoilt = Buffer.concat([first, Buffer.alloc(30)]);
+        assert.equal(framingOf("mongodb")!.begins(spoilt, 0, spoilt.length), false);
+      }
+    }
   });
 
   it("is not known once MySQL is asked for encryption, which is asked for in the first message alone", () => {

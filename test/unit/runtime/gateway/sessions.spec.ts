@@ -170,6 +170,38 @@ describe("gateway: requests that need what was said before them on their connect
     assert.deepEqual([requests.failed, requests.unusable], [{ reset: 1 }, { sessionLost: 2 }]);
   });
 
+  for (const takesEverybody of [false, true]) {
+    it(`mongodb: what follows an answer to live's challenge is ${takesEverybody ? "compared where the shadow takes everybody" : "not carried"}`, async () => {
+      const names = ["saslStart", "saslContinue", "find", "find", "find", "saslStart", "saslContinue", "find"];
+      const turns = names.map((name, id) => mongoTurn(id, name));
+      const denied = mongoMessage(9, Buffer.from("..\x02codeName\0\x0d\0\0\0Unauthorized\0\0", "latin1"));
+      const failed = mongoMessage(9, Buffer.from("..\x02codeName\0\x15\0\0\0AuthenticationFailed\0\0", "latin1"));
+      behaviour = (socket, message) => {
+        if ((takesEverybody ? [1, 6] : [1, 4]).includes(message)) socket.write(failed);
+        else socket.write(takesEverybody || [0, 3].includes(message) ? turns[0]!.answers : denied);
+      };
+      const live = script();
+      await talk(live, turns);
+      const { requests, compare } = await counted(live);
+      assert.deepEqual(requests.unusable, takesEverybody ? {} : { sessionLost: 4 });
+      assert.deepEqual([compare.equal, compare.different], takesEverybody ? [6, 2] : [2, 2]);
+    });
+  }
+
+  for (const liveToo of [false, true]) {
+    it(`mongodb: takes back what asks for a cursor of live's ${liveToo ? "unless live has it no more" : "and nothing else"}`, async () => {
+      const unknown = mongoMessage(9, Buffer.from("..\x02codeName\0\x0f\0\0\0CursorNotFound\0\0", "latin1"));
+      const turns = ["find", "getMore", "find", "getMore", "find"].map((name, id) => mongoTurn(id, name));
+      behaviour = (socket, message) => socket.write(message % 2 === 0 ? turns[0]!.answers : unknown);
+      const live = script();
+      await talk(live, liveToo ? turns.map((turn, n) => (n % 2 === 0 ? turn : { ...turn, answers: unknown })) : turns);
+      const { requests, compare } = await counted(live);
+      assert.deepEqual(requests.unusable, liveToo ? {} : { sessionLost: 2 });
+      assert.deepEqual([compare.equal, compare.different], [liveToo ? 5 : 3, 0]);
+      assert.equal(heard().length, 1);
+    });
+  }
+
   const denials: Record<string, { turn: (n: number) => Turn; denial: Buffer }> = {
     redis: { turn: (n) => redisTurn("GET", `${n}`), denial: Buffer.from("-NOAUTH Authentication required.\r\n") },
     mongodb: {
