@@ -10,9 +10,17 @@ import { now } from "../time";
 import type { FlowShared } from "./flowShared";
 
 const maximumWaiting = 1_024;
-const maximumUnsent = 64;
 
-/** One live UDP flow: the client's datagrams are forwarded, the answers of both sides are paired in order or by DNS id. */
+interface Waiting {
+  exchange: Exchange;
+  /** What the answer repeats of the request; -1 where that is not known. */
+  id: number;
+}
+
+/**
+ * One live UDP flow: the client's datagrams are forwarded, the answers of both sides are paired in order or by DNS id. A
+ * client may want no answers at all, so that there are no more than so many datagrams whose answers are waited for.
+ */
 export class UdpFlow {
   lastSeen = 0;
   over = false;
@@ -22,7 +30,7 @@ export class UdpFlow {
   private socket: Socket | undefined;
   private ready = false;
   private unsent: { exchange: Exchange; bytes: Buffer }[] = [];
-  private waiting: { exchange: Exchange; id: number }[] = [];
+  private waiting: Waiting[] = [];
   private index = 0;
   private shedCause: string | undefined;
 
@@ -39,8 +47,8 @@ export class UdpFlow {
 
   handle(packet: Packet, fromClient: boolean, truncated: boolean): void {
     this.lastSeen = packet.time;
-    if (this.over) {
-      if (fromClient && this.shedCause !== undefined) bump(this.shared.stats.requests.shed, this.shedCause);
+    if (this.over && fromClient) {
+      if (this.shedCause !== undefined) bump(this.shared.stats.requests.shed, this.shedCause);
       return;
     }
     const bytes = keptCopy(packet.buffer, packet.payloadStart, packet.payloadEnd);
@@ -58,29 +66,39 @@ export class UdpFlow {
       this.waiting = this.waiting.filter((entry) => entry.exchange !== exchange);
       bump(this.shared.stats.requests.shed, cause);
     }
-    this.close();
+    this.finish();
   }
 
   tick(time: number): void {
-    this.waiting = this.waiting.filter(({ exchange }) => !exchange.live.settled || !exchange.shadow.settled);
+    this.waiting = this.waiting.filter(isOpen);
     if (time - this.lastSeen > this.shared.limits.idleTimeoutMilliseconds) this.close();
   }
 
+  /** Nothing more comes of live; what its client said goes to the shadow, which may still answer. */
   close(): void {
-    this.over = true;
-    for (const { exchange } of this.waiting) {
-      this.shared.log.settle(exchange, exchange.shadow, "timeout");
-      this.shared.log.settle(exchange, exchange.live, "timeout");
-    }
-    this.waiting = [];
-    this.takeUnsent();
-    this.socket?.close();
-    this.socket = undefined;
+    for (const { exchange } of this.waiting) this.shared.log.settle(exchange, exchange.live, "timeout");
+    this.finish();
   }
 
   /** Whether it ended for want of datagrams, so that another one begins a flow anew. */
   get hasLapsed(): boolean {
     return this.over && this.shedCause === undefined;
+  }
+
+  /** Takes no more requests, and closes the socket when the shadow has answered those that it has, or never will. */
+  private finish(): void {
+    if (this.over) return;
+    this.over = true;
+    this.hold(-this.memory);
+    const open = this.waiting.filter(({ exchange }) => !exchange.shadow.settled);
+    let unanswered = open.length;
+    for (const { exchange } of open) exchange.follow(() => --unanswered === 0 && this.closeSocket());
+    if (unanswered === 0) this.closeSocket();
+  }
+
+  private closeSocket(): void {
+    this.socket?.close();
+    this.socket = undefined;
   }
 
   private takeUnsent(): { exchange: Exchange; bytes: Buffer }[] {
@@ -99,10 +117,11 @@ export class UdpFlow {
       requests.lostByMirror++;
       return;
     }
-    if (this.waiting.length >= maximumWaiting || this.unsent.length >= maximumUnsent) {
+    if (this.unsent.length >= maximumWaiting) {
       bump(requests.shed, "datagramsWaiting");
       return;
     }
+    this.makeRoom();
     const exchange = new Exchange(this.label, this.index++, "udp", time);
     exchange.due = time;
     exchange.requestBytes = bytes.length;
@@ -114,13 +133,28 @@ export class UdpFlow {
       this.hold(bytes.length);
     }
     this.socket ??= this.open(this.source?.port);
+    if (this.memory > this.shared.limits.bytesPerFlow) this.shed("bytesPerFlow");
+  }
+
+  /** The oldest is waited for no longer where there are too many, so that one which nobody answers keeps no other back. */
+  private makeRoom(): void {
+    const { waiting } = this;
+    while (waiting.length > 0 && !isOpen(waiting[0]!)) waiting.shift();
+    if (waiting.length < maximumWaiting) return;
+    const { exchange } = waiting.shift()!;
+    const silent = exchange.live.firstByte === undefined && exchange.shadow.firstByte === undefined;
+    this.shared.log.settle(exchange, exchange.live, "timeout");
+    this.shared.log.settle(exchange, exchange.shadow, silent ? undefined : "timeout");
   }
 
   private send(exchange: Exchange, bytes: Buffer): void {
     exchange.shadow.start = now();
     exchange.lagMilliseconds = exchange.shadow.start - exchange.due;
-    this.socket?.send(bytes, (error) => {
-      if (error !== null) this.shared.log.settle(exchange, exchange.shadow, "unreachable");
+    this.socket?.send(bytes, (error: NodeJS.ErrnoException | null) => {
+      if (error === null) return;
+      // Tells of a datagram that was sent before, too.
+      if (error.code === "ECONNREFUSED") this.failAll(error);
+      else this.shared.log.settle(exchange, exchange.shadow, udpErrorName(error));
     });
   }
 
@@ -160,24 +194,31 @@ export class UdpFlow {
   }
 
   private failed(socket: Socket, error: NodeJS.ErrnoException, port: number | undefined): void {
-    const { replay } = this.shared.stats;
     if (error.code === "EADDRINUSE" && port !== undefined && !this.ready) {
-      replay.sourcePortTaken++;
+      this.shared.stats.replay.sourcePortTaken++;
       socket.close();
       this.socket = this.open(undefined);
       return;
     }
+    this.failAll(error);
+    if (this.ready) return;
+    this.takeUnsent();
+    if (this.socket === socket) this.closeSocket();
+  }
+
+  private failAll(error: NodeJS.ErrnoException): void {
     const name = udpErrorName(error);
-    bump(replay.errors, name);
+    bump(this.shared.stats.replay.errors, name);
     for (const { exchange } of this.waiting) {
       if (exchange.shadow.start === 0) exchange.shadow.start = exchange.due;
       this.shared.log.settle(exchange, exchange.shadow, name);
     }
-    if (this.ready) return;
-    this.takeUnsent();
-    socket.close();
-    if (this.socket === socket) this.socket = undefined;
   }
+}
+
+/** Whether one of both sides has still to answer. */
+function isOpen({ exchange }: Waiting): boolean {
+  return !exchange.live.settled || !exchange.shadow.settled;
 }
 
 function udpErrorName({ code, syscall }: NodeJS.ErrnoException): string {
