@@ -238,7 +238,7 @@ describe("gateway: requests that need what was said before them on their connect
       behaviour = (socket, message) => {
         if (message !== denied) return void socket.write(turns[Math.min(message, turns.length - 1)]!.answers);
         socket.write(failure);
-        setTimeout(() => socket.write(ready), 30);
+        setTimeout(() => socket.write(ready), 2);
       };
       const live = script();
       await talk(live, turns);
