@@ -21,7 +21,7 @@ import { runProgress } from "./progress";
 import { collect } from "./options";
 import { type Terminal, openTerminal } from "./terminal";
 
-/** So long an interrupted command waits for a controller that has not said yet whether it runs. */
+/** So long a command that is about to end waits for an answer of the controller. */
 const lastAnswerMilliseconds = 5_000;
 
 interface RunOptions {
@@ -92,18 +92,22 @@ async function runAtController(
   const seed = parseSeed(options.seed);
   // Before the controller begins: a run that nobody waits for would go on there.
   const stop = abortOnSignals(terminal);
+  const over = new AbortController();
   try {
     const request = { experiments: names, definitions, seed, skip: skippedChecks(options) };
-    const { id } = await client.startRun(network, request, soonAfter(stop.signal));
+    const run = await client.startRun(network, request, soonAfter(stop.signal));
+    const { id } = run;
     terminal.say(`run ${id} at the controller on http://${controller.address}`);
-    const abort = (): void => void client.abort(id, (stop.signal.reason as Error).message).catch(() => undefined);
+    const abort = (): void =>
+      void client.abort(id, (stop.signal.reason as Error).message, soonAfter(over.signal)).catch(() => undefined);
     if (stop.signal.aborted) abort();
     else stop.signal.addEventListener("abort", abort, { once: true });
-    const { folder } = await client.follow(id, runProgress(terminal));
+    const { folder } = await client.follow(run, runProgress(terminal));
     const recorded = await loadRun(folder);
     await showResult(terminal, folder, recorded.journal);
     return recorded.journal;
   } finally {
+    over.abort();
     stop.release();
   }
 }

@@ -4,7 +4,11 @@ import { ExitCode, type Problem, ProblemsError, ShadownetError } from "../../int
 import type { SkippedChecks } from "../runner/context";
 import type { RunProgress } from "../runner/progress";
 import type { ControllerRecord } from "./controllerFile";
+import { signOfLifeMilliseconds } from "./runStream";
 import type { RunSummary } from "./runs";
+
+/** Signs of life in a row that a controller may owe before it counts as hung; a single one comes late on a busy host. */
+const mostMissed = 3;
 
 /** What a run is asked for. */
 export interface ClientRunRequest {
@@ -28,30 +32,47 @@ export class ControllerClient {
     return this.ask<RunSummary>("GET", `/runs/${encodeURIComponent(id)}`);
   }
 
-  abort(id: string, reason: string): Promise<RunSummary> {
-    return this.ask<RunSummary>("POST", `/runs/${encodeURIComponent(id)}/abort`, { reason });
+  /** Ends a run and answers when it is over; an aborted signal gives up waiting for the answer. */
+  abort(id: string, reason: string, signal?: AbortSignal): Promise<RunSummary> {
+    return this.ask<RunSummary>("POST", `/runs/${encodeURIComponent(id)}/abort`, { reason }, signal);
   }
 
-  /** Gives the progress of a run until it ends; throws when the stream breaks off before. */
-  async follow(id: string, onProgress: (progress: RunProgress) => void): Promise<RunSummary> {
-    const response = await this.fetch("GET", `/runs/${encodeURIComponent(id)}/events`);
-    let text = "";
-    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
-      text += chunk;
-      const messages = text.split("\n\n");
-      text = messages.pop() ?? "";
-      for (const message of messages) {
-        const [, kind] = /^event: (.*)$/m.exec(message) ?? [];
-        const [, data] = /^data: (.*)$/m.exec(message) ?? [];
-        if (data === undefined) continue;
-        if (kind === "end") return JSON.parse(data) as RunSummary;
-        onProgress(JSON.parse(data) as RunProgress);
-      }
+  /** Gives the progress of a run until it ends; throws when the controller ends before, or hangs. */
+  async follow(run: RunSummary, onProgress: (progress: RunProgress) => void): Promise<RunSummary> {
+    for await (const message of this.messages(run)) {
+      const [, kind] = /^event: (.*)$/m.exec(message) ?? [];
+      const [, data] = /^data: (.*)$/m.exec(message) ?? [];
+      if (data === undefined) continue;
+      if (kind === "end") return JSON.parse(data) as RunSummary;
+      onProgress(JSON.parse(data) as RunProgress);
     }
-    throw new ShadownetError(
-      "stream-ended",
-      `the controller ended before run ${id} did; its journal says how far it came`,
-    );
+    throw lost(run, "the controller ended before the run did");
+  }
+
+  private async *messages(run: RunSummary): AsyncGenerator<string> {
+    const silence = new AbortController();
+    let missed = 0;
+    const watch = setInterval(() => ++missed > mostMissed && silence.abort(), signOfLifeMilliseconds);
+    try {
+      const response = await this.fetch("GET", `/runs/${encodeURIComponent(run.id)}/events`, undefined, silence.signal);
+      let text = "";
+      for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+        missed = 0;
+        text += chunk;
+        const messages = text.split("\n\n");
+        text = messages.pop() ?? "";
+        yield* messages;
+      }
+    } catch (error) {
+      const { pid } = this.controller;
+      const seconds = (mostMissed * signOfLifeMilliseconds) / 1000;
+      if (silence.signal.aborted)
+        throw lost(run, `the controller (process ${pid}) has said nothing for ${seconds} s`, error);
+      if (error instanceof ShadownetError) throw error;
+      throw lost(run, "the controller ended before the run did", error);
+    } finally {
+      clearInterval(watch);
+    }
   }
 
   private async ask<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
@@ -75,6 +96,15 @@ export class ControllerClient {
     if (!response.ok) throw await asError(response);
     return response;
   }
+}
+
+function lost({ id, shadow, folder }: RunSummary, what: string, cause?: unknown): ShadownetError {
+  const then = [
+    `how run ${id} ends is not known here`,
+    "its faults end when the controller's heartbeats stay away, and at the latest when their time is up",
+    `\`shadownet report ${folder}\` shows how far it came, \`shadownet halt --network ${shadow}\` undoes every fault at once`,
+  ];
+  return new ShadownetError("run-lost", `${what}; ${then.join("; ")}`, ExitCode.NotPossibleHere, { cause });
 }
 
 async function asError(response: Response): Promise<ShadownetError> {

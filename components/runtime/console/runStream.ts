@@ -7,6 +7,9 @@ export interface RunMessage {
   data: unknown;
 }
 
+/** So often whoever follows a run is told at least that it is still there. */
+export const signOfLifeMilliseconds = 10_000;
+
 type Listener = (message: RunMessage) => void;
 
 const mostKept = 2000;

@@ -8,12 +8,11 @@ import { writeReports } from "../../report/write";
 import { loadRun } from "../../runner/store";
 import type { Controller } from "../controller";
 import { conflict } from "../errors";
-import type { RunMessage } from "../runStream";
+import { type RunMessage, signOfLifeMilliseconds } from "../runStream";
 import { errorBody, reasonBody, runParameters, runSummary, shadowParameters, startBody } from "../schemas";
 import type { Api } from "../server";
 
 const mostListeners = 100;
-const keepAliveMilliseconds = 15_000;
 const mostUnsentBytes = 4 * 1024 * 1024;
 
 /** Runs: start, list, watch, abort, journal and report. */
@@ -93,7 +92,7 @@ function streamRoute(api: Api, controller: Controller): void {
       return;
     }
     const after = Number(headers["last-event-id"] ?? 0) || 0;
-    const keepAlive = setInterval(() => response.write(": still there\n\n"), keepAliveMilliseconds);
+    const keepAlive = setInterval(() => response.write(": still there\n\n"), signOfLifeMilliseconds);
     const stop = stream.listen(after, (message) => sendMessage(response, message));
     response.on("close", () => {
       clearInterval(keepAlive);

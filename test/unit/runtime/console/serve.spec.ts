@@ -48,7 +48,7 @@ describe("serving", () => {
     const client = new ControllerClient(record);
     const run = await client.startRun("shop", { experiments: ["slowApp"], definitions: {}, seed: 3 });
     const progress: RunProgress[] = [];
-    const last = await client.follow(run.id, (step) => progress.push(step));
+    const last = await client.follow(run, (step) => progress.push(step));
     assert.equal(last.status, "completed");
     assert.ok(existsSync(join(last.folder, "report.html")));
     assert.ok(progress.some(({ activeFaults }) => activeFaults.includes("slow")));
@@ -86,9 +86,9 @@ describe("serving", () => {
   it("aborts a run for the command line", async () => {
     await begin();
     const client = new ControllerClient((await runningController(bench.stateFolder))!);
-    const { id } = await client.startRun("shop", { experiments: ["longOne"], definitions: { more: slowApp }, seed: 1 });
-    const following = client.follow(id, () => undefined);
-    const { status } = await client.abort(id, "enough");
+    const run = await client.startRun("shop", { experiments: ["longOne"], definitions: { more: slowApp }, seed: 1 });
+    const following = client.follow(run, () => undefined);
+    const { status } = await client.abort(run.id, "enough");
     assert.equal((await following).status, status);
   });
 });
