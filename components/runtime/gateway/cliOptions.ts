@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { InvalidArgumentError, type Command } from "commander";
 
 import { ProblemsError, type Problem } from "../../internal/problems";
 import type { TrafficSelector } from "../../mirror";
@@ -24,9 +24,21 @@ function collect(value: string, previous: string[] | undefined): string[] {
   return [...(previous ?? []), value];
 }
 
+/** Refuses a second value where only the last would count. */
+function refuseRepetition(command: Command): Command {
+  for (const option of command.options) {
+    if (option.parseArg !== undefined || option.isBoolean()) continue;
+    option.argParser((value: string) => {
+      if (command.getOptionValueSource(option.attributeName()) !== "cli") return value;
+      throw new InvalidArgumentError("It has one value, and this is the second.");
+    });
+  }
+  return command;
+}
+
 /** Adds the options of `shadownet gateway` to a command. */
 export function addGatewayOptions(command: Command): Command {
-  return command
+  const complete = command
     .option("--intake <intake>", "vxlan:ADDRESS:PORT, geneve:ADDRESS:PORT or tcp:ADDRESS:PORT")
     .option("--vni <number>", "accept this VXLAN network identifier alone")
     .option("--from-file <capture>", "replay a pcap or pcapng file instead of an intake")
@@ -54,6 +66,7 @@ export function addGatewayOptions(command: Command): Command {
     .option("--substitute-tokens", "give the shadow the tokens that it issued itself, in cookies and Authorization")
     .option("--workers <count>", "worker threads")
     .option("--limit <name=value>", `a bound, may be repeated: ${limitNames.join(", ")}`, collect);
+  return refuseRepetition(complete);
 }
 
 /** The configuration that the parsed options ask for; throws one error that names every problem. */

@@ -206,6 +206,25 @@ describe("gateway: as a process", () => {
     );
   });
 
+  it("refuses a second value of an option that has one, and leaves those that may be repeated", () => {
+    const read = (...args: string[]): unknown => {
+      const command = addGatewayOptions(new Command())
+        .exitOverride()
+        .configureOutput({ writeErr: () => undefined });
+      command.parse(["--intake", "vxlan:127.0.0.1:4789", ...args], { from: "user" });
+      return gatewayConfig(command.opts());
+    };
+    for (const [option, value] of [
+      ["--intake", "geneve:127.0.0.1:6081"],
+      ["--vni", "2"],
+      ["--stats", "b.json"],
+    ] as const) {
+      assert.throws(() => read(option, value, option, value), new RegExp(`${option} .*this is the second`));
+    }
+    const repeated = read("--exclude", "dport=22", "--exclude", "dport=23", "--start-closed", "--control", "c");
+    assert.equal((repeated as { exclude: unknown[] }).exclude.length, 2);
+  });
+
   it("reads its bounds from its options, and names those that it does not have", () => {
     const read = (...args: string[]): unknown => {
       const command = addGatewayOptions(new Command()).exitOverride();
