@@ -151,4 +151,41 @@ describe("gateway: HTTP/2 through a mirror that loses, repeats and reorders", ()
       await shadow.stop();
     }
   });
+
+  it("lets the shadow see nothing of a request whose rest the mirror lost", async () => {
+    const live = await Http2Recorder.start(answer);
+    const shadow = await Http2Recorder.start(answer);
+    const harness = await GatewayHarness.start({ to: { "10.9.0.1:8080": `127.0.0.1:${shadow.port}` } });
+    const client = { address: "10.8.0.1", port: 30_000 };
+    try {
+      const body = Buffer.alloc(5_000, 7);
+      const spoken = await recordHttp2(
+        live.port,
+        [
+          { method: "GET", path: "/whole", body: Buffer.alloc(0) },
+          { method: "POST", path: "/half", body },
+        ],
+        false,
+      );
+      const piece = body.subarray(0, 200);
+      const said = spoken.findIndex(({ bytes }) => bytes.includes(piece));
+      const begins = spoken.slice(0, said).findLastIndex(({ fromClient }) => !fromClient) + 1;
+      const script = sessionScript(spoken.slice(0, begins), client, server);
+      await harness.send(script.frames.splice(0));
+      await until("the whole one is answered", () => harness.gateway.snapshot().requests.answered === 1);
+      for (const { fromClient, bytes } of spoken.slice(begins)) script.say(fromClient, bytes).acknowledge(!fromClient);
+      const last = script.frames.findLastIndex((frame) => frame.includes(piece));
+      // All at once: a client that pauses would let what it has said so far go.
+      await harness.send(script.close().frames.toSpliced(last, 1));
+      harness.gateway.endFlows();
+      const { requests, replay } = harness.gateway.snapshot();
+      assert.deepEqual([requests.onWire, requests.replayed, requests.lostByMirror], [2, 1, 1]);
+      assert.deepEqual([shadow.begun, shadow.asked.length, replay.http2.halvesReset], [1, 1, 0]);
+    } finally {
+      await harness.stop();
+      harness.remove();
+      await live.stop();
+      await shadow.stop();
+    }
+  });
 });
