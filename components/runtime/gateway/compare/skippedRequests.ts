@@ -1,4 +1,5 @@
 import { isPlaceToBegin, type Http1Framer } from "./http1";
+import { mostAfter } from "./lossEstimate";
 
 /** Where a hole's bytes make so many times more requests than there can be answers, it was no usual request that it took. */
 const mostPerAnswer = 4;
@@ -107,7 +108,8 @@ export class SkippedRequests {
     const { begun } = this;
     this.received = -1;
     this.begun = 0;
-    return Math.round(begun + Math.min(this.inHoles + this.requestsIn(this.usualBytes), most));
+    const inHoles = this.inHoles + this.requestsIn(this.usualBytes);
+    return Math.round(begun + Math.min(inHoles, most, mostAfter(this.seenRequests)));
   }
 
   /** A hole at whose beginning a request begins: its first packet held as many as others of its kind. */

@@ -162,6 +162,52 @@ describe("gateway: losses in both directions at once", () => {
     await shadow.stop();
   });
 
+  const regular: Record<string, (number: number) => [asked: string, answered: string]> = {
+    http: (number) => [requestOf(`r${number}`, "", false), "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"],
+    redis: (number) => [`*2\r\n$3\r\nGET\r\n$4\r\n${number}\r\n`, "$3\r\nabc\r\n"],
+  };
+  for (const [name, exchange] of Object.entries(regular)) {
+    const flowOf = (isn: number, count: number): TcpScript => {
+      const options = { clientIsn: isn, serverIsn: 2 * isn };
+      const flow = new TcpScript({ address: "10.8.0.1", port: 9 }, server, options).handshake();
+      for (let number = 1_000; number < 1_000 + count; number++) {
+        const [asked, answered] = exchange(number);
+        flow.say(true, asked).acknowledge(false).say(false, answered).acknowledge(true);
+      }
+      return flow;
+    };
+    const countedOf = async (frames: Buffer[]): Promise<number> => {
+      const shadow = await RecordingServer.start((socket) => socket.destroy());
+      const harness = await GatewayHarness.start({ to: { "10.9.0.1:80": `127.0.0.1:${shadow.port}` } });
+      await harness.send(frames);
+      harness.gateway.endFlows();
+      const { requests } = await harness.stop();
+      harness.remove();
+      await shadow.stop();
+      return requests.onWire;
+    };
+
+    it(`knows how many went by in a long outage (${name})`, async () => {
+      const { frames } = flowOf(1_000, 100).close();
+      const onWire = await countedOf([...frames.slice(0, 3 + 4 * 15), ...frames.slice(3 + 4 * 95)]);
+      assert.ok(Math.abs(onWire - 100) <= 3, `${onWire} of 100`);
+    });
+
+    it(`does not fill the distance to the numbers of another connection with requests (${name})`, async () => {
+      const [seen, more] = [9, 3];
+      for (const later of [100_000, 1_500_000]) {
+        const frames = [
+          ...flowOf(1_000, seen).frames,
+          ...flowOf(1_000 + later, more)
+            .close()
+            .frames.slice(3),
+        ];
+        const onWire = await countedOf(frames);
+        assert.ok(onWire <= 9 * (seen + more), `${onWire} of ${seen + more}`);
+      }
+    });
+  }
+
   it("does not take a large answer to a lost request for one to the next that it sees", async () => {
     const shadow = await answeringServer();
     const harness = await GatewayHarness.start({ to: { "10.9.0.1:80": `127.0.0.1:${shadow.port}` } });
