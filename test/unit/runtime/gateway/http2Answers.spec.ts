@@ -115,4 +115,31 @@ describe("gateway: what an answer of HTTP/2 is", () => {
       await shadow.stop();
     }
   });
+
+  it("is none for a request that a server which goes away has not looked at, at once", async () => {
+    const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    const lastIsFirst = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
+    const noContent = Buffer.from([0, 0, 1, 1, 5, 0, 0, 0, 1, 0x89]);
+    const second = Buffer.from([0, 0, 0, 3]);
+    const shadow = await RecordingServer.start((socket, all, fresh) => {
+      const before = all.subarray(0, all.length - fresh.length);
+      if (before.length === 0) socket.write(settings);
+      if (all.includes(second) && !before.includes(second)) socket.write(Buffer.concat([lastIsFirst, noContent]));
+    });
+    try {
+      await start(shadow.port);
+      const spoken = await recordHttp2(live.port, [asked.at(-1)!, asked.at(-1)!], true);
+      await harness.send(sessionScript(spoken, client, server).frames);
+      await until("both are settled", () => harness.samples().length === 2, 10_000);
+      assert.deepEqual(
+        harness.samples().map(({ index, shadow: other, equal }) => [index, other.status, other.error, equal]),
+        [
+          [1, undefined, "closed", undefined],
+          [0, 204, undefined, true],
+        ],
+      );
+    } finally {
+      await shadow.stop();
+    }
+  });
 });

@@ -89,16 +89,22 @@ describe("gateway: requests of HTTP/2 that wait, and such as nobody waits for an
     );
   });
 
-  it("are not guessed at behind a header block that goes on without having begun", async () => {
-    await start(answer);
-    const spoken = await recordHttp2(live.port, [{ method: "GET", path: "/1", body: Buffer.alloc(0) }], true);
-    const script = sessionScript(spoken, client, server);
-    const loose = Buffer.from([0, 0, 1, 9, 4, 0, 0, 0, 3, 0x82]);
-    script.say(true, loose).acknowledge(false);
-    await harness.send(script.close().frames);
-    await until("the first is answered", () => harness.samples().length === 1);
-    const { requests } = harness.gateway.snapshot();
-    assert.deepEqual([requests.onWire, requests.replayed, requests.unusable], [2, 1, { malformed: 1 }]);
-    assert.deepEqual(shadow.asked.length, 1);
-  });
+  const goesOn = [0, 0, 1, 9, 4, 0, 0, 0, 3, 0x82];
+  const loose: Record<string, number[]> = {
+    "without having begun": goesOn,
+    "on another stream": [0, 0, 1, 1, 1, 0, 0, 0, 5, 0x84, ...goesOn],
+  };
+  for (const [how, bytes] of Object.entries(loose)) {
+    it(`are not guessed at behind a header block that goes on ${how}`, async () => {
+      await start(answer);
+      const spoken = await recordHttp2(live.port, [{ method: "GET", path: "/1", body: Buffer.alloc(0) }], true);
+      const script = sessionScript(spoken, client, server);
+      script.say(true, Buffer.from(bytes)).acknowledge(false);
+      await harness.send(script.close().frames);
+      await until("the first is answered", () => harness.samples().length === 1);
+      const { requests } = harness.gateway.snapshot();
+      assert.deepEqual([requests.onWire, requests.replayed, requests.unusable], [2, 1, { malformed: 1 }]);
+      assert.deepEqual(shadow.asked.length, 1);
+    });
+  }
 });
