@@ -4,11 +4,12 @@ import { dirname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 
 import { ExitCode, ShadownetError } from "../../../internal/problems";
-import { checkConfig, type GatewayConfig } from "../config";
+import { checkConfig, parseIntake, type GatewayConfig } from "../config";
 import { closeServers, serveBoth, type RunningGateway } from "../gateway";
 import { CaptureWriter } from "../intake/captureWriter";
 import { undelivered } from "../intake/kernelDrops";
-import { sumRequests, type GatewayStats } from "../stats";
+import { openUdp } from "../intake/sources";
+import { newStats, sumRequests, type GatewayStats } from "../stats";
 import { StatsFile } from "../statsFile";
 import { now } from "../time";
 import { mergeStats } from "./mergeStats";
@@ -17,9 +18,16 @@ import { OrderedRecorder } from "./orderedRecorder";
 
 /** Starts a gateway whose flows are spread over threads; throws a `ShadownetError` when it cannot listen so. */
 export async function startWorkers(config: GatewayConfig): Promise<RunningGateway> {
+  await refuseTaken(config);
   const gateway = new WorkerGateway(config);
   await gateway.start();
   return gateway;
+}
+
+/** Threads share their address with whoever else shares his: it must not be another gateway, whose packets they would take. */
+async function refuseTaken({ intake }: GatewayConfig): Promise<void> {
+  const alone = await openUdp(parseIntake(intake!)!, () => undefined, newStats(0));
+  await alone.close();
 }
 
 /** The compiled thread, also when this runs from source. */

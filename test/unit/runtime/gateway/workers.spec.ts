@@ -120,6 +120,16 @@ describe("gateway: several workers", function () {
     }
   });
 
+  it("do not share the packets of another gateway that has several", async () => {
+    const first = await GatewayHarness.start({ workers: 2 });
+    const intake = `vxlan:${first.gateway.intakeAddress}`;
+    await assert.rejects(GatewayHarness.start({ workers: 2, intake }), /cannot be opened, vxlan:127[^]*EADDRINUSE/);
+    await first.stop();
+    const next = await GatewayHarness.start({ workers: 2, intake });
+    await next.stop();
+    for (const harness of [first, next]) harness.remove();
+  });
+
   it("are refused where flows cannot be kept whole", () => {
     const files = { stats: "s", samples: "t" };
     assert.throws(
