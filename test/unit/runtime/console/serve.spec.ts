@@ -7,6 +7,7 @@ import { parseListenAddress, readOrMakeToken } from "../../../../components/runt
 import { ControllerClient } from "../../../../components/runtime/console/client";
 import { runningController } from "../../../../components/runtime/console/controllerFile";
 import { History } from "../../../../components/runtime/console/history";
+import { signOfLifeMilliseconds } from "../../../../components/runtime/console/runStream";
 import { type Serving, serve } from "../../../../components/runtime/console/serve";
 import type { RunProgress } from "../../../../components/runtime/runner/progress";
 import { ConsoleBench, eventually, longOne, slowApp } from "./support";
@@ -81,6 +82,28 @@ describe("serving", () => {
     const journal = JSON.parse(readFileSync(join(run.folder, "journal.json"), "utf8")) as Record<string, string>;
     assert.equal(journal["status"], "interrupted");
     assert.match(journal["statusReason"]!, /SIGTERM/);
+  });
+
+  it("tells whoever follows a run that it is still there", async () => {
+    const { address } = await begin();
+    const client = new ControllerClient((await runningController(bench.stateFolder))!);
+    const { id } = await client.startRun("shop", { experiments: ["longOne"], definitions: {}, seed: 1 });
+    const authorization = `Bearer ${readFileSync(join(bench.stateFolder, "controller.token"), "utf8").trim()}`;
+    const { setInterval: every } = globalThis;
+    const sooner = (work: () => void, milliseconds: number): NodeJS.Timeout =>
+      every(work, milliseconds === signOfLifeMilliseconds ? 50 : milliseconds);
+    globalThis.setInterval = sooner as typeof setInterval;
+    try {
+      const { body } = await fetch(`http://${address}/runs/${id}/events`, { headers: { authorization } });
+      let said = "";
+      for await (const chunk of body!.pipeThrough(new TextDecoderStream())) {
+        said += chunk;
+        if (said.includes(": still there\n\n")) break;
+      }
+      assert.match(said, /^: still there$/m);
+    } finally {
+      globalThis.setInterval = every;
+    }
   });
 
   it("aborts a run for the command line", async () => {
