@@ -14,6 +14,7 @@ export interface Endpoint {
 export interface ReplayDependencies {
   stats: GatewayStats;
   log: ExchangeLog;
+  limits: { maximumLagMilliseconds: number };
 }
 
 /** How long a shadow server may leave a finished connection open. */
@@ -101,13 +102,29 @@ export class ShadowConnection implements WireEvents {
 
   /** Writes the message now, or as soon as the connection stands. */
   send(exchange: Exchange): void {
-    this.reader.add(exchange);
-    if (!this.stands) {
-      (this.unsent ??= []).push(exchange);
-      this.unsentBytes += exchange.requestBytes;
+    if (this.stands) {
+      this.write(exchange);
       return;
     }
-    this.write(exchange);
+    (this.unsent ??= []).push(exchange);
+    this.unsentBytes += exchange.requestBytes;
+  }
+
+  /** In how many milliseconds a message may be given to it, unless more comes. */
+  sendableIn(exchange: Exchange, time: number): number {
+    if (this.unsent === undefined) return this.reader.sendableIn(exchange, time);
+    // A turn waits for what was said before it.
+    return exchange.protocol === "raw" ? Infinity : 0;
+  }
+
+  /** Whether a message can never be sent here. */
+  isPast(exchange: Exchange): boolean {
+    return this.unsent === undefined && this.reader.isPast?.(exchange) === true;
+  }
+
+  /** Messages that it was given and that are not answered, oldest first. */
+  get waiting(): readonly Exchange[] {
+    return this.unsent === undefined ? this.reader.waiting : [...this.reader.waiting, ...this.unsent];
   }
 
   /** Writes bytes that are no message of their own; only where {@link isConnected}, and nothing once {@link hasEnded}. */
@@ -142,7 +159,7 @@ export class ShadowConnection implements WireEvents {
    */
   takeBack(): Exchange[] {
     if (this.queuedBytes === 0) return [];
-    const open = this.reader.waiting.filter(({ shadow, replayed }) => replayed && !shadow.settled);
+    const open = this.waiting.filter(({ shadow, replayed }) => replayed && !shadow.settled);
     for (const exchange of open) this.shared.log.forget(exchange);
     this.conclude("reset");
     return open;
@@ -203,9 +220,20 @@ export class ShadowConnection implements WireEvents {
       this.owner.progressed(this);
       return;
     }
+    this.giveUpLate(now());
     for (const exchange of this.takeUnsent()) this.write(exchange);
     if (this.finishing || this.retired) this.endWhenIdle();
     this.owner.progressed(this);
+  }
+
+  /** What has waited for the connection longer than a flow may lag is not sent any more. */
+  private giveUpLate(time: number): void {
+    for (const exchange of this.unsent ?? []) {
+      if (exchange.shadow.settled || time - exchange.due <= this.shared.limits.maximumLagMilliseconds) continue;
+      exchange.shadow.start = exchange.due;
+      this.shared.log.settle(exchange, exchange.shadow, "timeout");
+      exchange.owner?.timedOut(exchange);
+    }
   }
 
   private takeUnsent(): readonly Exchange[] {
@@ -221,6 +249,7 @@ export class ShadowConnection implements WireEvents {
       exchange.letGo();
       return;
     }
+    this.reader.add(exchange);
     exchange.shadow.start = now();
     exchange.lagMilliseconds = exchange.shadow.start - exchange.due;
     exchange.writeTo(wire);
@@ -271,8 +300,11 @@ export class ShadowConnection implements WireEvents {
     // A part of a message is left: an ordinary end would let it pass for the whole.
     wire.destroy(error === "reset" || wire.queuedBytes > 0);
     const time = now();
-    for (const exchange of this.takeUnsent()) if (exchange.shadow.start === 0) exchange.shadow.start = time;
     this.reader.ended(error, time);
+    for (const exchange of this.takeUnsent()) {
+      if (exchange.shadow.start === 0) exchange.shadow.start = time;
+      this.shared.log.settle(exchange, exchange.shadow, error);
+    }
     this.owner.progressed(this);
   }
 }

@@ -121,7 +121,7 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
     }
     for (const connection of this.retired) connection.retire();
     const { connection } = this;
-    if (connection?.reader.waiting.includes(exchange) === true) {
+    if (connection?.waiting.includes(exchange) === true) {
       this.retired = [...this.retired, connection];
       this.connection = undefined;
       connection.retire();
@@ -154,7 +154,7 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
     if (this.retired.length > 0) this.retired = this.retired.filter(({ over }) => !over);
     let [first] = this.queue;
     while (first !== undefined && this.isComplete(first)) {
-      if (this.connection?.reader.isPast?.(first) === true) this.leave(this.connection);
+      if (this.connection?.isPast(first) === true) this.leave(this.connection);
       const lacksSession = this.connection === undefined && this.opened && this.owner.needsSession(first);
       if (lacksSession && this.reachedAgain) {
         this.leaveOutFirst(first);
@@ -186,9 +186,9 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
   }
 
   /** Milliseconds until a message may go; one at a time asks whether the shadow can be reached. */
-  private waitFor({ holdsBack, reader }: ShadowConnection, message: Exchange): number {
-    if (!holdsBack) return reader.sendableIn(message, now());
-    return reader.waiting.length === 0 && this.owner.needsSession(message) ? 0 : Infinity;
+  private waitFor(connection: ShadowConnection, message: Exchange): number {
+    if (!connection.holdsBack) return connection.sendableIn(message, now());
+    return connection.waiting.length === 0 && this.owner.needsSession(message) ? 0 : Infinity;
   }
 
   private pumpIn(milliseconds: number): void {

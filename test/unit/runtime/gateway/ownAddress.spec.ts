@@ -60,7 +60,13 @@ describe("gateway: clients whose answers would not come back", () => {
     const target = { address: "127.0.0.1", port: 9 };
     const exchange = new Exchange("flow", 0, "http1", 0);
     log.replaying(exchange);
-    const connection = new ShadowConnection({ stats, log }, target, undefined, reader, owner);
+    const connection = new ShadowConnection(
+      { stats, log, limits: { maximumLagMilliseconds: 5_000 } },
+      target,
+      undefined,
+      reader,
+      owner,
+    );
     connection.send(exchange);
     connection.closed("EADDRNOTAVAIL");
     assert.deepEqual([stats.replay.errors, stats.requests.failed], [{ sourcePort: 1 }, { sourcePort: 1 }]);

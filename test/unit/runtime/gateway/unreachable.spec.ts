@@ -72,6 +72,38 @@ describe("gateway: a shadow that cannot be reached and does not say so", () => {
     await shadow.stop();
   });
 
+  it("gets what waited for its connection as long as that is not too late, and each answer goes to its own request", async () => {
+    const silent = await SilentPort.open();
+    const harness = await GatewayHarness.start({
+      to: { "10.9.0.2:80": `127.0.0.1:${silent.port}` },
+      limits: { maximumLagMilliseconds: 1_700 },
+    });
+    const script = new TcpScript({ address: "10.8.0.1", port: 46_000 }, { address: "10.9.0.2", port: 80 }).handshake();
+    const ask = async (from: number, to: number): Promise<void> => {
+      for (let number = from; number <= to; number++) {
+        script.say(true, `GET /${number} HTTP/1.1\r\n\r\n`).acknowledge(false);
+        script.say(false, answerTo(number)).acknowledge(true);
+      }
+      await harness.send(script.frames.splice(0));
+    };
+    await ask(1, 2);
+    await new Promise((done) => setTimeout(done, 1_600));
+    await ask(3, 7);
+    await silent.close();
+    const shadow = await RecordingServer.start((socket, _, fresh) => {
+      for (const [, number] of fresh.toString().matchAll(/GET \/(\d+) /g)) socket.write(answerTo(Number(number)));
+    }, silent.port);
+    await until("all are settled", () => harness.samples().length === 7);
+    await ask(8, 8);
+    await until("the last is answered", () => harness.samples().length === 8);
+    const { requests, compare } = await harness.stop();
+    assert.deepEqual([requests.replayed, requests.failed, requests.shed], [8, { timeout: 2 }, {}]);
+    assert.deepEqual([compare.equal, compare.different], [6, 0]);
+    assert.doesNotMatch(Buffer.concat(shadow.received).toString(), /GET \/[12] /);
+    harness.remove();
+    await shadow.stop();
+  });
+
   it("slows no other, holds no more than a flow may, and every request is counted", async function () {
     this.timeout(90_000);
     const silent = await SilentPort.open();
@@ -117,6 +149,10 @@ describe("gateway: a shadow that cannot be reached and does not say so", () => {
     await silent.close();
   });
 });
+
+function answerTo(number: number): string {
+  return `HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n${number}`;
+}
 
 function head(path: string): string {
   return `POST /${path} HTTP/1.1\r\nContent-Length: ${bodyBytes}\r\n\r\n`;
