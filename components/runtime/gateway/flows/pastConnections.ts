@@ -46,8 +46,9 @@ export class PastConnections {
 
 /** What one side has said, its SYN included. */
 export function saidBy(stream: StreamReassembler, mayGoOn: boolean): Said {
-  const length = Math.min(stream.furthest, longest) + 1;
-  return { first: stream.sequenceOf(stream.furthest - length), length, mayGoOn };
+  const { saidTo } = stream;
+  const length = Math.min(saidTo, longest) + 1;
+  return { first: stream.sequenceOf(saidTo - length), length, mayGoOn };
 }
 
 function isOf({ client, server }: PastConnection, packet: Packet, fromClient: boolean, unseen: number): boolean {

@@ -85,6 +85,11 @@ export class StreamReassembler {
     return Math.max(this.nextOffset, this.announcedTo);
   }
 
+  /** Position behind all that its sender is known to have said. */
+  get saidTo(): number {
+    return Math.max(this.announcedTo, this.acknowledgedTo);
+  }
+
   /** Whether nothing of it was seen, so that only an acknowledgement may have told where it begins. */
   get isUntouched(): boolean {
     return this.nextOffset === 0 && this.segments.length === 0;
@@ -156,6 +161,11 @@ export class StreamReassembler {
   acknowledged(offset: number, time: number): void {
     if (offset > this.nextOffset + largestWindow) return;
     this.acknowledgedTo = Math.max(this.acknowledgedTo, offset);
+    this.loseBefore(offset, time);
+  }
+
+  /** What is missing before this position is lost. */
+  loseBefore(offset: number, time: number): void {
     const limit = this.endOffset >= 0 ? Math.min(offset, this.endOffset) : offset;
     if (limit <= this.nextOffset || this.ended) return;
     this.loseUpTo(limit);

@@ -54,7 +54,7 @@ export class Resets {
 
   /** The connection is over: what is missing before a reset that was not refuted is lost. */
   takePlace(time: number): void {
-    this.doubted?.stream.acknowledged(this.doubted.offset, time);
+    this.doubted?.stream.loseBefore(this.doubted.offset, time);
     this.doubted = undefined;
   }
 }

@@ -237,4 +237,14 @@ describe("gateway: packets that are none of the connection", () => {
     await harness.send([stray(true, "PA", gone, next.server, get("/3"))]);
     await until("the client was not gone after all", () => harness.gateway.snapshot().requests.replayed === 2);
   });
+
+  it("takes a connection up where it stood that goes on long after such a reset", async () => {
+    const flow = exchange(script().handshake(), "/1");
+    await harness.send([...flow.frames.splice(0), stray(true, "R", next.client + 5_000)]);
+    await until("the reset is believed", () => harness.gateway.snapshot().replay.clientResets === 1, 3_000);
+    await harness.send(exchange(exchange(flow, "/2"), "/3").frames);
+    await until("both are replayed", () => harness.gateway.snapshot().requests.replayed === 3, 3_000);
+    await harness.stop();
+    assert.deepEqual(shadow.received.map(String), [get("/1"), get("/2") + get("/3")]);
+  });
 });
