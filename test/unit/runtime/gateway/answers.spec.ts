@@ -144,6 +144,14 @@ describe("gateway: answers of another length than live's", () => {
     assert.deepEqual(bytes, [12, 12, 12]);
   });
 
+  it("waits for the rest also when the shadow pauses for longer than an answer without a known end may", async () => {
+    const { bytes } = await talk(1, "$1\r\na\r\n", (socket) => {
+      socket.write("$6\r\nabcd");
+      setTimeout(() => socket.write("ef\r\n"), 1_300);
+    });
+    assert.deepEqual(bytes, [12]);
+  });
+
   it("waits for several answers when live gave several", async () => {
     const { bytes, equal } = await talk(3, "+a\r\n+bc\r\n", (socket) => {
       socket.write("+abc\r\n");

@@ -174,6 +174,19 @@ describe("gateway: what an answer of HTTP/1.x is", () => {
     assert.deepEqual([equal, different], [1, 3]);
   });
 
+  it("is held no longer than it may still be one", async () => {
+    const unreadable = {
+      ...next,
+      pieces: ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nnext\r\nno length\r\n"],
+    };
+    const flow = flowAt(42_100);
+    exchange(flow, "/", next, unreadable);
+    await harness.send(flow.frames);
+    await until("it is given up", () => harness.samples().length === 1);
+    const { requests, flows } = harness.gateway.snapshot();
+    assert.deepEqual([requests.failed, flows.heldBytes], [{ malformed: 1 }, 0]);
+  });
+
   it("begins with the first byte of the final one and ends with the last", async () => {
     const live: Case = {
       ...next,

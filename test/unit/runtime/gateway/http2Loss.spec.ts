@@ -188,4 +188,28 @@ describe("gateway: HTTP/2 through a mirror that loses, repeats and reorders", ()
       await shadow.stop();
     }
   });
+
+  it("takes no answer that a server pushes for one to a request that went by", async () => {
+    const live = await Http2Recorder.start(answer);
+    const shadow = await Http2Recorder.start(answer);
+    const harness = await GatewayHarness.start({ to: { "10.9.0.1:8080": `127.0.0.1:${shadow.port}` } });
+    try {
+      const spoken = await recordHttp2(live.port, [{ method: "GET", path: "/", body: Buffer.alloc(0) }], false);
+      const script = sessionScript(spoken, { address: "10.8.0.1", port: 30_001 }, server);
+      const { length } = script.frames;
+      script.say(true, Buffer.alloc(30));
+      script.frames.length = length;
+      script.acknowledge(false);
+      for (const stream of [2, 4, 7]) script.say(false, Buffer.from([0, 0, 1, 1, 5, 0, 0, 0, stream, 0x88]));
+      await harness.send(script.close().frames);
+      harness.gateway.endFlows();
+      const { requests } = harness.gateway.snapshot();
+      assert.deepEqual([requests.onWire, requests.replayed, requests.lostByMirror], [2, 1, 1]);
+    } finally {
+      await harness.stop();
+      harness.remove();
+      await live.stop();
+      await shadow.stop();
+    }
+  });
 });
