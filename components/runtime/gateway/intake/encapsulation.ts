@@ -17,13 +17,15 @@ const etherIpv4 = 0x0800;
 const etherIpv6 = 0x86dd;
 const udpProtocol = 17;
 const vxlanPort = 4789;
+/** What the ends of a tunnel tell each other is no traffic, whatever it looks like. */
+const controlPacket = 0x80;
 
 /**
  * Reads a GENEVE header (RFC 8926) and skips its options. The payload is an Ethernet frame, or, as the AWS Gateway Load
  * Balancer sends it, an IP packet whose UDP payload is VXLAN. False when neither is there.
  */
 export function unwrapGeneve(buffer: Buffer, start: number, end: number, frame: InnerFrame): boolean {
-  if (start + 8 > end || buffer[start]! >> 6 !== 0) return false;
+  if (start + 8 > end || buffer[start]! >> 6 !== 0 || (buffer[start + 1]! & controlPacket) !== 0) return false;
   const type = (buffer[start + 2]! << 8) | buffer[start + 3]!;
   const inner = start + 8 + (buffer[start]! & 0x3f) * 4;
   if (inner > end) return false;

@@ -156,13 +156,16 @@ describe("gateway: what is read of a packet", () => {
     };
     assert.ok(unwrapGeneve(aws, 0, aws.length, frame));
     const version = changed(0, 0x40);
+    const control = changed(1, 0x80);
     const payloadType = changed(2, 0x09);
     const ihl = changed(8, 0x44);
     const family = changed(8, 0x65);
     const tcp = changed(8 + 9, 6);
     const port = changed(8 + 20 + 3, 0);
     const noNetwork = changed(8 + 20 + 8, 0);
-    assert.deepEqual([version, payloadType, ihl, family, tcp, port, noNetwork], Array<boolean>(7).fill(false));
+    const all = [version, control, payloadType, ihl, family, tcp, port, noNetwork];
+    assert.deepEqual(all, Array<boolean>(8).fill(false));
+    assert.ok(changed(1, 0x40), "options that must not be passed over may be there all the same");
     const bare = vxlan(segments[0]![1]);
     bare[0] = 0xf7;
     assert.ok(!unwrapVxlan(bare, 0, bare.length, frame));
