@@ -182,6 +182,25 @@ describe("gateway: hooks", () => {
     }
   });
 
+  it("know tokens of all that may stand in a cookie, in quotes or not", () => {
+    const stats = newStats(0);
+    const tokens = new TokenSubstitution(stats.replay.tokens);
+    const exchange = new Exchange("flow", 0, "http1", 0);
+    quietLog(stats).replaying(exchange);
+    const issued = (side: string): [cookie: string, bearer: string] => [`2|1:0|${side}&x!$`, `12|${side}*(a)`];
+    for (const side of ["live", "shadow"] as const) {
+      const [cookie, bearer] = issued(side);
+      tokens.head(exchange, side, `HTTP/1.1 200 OK\r\nSet-Cookie: id="${cookie}"; Path=/\r\nX-Api-Token: ${bearer}`);
+    }
+    const request = ([cookie, bearer]: [string, string]): { name: string; value: string }[] => [
+      { name: "Cookie", value: `a=b; id="${cookie}"; id=${cookie}; ${cookie}` },
+      { name: "Authorization", value: `Bearer ${bearer}` },
+    ];
+    const fields = request(issued("live"));
+    tokens.rewrite(fields);
+    assert.deepEqual(fields, request(issued("shadow")));
+  });
+
   it("remember tokens without everything that issued them", async () => {
     setFlagsFromString("--expose-gc");
     const collect = runInNewContext("gc") as () => void;

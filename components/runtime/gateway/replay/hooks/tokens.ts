@@ -12,7 +12,8 @@ interface Issue {
 
 const rememberedTokens = 100_000;
 const shortestToken = 8;
-const token = /^[A-Za-z0-9._~+/=:%-]+$/;
+/** What a cookie's value may consist of (RFC 6265); some issue tokens such as `12|abc`. */
+const token = /^[!#-+\--:<-[\]-~]+$/;
 const tokenField = /^(?:authorization|x-[a-z0-9-]*token)$/;
 
 /**
@@ -32,7 +33,7 @@ export class TokenSubstitution implements RequestHook, ResponseObserver {
       if (key === "set-cookie") {
         const [pair = ""] = value.split(";");
         const at = pair.indexOf("=");
-        if (at > 0) this.note(exchange, which, `cookie ${pair.slice(0, at).trim()}`, pair.slice(at + 1).trim());
+        if (at > 0) this.note(exchange, which, `cookie ${pair.slice(0, at).trim()}`, cookieValue(pair));
       } else if (tokenField.test(key)) this.note(exchange, which, `field ${key}`, credentials(value));
     }
   }
@@ -72,9 +73,11 @@ export class TokenSubstitution implements RequestHook, ResponseObserver {
   }
 
   private replaceCookie(pair: string): string {
-    const at = pair.indexOf("=");
-    const other = at < 0 ? undefined : this.shadowsOwn(pair.slice(at + 1).trim());
-    return other === undefined ? pair : pair.slice(0, at + 1) + other;
+    const value = cookieValue(pair);
+    const other = this.shadowsOwn(value);
+    if (other === undefined) return pair;
+    const at = pair.lastIndexOf(value);
+    return pair.slice(0, at) + other + pair.slice(at + value.length);
   }
 
   /** What the shadow issued in the place of a token of live; undefined when live did not issue it. */
@@ -119,6 +122,12 @@ export class TokenSubstitution implements RequestHook, ResponseObserver {
   }
 }
 
+/** The value of a cookie, without the quotes in which it may stand. */
+function cookieValue(pair: string): string {
+  const value = pair.slice(pair.indexOf("=") + 1).trim();
+  return /^".*"$/.test(value) ? value.slice(1, -1) : value;
+}
+
 /** The credentials in a field's value, without the name of their scheme. */
 function credentials(value: string): string {
   return value.slice(value.lastIndexOf(" ") + 1);
@@ -128,7 +137,7 @@ function credentials(value: string): string {
 function carried(fields: readonly HeaderField[]): string[] {
   return fields.flatMap(({ name, value }) => {
     const key = name.toLowerCase();
-    if (key === "cookie") return value.split(";").map((pair) => pair.slice(pair.indexOf("=") + 1).trim());
+    if (key === "cookie") return value.split(";").map(cookieValue);
     return tokenField.test(key) ? [credentials(value)] : [];
   });
 }
