@@ -8,6 +8,9 @@ async function main(path: string | undefined): Promise<void> {
   process.exit(ExitCode.Done);
 }
 
+// What cannot be said, as where the log's disk is full too, is no reason to carry nothing any more.
+process.stderr.on("error", () => undefined);
+
 main(process.argv[2]).catch((error: unknown) => {
   process.stderr.write(`${messageOf(error)}\n`);
   process.exit(error instanceof ShadownetError ? error.exitCode : ExitCode.FailureFound);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -103,6 +103,26 @@ describe("gateway: as a process", () => {
     } finally {
       child.kill("SIGKILL");
     }
+  });
+
+  it("carries on when what it says cannot be written", async function () {
+    this.timeout(60_000);
+    const file = join(folder, "config.json");
+    const stats = join(folder, "stats.json");
+    const config = { intake: "tcp:127.0.0.1:0", stats, samples: join(folder, "samples.ndjson") };
+    writeFileSync(file, JSON.stringify(config));
+    const full = openSync("/dev/full", "w");
+    const stdio: ["ignore", "ignore", number] = ["ignore", "ignore", full];
+    const child = spawn(process.execPath, ["--import", "tsx", main, file], { stdio });
+    closeSync(full);
+    const ended = new Promise<number | null>((done) => child.on("exit", done));
+    await until("it has begun", () => existsSync(stats));
+    writeFileSync(file, "{");
+    child.kill("SIGHUP");
+    const before = readFileSync(stats, "utf8");
+    await until("it counts on", () => readFileSync(stats, "utf8") !== before || child.exitCode !== null);
+    child.kill("SIGTERM");
+    assert.equal(await ended, 0);
   });
 
   it("ends with what is wrong with its configuration", async function () {
