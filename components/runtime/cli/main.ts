@@ -57,8 +57,28 @@ function endWhenAbandoned(): void {
   const end = (): boolean => process.kill(process.pid, "SIGTERM");
   process.on("disconnect", end);
   process.channel?.unref();
-  // Every later line fails too, and must not end the command by itself.
-  process.stderr.once("error", end).on("error", () => undefined);
+  // A log on a full disk has lost a line and nobody; every line may fail, and must not end the command by itself.
+  process.stderr.on("error", (error: Error) => {
+    if (isReaderGone(error)) end();
+  });
+}
+
+/** Whether a stream cannot be written because the other end of the pipe, or the terminal, is there no more. */
+function isReaderGone({ code }: NodeJS.ErrnoException): boolean {
+  return code === "EPIPE" || code === "EIO";
+}
+
+/** A result that a full disk has not taken is none, however well the command went; who stops reading it wants no more. */
+function failWithoutResult(): void {
+  let failure: Error | undefined;
+  process.stdout.on("error", (error: Error) => (failure = error));
+  process.on("exit", (code) => {
+    // What fails just before the end is told to nobody.
+    const lost = failure ?? process.stdout.errored;
+    if (lost === null || isReaderGone(lost)) return;
+    process.stderr.write(`shadownet: the result cannot be written: ${lost.message}\n`);
+    if (code === 0) process.exitCode = ExitCode.NotPossibleHere;
+  });
 }
 
 /** A full pipe on standard error would keep the command for as long as somebody holds its end unread; a result is waited for. */
@@ -68,6 +88,7 @@ function endUnread(): void {
 }
 
 endWhenAbandoned();
+failWithoutResult();
 void main(process.argv).then((code) => {
   process.exitCode = code;
   endUnread();

@@ -126,6 +126,39 @@ describe("the command line", function () {
     });
   }
 
+  it("goes on when the disk of its log is full", async () => {
+    const full = openSync("/dev/full", "w");
+    const stats = join(folder, "full.json");
+    const argv = [launcher, "gateway", "--intake", "tcp:127.0.0.1:0", "--stats", stats];
+    const command = spawn(process.execPath, argv, { cwd: folder, stdio: ["ignore", "ignore", full] });
+    closeSync(full);
+    const ended = once(command, "exit");
+    await until("it has begun", () => existsSync(stats));
+    const first = readFileSync(stats, "utf8");
+    await until("it counts on", () => readFileSync(stats, "utf8") !== first);
+    assert.match(readFileSync(stats, "utf8"), /"open": ?true/);
+    command.kill("SIGTERM");
+    assert.deepEqual(await ended, [0, null]);
+  });
+
+  it("says that its result cannot be written, and nothing where nobody reads it", async () => {
+    const full = openSync("/dev/full", "w");
+    for (const [stdout, expected] of [
+      [full, /^3 shadownet: the result cannot be written: ENOSPC[^\n]*\n$/],
+      ["pipe", /^0 $/],
+    ] as const) {
+      const command = spawn(process.execPath, [program, "--version"], {
+        cwd: folder,
+        stdio: ["ignore", stdout, "pipe"],
+      });
+      command.stdout?.destroy();
+      const said = text(command.stderr!);
+      const [code] = (await once(command, "exit")) as [number];
+      assert.match(`${code} ${await said}`, expected);
+    }
+    closeSync(full);
+  });
+
   it("ends serve in order when it is told so at the moment at which it says that it listens", async () => {
     const preload = join(folder, "preload.mjs");
     writeFileSync(
