@@ -63,8 +63,6 @@ export class RawConversation implements Conversation, AnswerJudge {
   /** It was taken up after a hole or in the middle, at a place that looked like the beginning of a message. */
   private takenUp = false;
   private lostTurns = 0;
-  /** What the client had received when it last said something that was not carried; -1 right after a hole. */
-  private skippedAt = -1;
   /** A hole was counted as one turn since the last known place; whether it was more, only the server can tell. */
   private holed = false;
   private lostCause: string;
@@ -77,7 +75,7 @@ export class RawConversation implements Conversation, AnswerJudge {
   private index: number;
   private turnStart = 0;
   private turnPeerOffset = 0;
-  private readonly estimate = new LossEstimate();
+  private readonly estimate: LossEstimate;
   private readonly session: Session;
   private owed: OwedAnswers;
 
@@ -86,6 +84,7 @@ export class RawConversation implements Conversation, AnswerJudge {
     private readonly options: TurnOptions,
   ) {
     this.index = options.index;
+    this.estimate = new LossEstimate(options.midStream || options.index > 0 ? -1 : 0);
     this.lost = options.midStream || options.lost === true;
     this.lostCause = options.midStream ? "startedBefore" : "noBoundary";
     this.framing = options.framing;
@@ -116,13 +115,13 @@ export class RawConversation implements Conversation, AnswerJudge {
     segmentStart: boolean,
   ): void {
     if (this.perhapsEnded) this.clientHole(1);
+    this.clientPosition = offset + to - from;
     if (this.lost && !(segmentStart && this.resumes(chunk, from, to, offset, peerOffset))) {
-      this.skip(peerOffset);
+      this.skip(offset, peerOffset);
       return;
     }
     if (this.unheard && peerOffset > this.turnPeerOffset) this.finishUnheard();
     this.lastClientByte = time;
-    this.clientPosition = offset + to - from;
     for (let at = from; at < to;) {
       if (this.turn === undefined) this.begin(time, offset + at - from, peerOffset, this.answering);
       this.finishAnswer(undefined);
@@ -158,6 +157,7 @@ export class RawConversation implements Conversation, AnswerJudge {
       return;
     }
     this.perhapsEnded = false;
+    this.clientPosition += length;
     this.session.hole();
     this.turn = undefined;
     this.searchBeyond = Math.max(this.searchBeyond, this.flow.clientAcknowledged());
@@ -166,7 +166,7 @@ export class RawConversation implements Conversation, AnswerJudge {
       this.holed = true;
     }
     this.lostTurn = true;
-    this.skippedAt = -1;
+    this.estimate.hole();
     if (this.lost) return;
     this.lost = true;
     this.lostCause = "noBoundary";
@@ -197,7 +197,7 @@ export class RawConversation implements Conversation, AnswerJudge {
     this.turn = undefined;
     const unanswered = this.liveOutstanding ? error : undefined;
     this.finishAnswer(this.unheard ? "lost" : unanswered);
-    if (this.lost && !this.serverGapless) this.estimateLoss(0);
+    if (this.lost && !this.serverGapless) this.estimateLoss(this.clientPosition, this.flow.clientAcknowledged());
     if (this.lost && this.index === 0) this.flow.giveUp();
   }
 
@@ -298,7 +298,7 @@ export class RawConversation implements Conversation, AnswerJudge {
     this.turn = undefined;
     this.lost = true;
     this.lostCause = "noBoundary";
-    this.skip(peerOffset);
+    this.skip(this.turnStart, peerOffset);
   }
 
   /** Sends the turn as far as it is whole messages; the beginning of another one stays. */
@@ -352,7 +352,7 @@ export class RawConversation implements Conversation, AnswerJudge {
     if (framing?.begins(chunk, from, to) !== true) return false;
     if (first) this.flow.stats.flows.pickedUpMidStream++;
     else this.flow.stats.flows.resumedAfterLoss++;
-    if (!first && !this.serverGapless) this.estimateLoss(this.estimate.between(offset, peerOffset) - this.lostTurns);
+    if (!first && !this.serverGapless) this.estimateLoss(offset, peerOffset);
     this.holed = false;
     this.serverGapless = true;
     this.framing = framing;
@@ -367,12 +367,11 @@ export class RawConversation implements Conversation, AnswerJudge {
   }
 
   /** What the client says while it is not known where a message begins. */
-  private skip(peerOffset: number): void {
+  private skip(offset: number, peerOffset: number): void {
     // An answer that went by unseen parts two turns as well.
-    const parted = this.skippedAt >= 0 && peerOffset > this.skippedAt;
+    const parted = this.estimate.parts(offset, peerOffset);
     if (!this.lostTurn || parted) this.countLost(this.lostCause);
     this.lostTurn = true;
-    this.skippedAt = peerOffset;
     this.searchBeyond = Math.max(this.searchBeyond, peerOffset);
   }
 
@@ -382,7 +381,8 @@ export class RawConversation implements Conversation, AnswerJudge {
   }
 
   /** Holes in both directions: what went by can only be judged by its bytes, and so the one that was counted is a guess too. */
-  private estimateLoss(unseen: number): void {
+  private estimateLoss(offset: number, peerOffset: number): void {
+    const unseen = this.estimate.between(offset, peerOffset) - this.lostTurns;
     for (let turn = 0; turn < unseen; turn++) this.count("lost");
     const estimated = Math.max(0, unseen) + (this.holed ? 1 : 0);
     if (this.flow.shedCause === undefined) this.flow.stats.requests.lostEstimated += estimated;
