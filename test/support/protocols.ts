@@ -41,7 +41,7 @@ function postgres(values: readonly Buffer[]): Conversation {
   const ready = postgresMessage("Z", text("I"));
   const turns = values.map((value) => ({
     asks: Buffer.concat([
-      postgresMessage("P", value),
+      postgresMessage("P", Buffer.concat([text("\0"), value, text("\0\0\0")])),
       postgresMessage("B", text("\0\0")),
       postgresMessage("S", Buffer.alloc(0)),
     ]),
@@ -50,7 +50,8 @@ function postgres(values: readonly Buffer[]): Conversation {
   return { greeting: undefined, turns: [{ asks: startup, answers: ready }, ...turns] };
 }
 
-function mysqlPacket(sequence: number, body: Buffer): Buffer {
+/** A packet of MySQL. */
+export function mysqlPacket(sequence: number, body: Buffer): Buffer {
   const header = numbered(4, (b) => b.writeUIntLE(body.length, 0, 3));
   header[3] = sequence;
   return Buffer.concat([header, body]);

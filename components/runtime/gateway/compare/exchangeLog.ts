@@ -59,6 +59,8 @@ export class Exchange implements ExchangeSample {
   complete: (() => void) | undefined;
   /** Told when the shadow's side is settled. */
   followers: readonly (() => void)[] = none;
+  /** Asked once, when it would be sent: whether the shadow's connection was told what it needs. */
+  mayGo: (() => boolean) | undefined;
   owner: ExchangeOwner | undefined;
   /** The request's bytes exactly as they were on the wire, but for those that are borrowed. */
   private pieces: Buffer[] | undefined;

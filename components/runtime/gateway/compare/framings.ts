@@ -186,7 +186,8 @@ class PostgresWalker implements Walker {
   }
 }
 
-function lengthOfPostgres(header: Buffer): number {
+/** Length of a message of PostgreSQL that has a type; 0 when it is none. */
+export function lengthOfPostgres(header: Buffer): number {
   const length = header.readUInt32BE(1);
   return postgresTypes.has(header[0]!) && length >= 4 && length < postgresLongest ? 1 + length : 0;
 }

@@ -6,6 +6,7 @@ import { Exchange } from "./exchangeLog";
 import { framingInside, type Framing, type Walker } from "./framings";
 import { LossEstimate } from "./lossEstimate";
 import { Session, sessionRulesOf, type Refusal } from "./session";
+import type { Statements } from "./statements";
 import { OwedAnswers } from "./owedAnswers";
 import { RawShadowReader, type AnswerJudge } from "./shadowReaders";
 
@@ -77,6 +78,7 @@ export class RawConversation implements Conversation, AnswerJudge {
   private turnPeerOffset = 0;
   private readonly estimate: LossEstimate;
   private readonly session: Session;
+  private readonly statements: Statements | undefined;
   private owed: OwedAnswers;
 
   constructor(
@@ -92,6 +94,7 @@ export class RawConversation implements Conversation, AnswerJudge {
     this.answers = answersOf(options.framing?.application);
     this.owed = new OwedAnswers(options.framing);
     const rules = sessionRulesOf(options.framing?.application ?? options.application);
+    this.statements = rules?.statements?.();
     this.session = new Session(rules, options.midStream, options.afterUpgrade ? options.index : undefined);
   }
 
@@ -144,6 +147,7 @@ export class RawConversation implements Conversation, AnswerJudge {
     this.liveOutstanding = false;
     this.session.liveAnswers(chunk, from, to);
     answering.live.refused ??= this.session.refusalIn(chunk, from, to) !== "none";
+    this.statements?.liveAnswers?.(answering, chunk, from, to);
     answering.live.firstByte ??= time;
     answering.live.end = time;
     if (answering.live.settled) return;
@@ -159,6 +163,7 @@ export class RawConversation implements Conversation, AnswerJudge {
     this.perhapsEnded = false;
     this.clientPosition += length;
     this.session.hole();
+    this.statements?.hole();
     this.turn = undefined;
     this.searchBeyond = Math.max(this.searchBeyond, this.flow.clientAcknowledged());
     if (!this.lostTurn) {
@@ -221,8 +226,9 @@ export class RawConversation implements Conversation, AnswerJudge {
     return this.session.needs(index, this.greetingBytes > 0);
   }
 
-  refusalIn({ live }: Exchange, bytes: Buffer, from: number, to: number): Refusal {
-    const refusal = live.refused === true ? "none" : this.session.refusalIn(bytes, from, to);
+  refusalIn(exchange: Exchange, bytes: Buffer, from: number, to: number): Refusal {
+    this.statements?.shadowAnswers?.(exchange, bytes, from, to);
+    const refusal = exchange.live.refused === true ? "none" : this.session.refusalIn(bytes, from, to);
     if (refusal === "all") this.session.lost = true;
     return refusal;
   }
@@ -321,6 +327,7 @@ export class RawConversation implements Conversation, AnswerJudge {
       this.flow.sessionLost();
       return;
     }
+    if (this.walker !== undefined) this.statements?.note(turn);
     turn.due = turn.live.start = this.lastClientByte;
     this.answering = turn;
     this.answers?.restart();

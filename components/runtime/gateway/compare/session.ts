@@ -1,3 +1,7 @@
+import { NumberedStatements } from "./numberedStatements";
+import type { Statements } from "./statements";
+import { UnnamedStatements } from "./unnamedStatements";
+
 /** What must have been said on a connection before its requests mean what they meant in live. */
 export interface SessionRules {
   /** Every connection begins with a login; elsewhere only the messages that build one up show that there is one. */
@@ -14,6 +18,8 @@ export interface SessionRules {
   readonly deniesOne?: boolean;
   /** Whether an answer says that something is unknown whose name the server makes up: no shadow knows live's. */
   isUnknown?(bytes: Buffer, from: number, to: number): boolean;
+  /** Follows the statements that its clients prepare. */
+  statements?(): Statements;
 }
 
 /** What an answer says of what the connection was told before: nothing, or that its request, or all of them, lacks some of it. */
@@ -158,8 +164,14 @@ const rules: Record<string, SessionRules> = {
       return beginning[0] === 69 && unknownNames.some((code) => beginning.includes(code));
     },
     deniesOne: true,
+    statements: () => new UnnamedStatements(),
   },
-  mysql: { always: true, builds: (message) => message.length > 3 && message[3] !== 0, welcomes: isMysqlOk },
+  mysql: {
+    always: true,
+    builds: (message) => message.length > 3 && message[3] !== 0,
+    welcomes: isMysqlOk,
+    statements: () => new NumberedStatements(),
+  },
   amqp: {
     always: true,
     builds: isAmqpLogin,

@@ -13,8 +13,9 @@ const pauseMilliseconds = 50;
 /** The same where the answer is longer than live's, so that nothing that live had is missing. */
 const shortPauseMilliseconds = 10;
 
-/** Knows whether an answer that begins so is none, but says that the request should not have been sent. */
+/** Knows what the beginning of an answer says of its connection. */
 export interface AnswerJudge {
+  /** Whether it is no answer, but says that the request should not have been sent. */
   refusalIn(exchange: Exchange, bytes: Buffer, from: number, to: number): Refusal;
   /** A request was taken back for that. */
   takenBack(): void;

@@ -168,9 +168,12 @@ export class ShadowLink implements FlowLink, MessageSink, ConnectionOwner, Excha
         this.pumpIn(wait);
         break;
       }
-      takeFirst(this.queue);
-      this.queueBytes -= first.requestBytes;
-      this.connection.send(first);
+      if (first.mayGo?.() === false) this.leaveOutFirst(first);
+      else {
+        takeFirst(this.queue);
+        this.queueBytes -= first.requestBytes;
+        this.connection.send(first);
+      }
       [first] = this.queue;
     }
     if (this.queue.length === 0 && this.ending !== "no") this.endAsLive();
