@@ -112,6 +112,8 @@ export class ShadowConnection implements WireEvents {
 
   /** In how many milliseconds a message may be given to it, unless more comes. */
   sendableIn(exchange: Exchange, time: number): number {
+    // What stands behind a CONNECT that is granted is no request any more.
+    if ((this.unsent ?? this.reader.waiting).at(-1)?.method === "CONNECT") return Infinity;
     if (this.unsent === undefined) return this.reader.sendableIn(exchange, time);
     // A turn waits for what was said before it.
     return exchange.protocol === "raw" ? Infinity : 0;

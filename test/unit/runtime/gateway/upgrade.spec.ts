@@ -116,6 +116,31 @@ describe("gateway: an HTTP/1.1 connection that becomes something else", () => {
     );
   });
 
+  it("sends nothing behind a CONNECT before the shadow has answered it, as its client did", async () => {
+    const refused = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
+    const again = tunnel.replace("Host", "Proxy-Authorization: Basic eDp5\r\nHost");
+    const heard: string[] = [];
+    const slow = await RecordingServer.start((socket, _all, fresh) => {
+      heard.push(fresh.toString());
+      setTimeout(() => {
+        heard.push("answered");
+        socket.write(fresh.includes("Authorization") ? connected : refused);
+      }, 60);
+    });
+    const other = await GatewayHarness.start({ to: { "10.9.0.1:80": `127.0.0.1:${slow.port}` } });
+    try {
+      const script = flow().say(true, tunnel).say(false, refused).acknowledge(true);
+      script.say(true, again).say(false, connected).acknowledge(true);
+      await other.send(script.frames);
+      await until("both are paired", () => other.gateway.snapshot().compare.equal === 2);
+      assert.deepEqual(heard, [tunnel, "answered", again, "answered"]);
+    } finally {
+      await other.stop();
+      other.remove();
+      await slow.stop();
+    }
+  });
+
   it("carries it no further after a hole, because nothing tells where a message begins", async () => {
     const script = flow().say(true, ask).say(false, switched).acknowledge(true);
     script.say(true, masked("one")).say(false, unmasked("re one")).acknowledge(true);
