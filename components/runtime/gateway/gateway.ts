@@ -5,6 +5,7 @@ import { ExchangeLog } from "./compare/exchangeLog";
 import { checkConfig, parseEndpoint, parseIntake, type GatewayConfig } from "./config";
 import { serveControl, type ControlledGateway } from "./control";
 import { serveMetrics } from "./metrics";
+import { checkCapture } from "./intake/captureFile";
 import { CaptureWriter, type PacketRecorder } from "./intake/captureWriter";
 import { flowsForDescriptors, mostDescriptors } from "./descriptors";
 import { LagHistogram } from "./lagHistogram";
@@ -18,6 +19,7 @@ import { InnerFrame, unwrapGeneve, unwrapVxlan } from "./intake/encapsulation";
 import { decodeEthernet, Packet, type DecodeOutcome } from "./intake/packet";
 import { openTcp, openUdp, type IntakeSource } from "./intake/sources";
 import { Prefilter } from "./prefilter/prefilter";
+import { NewFiles } from "./newFiles";
 import { noteProcess } from "./processFigures";
 import { configuredHooks } from "./replay/hooks/configured";
 import type { Endpoint } from "./replay/shadowConnection";
@@ -55,12 +57,26 @@ export interface RunningGateway {
   stop(): Promise<GatewayStats>;
 }
 
-/** Starts a gateway; throws a `ProblemsError` for a bad configuration and a `ShadownetError` when it cannot listen. */
+/**
+ * Starts a gateway; throws a `ProblemsError` for a bad configuration and a `ShadownetError` when it cannot listen, or cannot
+ * have its files. What files had before is there then, and none is new.
+ */
 export async function runGateway(config: GatewayConfig): Promise<RunningGateway> {
   const checked = checkConfig(config);
+  if (checked.fromFile !== undefined) await checkCapture(checked.fromFile);
   sayWhatDescriptorsAllow(checked);
-  if ((checked.workers ?? 1) > 1) return startWorkers(checked);
-  const gateway = new Gateway(checked);
+  const files = new NewFiles([checked.samples, checked.record, checked.stats]);
+  try {
+    return await start(checked);
+  } catch (error) {
+    files.remove();
+    throw error;
+  }
+}
+
+async function start(config: GatewayConfig): Promise<RunningGateway> {
+  if ((config.workers ?? 1) > 1) return startWorkers(config);
+  const gateway = new Gateway(config);
   await gateway.start();
   return gateway;
 }
@@ -166,6 +182,7 @@ export class Gateway implements RunningGateway {
       // Last, because whoever starts a gateway waits for it.
       await this.statsFile.begin(this.snapshot());
     }
+    this.recorder?.begin?.();
     this.timers = [
       setInterval(() => this.tick(), tickMilliseconds),
       setInterval(() => {

@@ -1,3 +1,5 @@
+import { statSync } from "node:fs";
+
 import { ExitCode, ShadownetError } from "../../../internal/problems";
 import { ByteReader } from "./byteReader";
 import { readPcapng } from "./pcapng";
@@ -49,6 +51,21 @@ export async function* readCapture(path: string, cut: CutListener = () => undefi
     throw badCapture(`${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   } finally {
     reader?.close();
+  }
+}
+
+/**
+ * Throws a `ShadownetError` when a file cannot be read or is no recording. A pipe is not looked into: what was read of it
+ * would be gone.
+ */
+export async function checkCapture(path: string): Promise<void> {
+  const there = path === "-" ? undefined : statSync(path, { throwIfNoEntry: false });
+  if (path === "-" || there?.isFIFO() === true || there?.isCharacterDevice() === true) return;
+  const packets = readCapture(path);
+  try {
+    await packets.next();
+  } finally {
+    await packets.return(undefined);
   }
 }
 

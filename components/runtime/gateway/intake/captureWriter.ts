@@ -1,4 +1,4 @@
-import { createWriteStream, mkdirSync, openSync, type WriteStream } from "node:fs";
+import { constants, createWriteStream, fstatSync, ftruncateSync, mkdirSync, openSync, type WriteStream } from "node:fs";
 import { dirname } from "node:path";
 
 import { cannotWrite, FileTrouble } from "../fileTrouble";
@@ -9,13 +9,20 @@ const sectionHeader = 0x0a0d0d0a;
 export interface PacketRecorder {
   /** Packets that were left out because they came faster than they could be kept. */
   readonly dropped: number;
+  /** What was kept before is given up; without it that happens with the first packet. */
+  begin?(): void;
   write(frame: Buffer, time: number): void;
   close(): Promise<void>;
 }
 
-/** Writes Ethernet frames as pcapng, with microseconds; what the disk does not take in time is counted, not queued. */
+/**
+ * Writes Ethernet frames as pcapng, with microseconds; what the disk does not take in time is counted, not queued. What the
+ * file had before is there until it begins.
+ */
 export class CaptureWriter implements PacketRecorder {
+  private readonly descriptor: number;
   private readonly stream: WriteStream;
+  private begun = false;
   /** Frames that were left out because the disk was too slow or could not be written. */
   dropped = 0;
   private readonly written = (error: Error | null | undefined): void => {
@@ -28,8 +35,16 @@ export class CaptureWriter implements PacketRecorder {
     private readonly maximumQueuedBytes = 32 * 2 ** 20,
   ) {
     const trouble = new FileTrouble(path, "further packets are left out of it and counted");
-    this.stream = createWriteStream(path, { fd: openNew(path) });
+    this.descriptor = openToWrite(path);
+    this.stream = createWriteStream(path, { fd: this.descriptor });
     this.stream.on("error", (error) => trouble.failed(error));
+  }
+
+  /** Begins the file anew, unless it has begun. */
+  begin(): void {
+    if (this.begun) return;
+    this.begun = true;
+    if (fstatSync(this.descriptor).isFile()) ftruncateSync(this.descriptor);
     const header = Buffer.alloc(28 + 20);
     header.writeUInt32LE(sectionHeader, 0);
     header.writeUInt32LE(28, 4);
@@ -45,6 +60,7 @@ export class CaptureWriter implements PacketRecorder {
   }
 
   write(frame: Buffer, time: number): void {
+    this.begin();
     if (this.stream.destroyed || this.stream.writableLength > this.maximumQueuedBytes) {
       this.dropped++;
       return;
@@ -68,10 +84,10 @@ export class CaptureWriter implements PacketRecorder {
   }
 }
 
-function openNew(path: string): number {
+function openToWrite(path: string): number {
   try {
     mkdirSync(dirname(path), { recursive: true });
-    return openSync(path, "w", 0o644);
+    return openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o644);
   } catch (error) {
     throw cannotWrite(path, error);
   }

@@ -18,6 +18,10 @@ export class OrderedRecorder {
     return this.recorder.dropped;
   }
 
+  begin(): void {
+    this.recorder.begin?.();
+  }
+
   take(thread: number, frames: readonly RecordedFrame[]): void {
     const queue = (this.queues[thread] ??= []);
     for (const frame of frames) {

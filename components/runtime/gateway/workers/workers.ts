@@ -113,6 +113,7 @@ class WorkerGateway implements RunningGateway {
       await this.heeded();
       await serveBoth(this.config, this, this.servers);
       await this.statsFile.begin(this.snapshot());
+      this.recorder?.begin();
     } catch (error) {
       await Promise.all(this.threads.map(({ worker }) => worker.terminate()));
       await this.recorder?.close();

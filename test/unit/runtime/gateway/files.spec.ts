@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -100,6 +109,42 @@ describe("gateway: its files and servers", () => {
     execFileSync("mkfifo", [pipe]);
     await assert.rejects(runGateway(config({ stats: pipe })), { code: "cannot-write", message: /no regular/ });
     assert.ok(statSync(pipe).isFIFO());
+  });
+
+  it("leaves every file as it was when it cannot begin, and none that is new", async () => {
+    const taken = await listening({ port: 0, host: "127.0.0.1" });
+    const { port } = taken.address() as { port: number };
+    const record = join(folder, "kept.pcapng");
+    const garbage = join(folder, "garbage.pcap");
+    writeFileSync(record, "an earlier recording");
+    writeFileSync(garbage, "no recording");
+    mkdirSync(join(folder, "taken"));
+    const recording = (fromFile: string): GatewayConfig => {
+      const { intake, ...rest } = config({ fromFile, record });
+      assert.ok(intake);
+      return rest;
+    };
+    const before = readdirSync(folder);
+    const refused: [GatewayConfig, string][] = [
+      [config({ record, intake: `tcp:127.0.0.1:${port}` }), "cannot-listen"],
+      [config({ record, metrics: `127.0.0.1:${port}` }), "cannot-listen"],
+      [config({ record, metrics: `127.0.0.1:${port}`, intake: "vxlan:127.0.0.1:0", workers: 2 }), "cannot-listen"],
+      [config({ record, stats: join(folder, "taken") }), "cannot-write"],
+      [config({ record: join(folder, "taken") }), "cannot-write"],
+      [recording(join(folder, "missing.pcap")), "bad-capture"],
+      [recording(join(folder, "taken")), "bad-capture"],
+      [recording(garbage), "bad-capture"],
+    ];
+    for (const [each, code] of refused) {
+      await assert.rejects(runGateway(each), { code });
+      assert.deepEqual(readdirSync(folder), before);
+      assert.equal(readFileSync(record, "utf8"), "an earlier recording");
+    }
+    await closed(taken);
+    const gateway = await runGateway(config({ record }));
+    assert.equal(readFileSync(record).readUInt32LE(0), 0x0a0d0d0a, "it is begun anew before the first packet");
+    await gateway.stop();
+    assert.equal(statSync(record).size, 48);
   });
 
   it("refuses to write one file over another", () => {
