@@ -22,7 +22,7 @@ const numbers: [path: string, good: number[], bad: unknown[]][] = [
   ["limits.flows", [1, 1_000_000], [0, 1_000_001]],
   ["limits.bytesPerFlow", [1, 2 ** 40], [0, 1.5]],
   ["limits.totalBytes", [1, 2 ** 40], [0, -1]],
-  ["limits.maximumLagMilliseconds", [0.5, 1e12], [0, "1"]],
+  ["limits.maximumLagMilliseconds", [0.5, 86_400_000], [0, "1", 86_400_001]],
   ["limits.holeTimeoutMilliseconds", [0.5], [0]],
   ["limits.idleTimeoutMilliseconds", [0.5], [-1]],
 ];
