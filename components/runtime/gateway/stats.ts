@@ -49,6 +49,7 @@ export function newStats(startedAt: number): GatewayStats {
       lostEstimated: 0,
       unusable: {},
       shed: {},
+      shedEstimated: 0,
       answered: 0,
       failed: {},
       coverage: 1,

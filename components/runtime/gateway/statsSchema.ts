@@ -82,6 +82,11 @@ export const gatewayStatsSchema = z.object({
      */
     unusable: byCause,
     shed: byCause,
+    /**
+     * The part of `shed` that is judged by what single segments show, because the connection was over a bound (`flows`,
+     * `descriptors`, `tableFull`) from its beginning.
+     */
+    shedEstimated: count,
     /** Replayed requests to which the shadow gave a complete response. */
     answered: count,
     /** Replayed requests by what went wrong in the shadow: timeout, refused, reset, closed, unreachable. */

@@ -11,6 +11,7 @@ import type { FlowTuple, Selection } from "./selectors";
 import { recogniseDatagram } from "./signatures";
 import { TcpFlow } from "./tcpFlow";
 import { endpointOf, isFromClient, isOfFlow, packetKey, tupleOf } from "./tuples";
+import { ShedFlow } from "./shedFlow";
 import { UdpFlow } from "./udpFlow";
 
 const tcp = 6;
@@ -36,8 +37,8 @@ interface Entry {
   flow: TcpFlow | UdpFlow | undefined;
   /** It was carried to its end; what still comes belongs to it and changes nothing. */
   finished: boolean;
-  /** Why a flow that would be carried is not. */
-  shedCause: string | undefined;
+  /** Counts the requests of a flow that would be carried and is not. */
+  shed: ShedFlow | undefined;
   lastSeen: number;
   /** Selectors look at what the client says in datagrams, and it has said nothing yet. */
   awaitsClient: boolean;
@@ -88,7 +89,7 @@ export class FlowTable {
     entry.lastSeen = packet.time;
     const { flow } = entry;
     if (flow === undefined && !entry.finished) {
-      if (entry.shedCause !== undefined) this.countShed(entry, packet);
+      entry.shed?.take(packet, isFromClient(entry.tuple, packet));
       return;
     }
     if (flow?.standing === "leftOut") return;
@@ -183,7 +184,7 @@ export class FlowTable {
       next: this.buckets.get(key),
       flow: undefined,
       finished: false,
-      shedCause: undefined,
+      shed: undefined,
       lastSeen: packet.time,
       awaitsClient: false,
       synSequence: opens ? packet.sequence : -1,
@@ -193,7 +194,7 @@ export class FlowTable {
     };
     if (this.entries >= this.shared.limits.flows * 4) {
       if (opens) bump(this.shared.stats.flows.shed, "tableFull");
-      entry.shedCause = "tableFull";
+      entry.shed = new ShedFlow(this.shared.stats, "tableFull", false);
       return entry;
     }
     this.buckets.set(key, entry);
@@ -291,7 +292,7 @@ export class FlowTable {
     entry.newSyn = -1;
     entry.flow = undefined;
     entry.finished = false;
-    entry.shedCause = undefined;
+    entry.shed = undefined;
     this.decide(entry, packet);
   }
 
@@ -335,8 +336,9 @@ export class FlowTable {
     }
     if (this.carried.size >= Math.min(limits.flows, limits.descriptors)) {
       stats.selection.flowsSelected++;
-      entry.shedCause = this.carried.size >= limits.flows ? "flows" : "descriptors";
-      bump(stats.flows.shed, entry.shedCause);
+      const cause = this.carried.size >= limits.flows ? "flows" : "descriptors";
+      entry.shed = new ShedFlow(stats, cause, true);
+      bump(stats.flows.shed, cause);
       return;
     }
     entry.flow = this.open(entry, target, chosen === "maybe", opening?.application === "dns", packet);
@@ -390,13 +392,6 @@ export class FlowTable {
       if (this.heldBytes <= target) return;
       if (flow.memory > 0) flow.shed("totalBytes");
     }
-  }
-
-  /** Requests of a flow that was shed before it was read: one for each segment that begins with a request line. */
-  private countShed(entry: Entry, packet: Packet): void {
-    if (!isFromClient(entry.tuple, packet) || packet.payloadLength === 0) return;
-    const begins = packet.protocol !== tcp || beginsRequest(packet.buffer, packet.payloadStart, packet.payloadEnd);
-    if (begins) bump(this.shared.stats.requests.shed, entry.shedCause!);
   }
 }
 

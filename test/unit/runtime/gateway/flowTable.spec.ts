@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 
 import type { GatewayConfig } from "../../../../components/runtime/gateway/config";
+import { FrameFlag, FrameType, makeFrame, preface } from "../../../../components/runtime/gateway/compare/http2/frames";
 import { tcpFrame, TcpScript } from "../../../support/capture";
 import { GatewayHarness, RecordingServer, until } from "../../../support/captureHarness";
 
@@ -47,6 +48,48 @@ describe("gateway: flows beyond its bounds, and flows that are over", () => {
     assert.deepEqual(counted.shed, { flows: 6, tableFull: 4 });
     assert.deepEqual(requests.shed, { flows: 12, tableFull: 8 });
     assert.deepEqual([requests.onWire, requests.replayed], [24, 4]);
+  });
+
+  describe("from their beginning", () => {
+    const turns = ["ask one\n", "ask two, which is longer than a segment\n".repeat(90), "ask three\n"];
+    const frame = (type: number, stream: number, bytes = 20): Buffer =>
+      makeFrame(type, type === FrameType.Headers ? FrameFlag.EndHeaders : 0, stream, Buffer.alloc(bytes, 0x82));
+    const http2 = [
+      Buffer.concat([preface, frame(FrameType.Settings, 0, 0), frame(FrameType.Headers, 1)]),
+      frame(FrameType.Data, 1, 9_000),
+      Buffer.concat([3, 5, 7].map((stream) => frame(FrameType.Headers, stream))),
+      frame(FrameType.Headers, 9),
+    ];
+    const upload = `POST /up HTTP/1.1\r\nContent-Length: 9000\r\n\r\n${"x".repeat(9_000)}`;
+    const kinds: [string, (Buffer | string)[], number][] = [
+      ["another protocol, by turns", turns, 3],
+      ["HTTP/1.x, also in pipelines and with bodies", [get("/1") + get("/2") + get("/3"), upload, get("/5")], 5],
+      ["HTTP/2, also of several streams in a segment", http2, 5],
+    ];
+    for (const [name, said, truth] of kinds) {
+      it(`count their requests where they are ${name}`, async () => {
+        await start({ limits: { flows: 1 } });
+        await harness.send(opened(41_300).say(true, get("/carried")).say(false, ok).frames);
+        const flow = opened(41_301);
+        for (const words of said) flow.say(true, words).say(false, "HTTP/1.1 200 OK\r\n\r\nanswer");
+        // Nothing is counted twice that comes twice.
+        await harness.send(flow.close().frames.flatMap((packet) => [packet, packet]));
+        await until("the one within the bound is answered", () => harness.gateway.snapshot().requests.answered === 1);
+        const { requests } = harness.gateway.snapshot();
+        assert.deepEqual([requests.shed, requests.shedEstimated], [{ flows: truth }, truth]);
+        assert.deepEqual([requests.onWire, requests.replayed], [truth + 1, 1]);
+      });
+    }
+
+    it("count what single packets show where nothing is kept of them", async () => {
+      await start({ limits: { flows: 1 } });
+      for (let port = 41_400; port < 41_404; port++) await harness.send(opened(port).say(true, "hello\n").frames);
+      const flow = opened(41_410).say(true, get("/1") + get("/2"));
+      const other = opened(41_411).say(true, "ask\n");
+      await harness.send([...flow.frames, ...other.frames]);
+      await until("all are seen", () => harness.gateway.snapshot().requests.shed["tableFull"] === 3);
+      assert.equal(harness.gateway.snapshot().requests.shedEstimated, 3 + 3);
+    });
   });
 
   it("are not begun again by what comes late of them", async () => {
