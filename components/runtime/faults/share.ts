@@ -32,6 +32,10 @@ export function countedShare(
   const matched = counters.carrying ?? counters.matched ?? 0;
   // Counters are read one after the other while packets pass, so this one may be ahead.
   const hit = Math.min(matched, counters[name] ?? 0);
+  if (matched === 0) {
+    const why = `none of ${counters.matched ?? 0} packets carried anything that could be ${participle}`;
+    return { asked, unit: "%", proven: false, why };
+  }
   const measured = (100 * hit) / matched;
   const result = { asked, measured, unit: "%" };
   const shown = `${hit} of ${matched} packets ${participle}: asked ${percent(asked)}, measured ${percent(measured)}`;

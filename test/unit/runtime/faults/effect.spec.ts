@@ -50,6 +50,14 @@ describe("interpretEffect", () => {
       /101 of 1000/,
     ],
     [
+      "no packet with anything in it",
+      "payloadCorruption",
+      { percent: 10 },
+      { matched: 4000, carrying: 0, corrupted: 0 },
+      false,
+      /^none of 4000 packets carried anything that could be corrupted$/,
+    ],
+    [
       "every fifth held back",
       "reorder",
       { gap: 5 },
