@@ -164,10 +164,11 @@ function releaseBodies({ live, shadow }: Exchange): void {
   live.body = shadow.body = undefined;
 }
 
-/** Whether no side has said anything to a turn, as where a client only tells. */
+/** Whether no side has said anything to a turn or a datagram, as where a client only tells. */
 function isUnanswered({ protocol, live, shadow }: Exchange): boolean {
   const waited = live.error === undefined || live.error === "timeout";
-  return protocol === "raw" && waited && live.firstByte === undefined && shadow.firstByte === undefined;
+  const mayOnlyTell = protocol === "raw" || protocol === "udp";
+  return mayOnlyTell && waited && live.firstByte === undefined && shadow.firstByte === undefined;
 }
 
 function isEqual(live: Side, shadow: Side): boolean {
@@ -258,10 +259,7 @@ export class ExchangeLog {
       this.settle(exchange, exchange.live, "timeout");
       const begun = exchange.shadow.start;
       if (!exchange.shadow.settled && now - (begun === 0 ? exchange.due : begun) >= timeout) {
-        if (begun === 0) exchange.shadow.start = exchange.due;
-        const silent = begun > 0 && isUnanswered(exchange);
-        this.settle(exchange, exchange.shadow, silent ? undefined : "timeout");
-        if (!silent) exchange.owner?.timedOut(exchange);
+        if (!this.giveUp(exchange)) exchange.owner?.timedOut(exchange);
       }
     }
   }
@@ -269,10 +267,18 @@ export class ExchangeLog {
   /** Settles everything at the end of the process. */
   close(): void {
     for (const exchange of this.underWaySince(Infinity)) {
-      if (exchange.shadow.start === 0) exchange.shadow.start = exchange.due;
       this.settle(exchange, exchange.live, "timeout");
-      this.settle(exchange, exchange.shadow, "timeout");
+      this.giveUp(exchange);
     }
+  }
+
+  /** The shadow's answer is waited for no longer; whether there had to be none. */
+  private giveUp(exchange: Exchange): boolean {
+    const { shadow } = exchange;
+    const silent = shadow.start > 0 && isUnanswered(exchange);
+    if (shadow.start === 0) shadow.start = exchange.due;
+    this.settle(exchange, shadow, silent ? undefined : "timeout");
+    return silent;
   }
 
   /** What has been under way since a time or longer; a list of its own, because settling one may take out others. */

@@ -119,6 +119,19 @@ describe("gateway: datagrams", () => {
     assert.deepEqual([onWire, replayed, shed, answered, failed], [1_500, 1_500, {}, 476, {}]);
   });
 
+  it("are no failures where neither live nor the shadow answers", async () => {
+    await start({ responseTimeoutSeconds: 1 });
+    answers = false;
+    const client = { address: "10.8.0.1", port: 4_006 };
+    await harness.send(Array.from({ length: 100 }, (_, n) => ask(client, `<14>${n}`)));
+    await until("all have waited", () => harness.gateway.snapshot().requests.answered === 100);
+    await harness.send([ask(client, "one more"), ask(client, "answered by live"), answer(client, "x")]);
+    await until("they have come", () => got.length === 102);
+    const { requests, compare } = await harness.stop();
+    // Live's answer is taken for that to the first of the two.
+    assert.deepEqual([requests.answered, requests.failed, compare.paired], [101, { timeout: 1 }, 0]);
+  });
+
   it("are no fewer where many come before the socket stands, or are answered faster than anybody looks", async () => {
     await start();
     const client = { address: "10.8.0.1", port: 4_003 };
