@@ -10,10 +10,13 @@ import { now } from "../time";
 import type { FlowShared } from "./flowShared";
 
 const maximumWaiting = 1_024;
+/** No number of a DNS message. */
+const noId = -1;
+const isDnsResponse = 0x80;
 
 interface Waiting {
   exchange: Exchange;
-  /** What the answer repeats of the request; -1 where that is not known. */
+  /** What the answer repeats of the request. */
   id: number;
 }
 
@@ -31,6 +34,7 @@ export class UdpFlow {
   private ready = false;
   private unsent: { exchange: Exchange; bytes: Buffer }[] = [];
   private waiting: Waiting[] = [];
+  private readonly recentIds = new RecentIds();
   private index = 0;
   private shedCause: string | undefined;
 
@@ -53,6 +57,7 @@ export class UdpFlow {
     }
     const bytes = keptCopy(packet.buffer, packet.payloadStart, packet.payloadEnd);
     if (fromClient) this.takeRequest(bytes, packet.time, truncated);
+    else if (this.answersUnseen(bytes)) this.shared.stats.requests.lostByMirror++;
     else if (truncated) this.loseResponse(bytes);
     else this.takeResponse(bytes, packet.time, "live");
   }
@@ -111,8 +116,14 @@ export class UdpFlow {
     this.shared.memory.used += bytes;
   }
 
+  private idOf(bytes: Buffer): number {
+    return this.dns && bytes.length >= 2 ? bytes.readUInt16BE(0) : noId;
+  }
+
   private takeRequest(bytes: Buffer, time: number, truncated: boolean): void {
     const { requests } = this.shared.stats;
+    const id = this.idOf(bytes);
+    this.recentIds.isNew(id);
     if (truncated) {
       requests.lostByMirror++;
       return;
@@ -126,7 +137,7 @@ export class UdpFlow {
     exchange.due = time;
     exchange.requestBytes = bytes.length;
     this.shared.log.replaying(exchange);
-    this.waiting.push({ exchange, id: this.dns && bytes.length >= 2 ? bytes.readUInt16BE(0) : -1 });
+    this.waiting.push({ exchange, id });
     if (this.ready) this.send(exchange, bytes);
     else {
       this.unsent.push({ exchange, bytes });
@@ -159,8 +170,14 @@ export class UdpFlow {
   }
 
   private awaiting(bytes: Buffer, which: "live" | "shadow"): Exchange | undefined {
-    const id = this.dns && bytes.length >= 2 ? bytes.readUInt16BE(0) : -1;
+    const id = this.idOf(bytes);
     return this.waiting.find((entry) => !entry.exchange[which].settled && entry.id === id)?.exchange;
+  }
+
+  /** Whether live answers a request of DNS that the mirror has not delivered. */
+  private answersUnseen(bytes: Buffer): boolean {
+    if (this.over || this.index === 0 || bytes.length < 3 || (bytes[2]! & isDnsResponse) === 0) return false;
+    return this.recentIds.isNew(this.idOf(bytes));
   }
 
   /** Live answered, but the mirror cut the answer short. */
@@ -213,6 +230,20 @@ export class UdpFlow {
       if (exchange.shadow.start === 0) exchange.shadow.start = exchange.due;
       this.shared.log.settle(exchange, exchange.shadow, name);
     }
+  }
+}
+
+/** The numbers that a flow's last requests had. */
+class RecentIds {
+  private readonly ids = new Set<number>();
+
+  /** Whether it has not been met lately; from now on it has. */
+  isNew(id: number): boolean {
+    if (id === noId) return false;
+    const isNew = !this.ids.delete(id);
+    this.ids.add(id);
+    if (this.ids.size > maximumWaiting) this.ids.delete(this.ids.values().next().value!);
+    return isNew;
   }
 }
 

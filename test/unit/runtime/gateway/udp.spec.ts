@@ -132,6 +132,34 @@ describe("gateway: datagrams", () => {
     assert.deepEqual([requests.answered, requests.failed, compare.paired], [101, { timeout: 1 }, 0]);
   });
 
+  it("of DNS that the mirror lost are known from live's answers, each once", async () => {
+    await start();
+    const client = { address: "10.8.0.1", port: 4_007 };
+    const query = (id: number): Buffer => Buffer.from([id >> 8, id & 255, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1]);
+    const said = (id: number): Buffer => {
+      const bytes = query(id);
+      bytes[2]! |= 0x80;
+      return udpFrame(server, client, bytes);
+    };
+    const asked = (id: number): Buffer => udpFrame(client, server, query(id));
+    const cut = (frame: Buffer): Buffer => frame.subarray(0, -1);
+    const frames: Buffer[] = [asked(0), said(0)];
+    let unseen = 0;
+    for (let id = 1; id <= 3_000; id++) {
+      const lost = id % 7 === 0;
+      if (lost) unseen++;
+      else frames.push(asked(id));
+      if (id % 5 === 0) frames.push(cut(said(id)));
+      frames.push(said(id));
+      if (id % 3 === 0) frames.push(said(id));
+    }
+    // What was cut, is counted as it comes.
+    frames.push(cut(asked(4_000)), said(4_000));
+    for (let at = 0; at < frames.length; at += 200) await harness.send(frames.slice(at, at + 200));
+    const { onWire, replayed, lostByMirror } = harness.gateway.snapshot().requests;
+    assert.deepEqual([onWire, replayed, lostByMirror], [3_002, 3_001 - unseen, unseen + 1]);
+  });
+
   it("are no fewer where many come before the socket stands, or are answered faster than anybody looks", async () => {
     await start();
     const client = { address: "10.8.0.1", port: 4_003 };
