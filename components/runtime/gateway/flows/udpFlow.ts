@@ -7,6 +7,7 @@ import type { Packet } from "../intake/packet";
 import type { Endpoint } from "../replay/shadowConnection";
 import { bump } from "../stats";
 import { now } from "../time";
+import { DatagramOrder, type OrderedRequest } from "./datagramOrder";
 import type { FlowShared } from "./flowShared";
 
 const maximumWaiting = 1_024;
@@ -14,14 +15,13 @@ const maximumWaiting = 1_024;
 const noId = -1;
 const isDnsResponse = 0x80;
 
-interface Waiting {
-  exchange: Exchange;
+interface Waiting extends OrderedRequest {
   /** What the answer repeats of the request. */
   id: number;
 }
 
 /**
- * One live UDP flow: the client's datagrams are forwarded, the answers of both sides are paired in order or by DNS id. A
+ * One live UDP flow: the client's datagrams are forwarded, the answers of both sides are paired by DNS id or in order. A
  * client may want no answers at all, so that there are no more than so many datagrams whose answers are waited for.
  */
 export class UdpFlow {
@@ -35,6 +35,7 @@ export class UdpFlow {
   private unsent: { exchange: Exchange; bytes: Buffer }[] = [];
   private waiting: Waiting[] = [];
   private readonly recentIds = new RecentIds();
+  private readonly order = new DatagramOrder();
   private index = 0;
   private shedCause: string | undefined;
 
@@ -50,13 +51,14 @@ export class UdpFlow {
   }
 
   handle(packet: Packet, fromClient: boolean, truncated: boolean): void {
+    const silence = packet.time - this.lastSeen;
     this.lastSeen = packet.time;
     if (this.over && fromClient) {
       if (this.shedCause !== undefined) bump(this.shared.stats.requests.shed, this.shedCause);
       return;
     }
     const bytes = keptCopy(packet.buffer, packet.payloadStart, packet.payloadEnd);
-    if (fromClient) this.takeRequest(bytes, packet.time, truncated);
+    if (fromClient) this.takeRequest(bytes, packet.time, truncated, silence);
     else if (this.answersUnseen(bytes)) this.shared.stats.requests.lostByMirror++;
     else if (truncated) this.loseResponse(bytes);
     else this.takeResponse(bytes, packet.time, "live");
@@ -120,7 +122,7 @@ export class UdpFlow {
     return this.dns && bytes.length >= 2 ? bytes.readUInt16BE(0) : noId;
   }
 
-  private takeRequest(bytes: Buffer, time: number, truncated: boolean): void {
+  private takeRequest(bytes: Buffer, time: number, truncated: boolean, silence: number): void {
     const { requests } = this.shared.stats;
     const id = this.idOf(bytes);
     this.recentIds.isNew(id);
@@ -137,7 +139,8 @@ export class UdpFlow {
     exchange.due = time;
     exchange.requestBytes = bytes.length;
     this.shared.log.replaying(exchange);
-    this.waiting.push({ exchange, id });
+    if (id === noId) this.order.follow(exchange, this.waiting, silence);
+    this.waiting.push({ exchange, id, past: false });
     if (this.ready) this.send(exchange, bytes);
     else {
       this.unsent.push({ exchange, bytes });
@@ -171,7 +174,8 @@ export class UdpFlow {
 
   private awaiting(bytes: Buffer, which: "live" | "shadow"): Exchange | undefined {
     const id = this.idOf(bytes);
-    return this.waiting.find((entry) => !entry.exchange[which].settled && entry.id === id)?.exchange;
+    const open = (entry: Waiting): boolean => !entry.exchange[which].settled && entry.id === id;
+    return (this.waiting.find((entry) => !entry.past && open(entry)) ?? this.waiting.find(open))?.exchange;
   }
 
   /** Whether live answers a request of DNS that the mirror has not delivered. */
@@ -183,11 +187,13 @@ export class UdpFlow {
   /** Live answered, but the mirror cut the answer short. */
   private loseResponse(bytes: Buffer): void {
     const exchange = this.awaiting(bytes, "live");
+    this.order.answer(undefined);
     if (exchange !== undefined) this.shared.log.settle(exchange, exchange.live, "lost");
   }
 
   private takeResponse(bytes: Buffer, time: number, which: "live" | "shadow"): void {
     const exchange = this.awaiting(bytes, which);
+    if (which === "live") this.order.answer(exchange);
     if (exchange === undefined) return;
     const side = exchange[which];
     side.firstByte = side.end = time;

@@ -84,8 +84,14 @@ describe("gateway: datagrams", () => {
     const cut = (frame: Buffer): Buffer => frame.subarray(0, -1);
     // An answer that nobody waits for, whole or cut, is nothing.
     await harness.send([cut(answer(client, "stray")), answer(client, "stray")]);
-    await harness.send([ask(client, "a"), ask(client, "b"), ask(client, "c")]);
-    await harness.send([answer(client, "re a"), cut(answer(client, "re b")), answer(client, "other")]);
+    for (const [said, reply] of [
+      ["a", answer(client, "re a")],
+      ["b", cut(answer(client, "re b"))],
+      ["c", answer(client, "other")],
+    ] as const) {
+      await harness.send([ask(client, said), reply]);
+      await until("the shadow has answered too", () => harness.gateway.snapshot().requests.answered === got.length);
+    }
     await harness.send([cut(ask(client, "d"))]);
     await until("all are settled", () => harness.samples().length === 3);
     const told = harness.samples().sort((one, two) => one.index - two.index);
