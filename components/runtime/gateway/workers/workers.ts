@@ -42,7 +42,8 @@ function workerProgram(): string {
 /** One thread and what it last told. */
 class Thread {
   report: WorkerReport | undefined;
-  readonly worker: Worker;
+  private readonly worker: Worker;
+  private isReady = false;
   private waiting: {
     kind: FromWorker["kind"];
     resolve: (message: FromWorker) => void;
@@ -58,6 +59,7 @@ class Thread {
     this.worker.on("message", (message: FromWorker) => {
       if (message.kind === "report" || message.kind === "stopped") this.report = message.report;
       if (message.kind === "frames") takeFrames(message.frames);
+      if (message.kind === "ready") this.isReady = true;
       if (message.kind === "problem") {
         const error = new ShadownetError(message.code, message.message, message.exitCode as ExitCode);
         for (const { reject } of this.waiting.splice(0)) reject(error);
@@ -73,6 +75,16 @@ class Thread {
 
   tell(message: ToWorker): void {
     this.worker.postMessage(message);
+  }
+
+  /** Stops it first: its sockets are the process's, and would stay open when it is gone. */
+  async end(): Promise<void> {
+    if (this.isReady) {
+      const stopped = this.hear("stopped");
+      this.tell({ kind: "stop" });
+      await stopped;
+    }
+    await this.worker.terminate();
   }
 
   hear<K extends FromWorker["kind"]>(kind: K): Promise<Extract<FromWorker, { kind: K }>> {
@@ -115,7 +127,7 @@ class WorkerGateway implements RunningGateway {
       await this.statsFile.begin(this.snapshot());
       this.recorder?.begin();
     } catch (error) {
-      await Promise.all(this.threads.map(({ worker }) => worker.terminate()));
+      await Promise.all(this.threads.map((thread) => thread.end()));
       await this.recorder?.close();
       closeServers(this.servers);
       throw error;
@@ -176,10 +188,8 @@ class WorkerGateway implements RunningGateway {
 
   private async shutDown(): Promise<GatewayStats> {
     clearInterval(this.timer);
-    const stopped = this.threads.map((thread) => thread.hear("stopped"));
     this.open = false;
-    this.tellAll({ kind: "stop" });
-    await Promise.all(stopped);
+    await Promise.all(this.threads.map((thread) => thread.end()));
     await this.recorder?.close();
     closeServers(this.servers);
     const stats = this.snapshot();
