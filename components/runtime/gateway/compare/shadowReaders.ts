@@ -105,6 +105,7 @@ export class RawShadowReader implements ShadowReader {
     const progress = this.progressOf(previous);
     if (progress === "whole") return 0;
     if (progress === "within") return Infinity;
+    if (progress === "owing") return Math.max(0, this.quietAt(previous) - now);
     const pause = progress === "longer" ? shortPauseMilliseconds : pauseMilliseconds;
     return Math.max(0, this.lastByte + pause - now);
   }
@@ -123,14 +124,17 @@ export class RawShadowReader implements ShadowReader {
     if (progress === "whole" || now >= this.quietAt(exchange)) this.settleFirst(exchange, undefined);
   }
 
-  /** How far an answer that has begun is: by the protocol where that tells, else as far as live's answer shows it. */
-  private progressOf(exchange: Exchange): "within" | "shorter" | "longer" | "whole" {
+  /**
+   * How far an answer that has begun is: by the protocol where that tells, so that another end of it may be owed, else as
+   * far as live's answer shows it.
+   */
+  private progressOf(exchange: Exchange): "within" | "owing" | "shorter" | "longer" | "whole" {
     const { live, shadow } = exchange;
     if (!hasOwnAnswer(exchange)) return "shorter";
     const { answers } = this;
     if (answers !== undefined && live.answers > 0) {
       if (answers.within) return "within";
-      if (answers.whole) return answers.ended >= live.answers ? "whole" : "shorter";
+      if (answers.whole) return answers.ended >= live.answers ? "whole" : "owing";
     }
     const [came, expected] = [shadow.body?.bytes ?? 0, live.bytes ?? 0];
     return came === expected ? "whole" : came > expected ? "longer" : "shorter";
