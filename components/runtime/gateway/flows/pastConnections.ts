@@ -26,11 +26,11 @@ export interface PastConnection {
  * another connection on their addresses and ports.
  */
 export class PastConnections {
-  private readonly known: PastConnection[] = [];
+  /** The last one first; made anew, because a list that grows takes room for more than it will have. */
+  private known: readonly PastConnection[] = [];
 
   add(connection: PastConnection): void {
-    this.known.unshift(connection);
-    if (this.known.length > mostKept) this.known.pop();
+    this.known = [connection, ...this.known].slice(0, mostKept);
   }
 
   /** Whether a packet repeats, by both its numbers, what was said on one of them. */
