@@ -7,7 +7,7 @@ import { bump, type GatewayStats } from "../stats";
 const tcp = 6;
 const headEnd = Buffer.from("\r\n\r\n");
 
-/** A flow that is over a bound from its beginning: nothing of it is put together, its requests are counted. */
+/** A flow, or all that are not remembered, over a bound from its beginning: nothing is put together, requests are counted. */
 export class ShedFlow {
   private readonly connection = new UnreadConnection();
 

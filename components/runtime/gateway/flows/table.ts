@@ -60,11 +60,15 @@ export class FlowTable {
   private readonly buckets = new Map<number, Entry>();
   private readonly carried = new Set<TcpFlow | UdpFlow>();
   private entries = 0;
+  /** All flows for which the table has no room. */
+  private readonly unkept: ShedFlow;
 
   constructor(
     private readonly shared: FlowShared,
     public choice: FlowChoice,
-  ) {}
+  ) {
+    this.unkept = new ShedFlow(shared.stats, "tableFull", false);
+  }
 
   /** Flows that are carried now. */
   get size(): number {
@@ -194,7 +198,7 @@ export class FlowTable {
     };
     if (this.entries >= this.shared.limits.flows * 4) {
       if (opens) bump(this.shared.stats.flows.shed, "tableFull");
-      entry.shed = new ShedFlow(this.shared.stats, "tableFull", false);
+      entry.shed = this.unkept;
       return entry;
     }
     this.buckets.set(key, entry);
